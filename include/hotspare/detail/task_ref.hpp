@@ -1,0 +1,135 @@
+#pragma once
+
+#include <hotspare/error.hpp>
+#include <hotspare/export.hpp>
+#include <hotspare/options.hpp>
+#include <hotspare/serialize.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+/// The line between the templates in these headers and the engine in the library.
+namespace hotspare::detail {
+
+class Engine;
+class Task;
+
+HOTSPARE_API void task_retain(Task* task) noexcept;
+HOTSPARE_API void task_release(Task* task) noexcept;
+
+/// One counted reference to a task.
+class TaskRef {
+ public:
+  TaskRef() noexcept = default;
+  explicit TaskRef(Task* adopted) noexcept : task_(adopted) {}
+  TaskRef(const TaskRef& other) noexcept : task_(other.task_) {
+    if (task_ != nullptr) task_retain(task_);
+  }
+  TaskRef(TaskRef&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+  TaskRef& operator=(TaskRef other) noexcept {
+    std::swap(task_, other.task_);
+    return *this;
+  }
+  ~TaskRef() {
+    if (task_ != nullptr) task_release(task_);
+  }
+  Task* get() const noexcept { return task_; }
+  Task& operator*() const noexcept { return *task_; }
+  Task* operator->() const noexcept { return task_; }
+  explicit operator bool() const noexcept { return task_ != nullptr; }
+
+ private:
+  Task* task_ = nullptr;
+};
+
+/// Where code is, in a way that holds in another process image: which module, and how far into it.
+struct FunctionRef {
+  std::uint64_t module = 0;
+  std::uint64_t offset = 0;
+};
+/// Throws Error when no loaded module holds the address.
+HOTSPARE_API FunctionRef locate(const void* address);
+/// Throws Error when this process image has no such module, saying how that comes about.
+HOTSPARE_API void* resolve(FunctionRef reference);
+
+/// What a running task sees of the engine: its arguments, and the way its result goes.
+class HOTSPARE_API TaskContext : public Attachments {
+ public:
+  ~TaskContext() override;
+  virtual std::span<const std::byte> arguments() const = 0;
+  /// Room for the result, to be written at once; called at most once.
+  virtual std::byte* reserve_result(std::size_t bytes) = 0;
+};
+using Entry = void (*)(TaskContext&);
+
+/// What is the same for all calls of one kind: where the code is, and what to call it in reports.
+struct CallSite {
+  FunctionRef entry;
+  const char* type_name;  ///< Mangled name of the callable's type.
+};
+
+/// Attachments of one submission: keeps the Buffers alive until the task has settled.
+class HOTSPARE_API ArgumentBuffers : public Attachments {
+ public:
+  ArgumentBuffers();
+  ~ArgumentBuffers() override;
+  std::uint64_t attach(const Buffer& buffer) override;
+  Buffer fetch(std::uint64_t handle, std::uint64_t size) override;
+  /// Forgets what a first, measuring pass attached.
+  void rewind();
+  struct State;
+  State* state() const { return state_.get(); }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+/// Submits a call whose arguments are these bytes. options may be null. Throws PoolClosed, PoolBroken, QueueFull.
+HOTSPARE_API TaskRef submit_bytes(Engine& engine, const CallSite& site, const void* target, const TaskOptions* options,
+                                  std::span<const std::byte> arguments, ArgumentBuffers* buffers);
+/// The same in two steps for large arguments: room for them, then the submission itself.
+HOTSPARE_API TaskRef prepare(Engine& engine, const CallSite& site, const void* target, const TaskOptions* options,
+                             std::size_t argument_bytes, std::byte*& room);
+HOTSPARE_API void submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers);
+
+/// How a task ended. Order is that of the wire.
+enum class Ending : std::uint8_t { pending, value, raised, died, cancelled, refused };
+
+HOTSPARE_API bool is_ready(const Task& task) noexcept;
+/// Waits; false when the deadline came first. A negative timeout waits for ever.
+HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout);
+HOTSPARE_API Ending ending(const Task& task) noexcept;
+/// Bytes of the result. Only when ending() is value.
+HOTSPARE_API std::span<const std::byte> result_bytes(const Task& task) noexcept;
+HOTSPARE_API Attachments* result_attachments(const Task& task) noexcept;
+/// The exception of a task that ended in any other way than with a value.
+HOTSPARE_API std::exception_ptr failure(const Task& task);
+HOTSPARE_API std::shared_ptr<const CrashReport> crash_report(const Task& task);
+HOTSPARE_API bool cancel(const TaskRef& task, bool kill);
+HOTSPARE_API void on_done(const TaskRef& task, std::function<void()> callback);
+HOTSPARE_API std::uint64_t task_id(const Task& task) noexcept;
+
+/// Tasks in the order in which they settle.
+class HOTSPARE_API Completions {
+ public:
+  explicit Completions(Engine& engine);
+  ~Completions();
+  Completions(const Completions&) = delete;
+  Completions& operator=(const Completions&) = delete;
+  /// From now on take() will give this task once, as soon as it has settled.
+  void watch(const TaskRef& task);
+  /// The next settled task; waits for it. Only while there are watched tasks not yet taken.
+  TaskRef take();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace hotspare::detail

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace hotspare {
+
+struct CrashReport;
+
+/// Something that happened in a pool. Delivered in order.
+struct Event {
+  enum class Kind : std::uint8_t {
+    worker_ready,  ///< A worker finished its initializer.
+    death,         ///< A worker died unexpectedly; report is set.
+    takeover,      ///< A warm spare took the place of a dead worker (pid: the spare).
+    refill,        ///< A new worker was asked for.
+    retired,       ///< A worker left as planned.
+    zygote_died,   ///< The zygote died; its standby took over or another was started (detail).
+    broken,        ///< The pool gave up; detail says why.
+  };
+  Kind kind{};
+  std::chrono::steady_clock::time_point at;
+  std::int64_t pid = 0;
+  std::uint64_t task_id = 0;
+  std::string detail;
+  std::shared_ptr<const CrashReport> report;
+};
+
+}  // namespace hotspare

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <hotspare/event.hpp>
+#include <hotspare/export.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace hotspare {
+
+/// How workers come to be.
+enum class Start : unsigned char {
+  fork,  ///< Workers are forks of this process as it was when the pool was made. Refused (Error) when
+         ///< other threads run then: a fork copies their locks, held for ever.
+  exec,  ///< Workers are forks of this program started afresh. Needs hotspare::init(argc, argv) as the
+         ///< first statement of main. For hosts that already run threads.
+};
+
+/// Where a worker's stderr goes. In each case its last lines are kept for the crash report.
+enum class Stderr : unsigned char {
+  tee,      ///< To the host's stderr, too.
+  capture,  ///< Only into the report.
+};
+
+/// What submit does when queue_limit or payload_limit is reached.
+enum class WhenFull : unsigned char {
+  wait,   ///< Blocks until there is room (throws QueueFull on the pool's own threads, which must not block).
+  refuse  ///< Throws QueueFull at once.
+};
+
+struct PoolOptions {
+  /// Workers that run tasks at the same time; 0: CPUs of the affinity mask, cut by the cgroup's quota.
+  unsigned workers = 0;
+  /// Warm workers kept beside them; one takes over the moment a worker dies.
+  unsigned spares = 1;
+  Start start = Start::fork;
+  /// Run once in the process from which all workers are forked (load what they all need). Must be a plain function.
+  void (*preload)() = nullptr;
+  /// Run in each worker before its first task. If it throws, the worker dies; see PoolBroken.
+  void (*initializer)() = nullptr;
+  /// Retire a worker after so many tasks; 0: never.
+  unsigned tasks_per_worker = 0;
+  /// Tasks waiting to be run, at most; 0: no limit.
+  std::size_t queue_limit = 0;
+  /// Bytes of large arguments waiting to be run, at most; 0: a quarter of the machine's memory.
+  std::size_t payload_limit = 0;
+  WhenFull when_full = WhenFull::wait;
+  /// Deaths in a row of workers that never became ready, after which the pool is broken.
+  unsigned breaker_deaths = 5;
+  Stderr worker_stderr = Stderr::tee;
+  /// Shown in process titles, errors and events.
+  std::string name = "hotspare";
+  /// Called for each event, one at a time, on a thread of the pool's own that does nothing else.
+  std::function<void(const Event&)> on_event;
+};
+
+struct TaskOptions {
+  /// Wall-clock time from the start of the task's run; 0: none. At its end the worker's stack is taken and
+  /// the worker is killed: the task ends as WorkerDied with Cause::deadline.
+  std::chrono::nanoseconds timeout{0};
+  /// Bytes of private memory the worker may add while it runs this task; 0: no limit. At the limit the
+  /// worker is ended: WorkerDied with Cause::memory_limit. Enforced by RLIMIT_DATA: heap and private
+  /// writable mappings count, file mappings and shared segments do not.
+  std::size_t memory_limit = 0;
+  /// For reports; the function's own name if empty.
+  std::string name;
+};
+
+/// CPUs this process may really use: the affinity mask, cut by the cgroup's CPU quota (rounded up), at least 1.
+HOTSPARE_API unsigned usable_cpus();
+
+/// First statement of main in programs that use Start::exec: when this process was started as a zygote it
+/// never returns; otherwise it does nothing. argc and argv are taken so that later versions can look at them.
+HOTSPARE_API void init(int argc, char** argv);
+
+}  // namespace hotspare

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <hotspare/detail/call.hpp>
+#include <hotspare/event.hpp>
+#include <hotspare/export.hpp>
+#include <hotspare/future.hpp>
+#include <hotspare/map.hpp>
+#include <hotspare/options.hpp>
+#include <hotspare/stats.hpp>
+
+#include <functional>
+#include <memory>
+#include <ranges>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hotspare {
+
+/// A pool of worker processes that a dying worker cannot break.
+/// Threads: every member may be called from any thread at any time, but the destructor.
+class HOTSPARE_API Pool {
+ public:
+  /// Throws Error: options out of range, or the start method is not possible here.
+  explicit Pool(PoolOptions options = {});
+  /// shutdown(true, false).
+  ~Pool();
+  Pool(Pool&&) noexcept;
+  Pool& operator=(Pool&&) noexcept;
+
+  /// Runs f(arguments...) in a worker. f: a function, a functor, or a lambda that captures nothing or only trivially
+  /// copyable values (not references: they would refer to the worker's copy of this process).
+  /// Throws PoolClosed, PoolBroken, QueueFull, and what the arguments' serialization throws.
+  template <class F, class... A>
+    requires(!std::is_same_v<std::decay_t<F>, TaskOptions>)
+  auto submit(F&& f, A&&... arguments) -> Future<typename detail::CallTraits<F, A...>::Result> {
+    using R = typename detail::CallTraits<F, A...>::Result;
+    return Future<R>(detail::submit_call(*engine_, nullptr, f, arguments...));
+  }
+  template <class F, class... A>
+  auto submit(const TaskOptions& options, F&& f, A&&... arguments)
+      -> Future<typename detail::CallTraits<F, A...>::Result> {
+    using R = typename detail::CallTraits<F, A...>::Result;
+    return Future<R>(detail::submit_call(*engine_, &options, f, arguments...));
+  }
+
+  /// f(x) for each x of the range, results in the range's order, as an input range that takes from the input only
+  /// what it needs to keep the workers busy: endless inputs are fine. A failed element throws where it is read;
+  /// reading on gives the next ones. Destroying it cancels what has not begun. A range given as an lvalue must outlive it.
+  template <class F, std::ranges::input_range Range>
+  auto map(F f, Range&& range, MapOptions options = {}) {
+    return MapView<F, Range, MapOrder::input>(engine_, usable_workers(), std::move(f), std::forward<Range>(range),
+                                              std::move(options));
+  }
+  /// The same, results in the order in which they are ready.
+  template <class F, std::ranges::input_range Range>
+  auto map_unordered(F f, Range&& range, MapOptions options = {}) {
+    return MapView<F, Range, MapOrder::completion>(engine_, usable_workers(), std::move(f),
+                                                   std::forward<Range>(range), std::move(options));
+  }
+
+  /// Shared memory of so many bytes, warm if there is some: fill it and pass it to tasks without a copy.
+  Buffer buffer(std::size_t bytes);
+
+  /// Takes no more tasks. cancel: drops those that have not begun. wait: returns when all tasks have settled and every
+  /// process is gone; otherwise that happens in the background. May be called again.
+  void shutdown(bool wait = true, bool cancel = false);
+
+  Stats stats() const;
+  /// Process ids of the workers that are ready to run tasks, then those of the spares. For tests and tools.
+  std::vector<std::int64_t> worker_pids() const;
+  std::int64_t zygote_pid() const;
+
+ private:
+  unsigned usable_workers() const;
+  std::shared_ptr<detail::Engine> engine_;
+};
+
+}  // namespace hotspare
