@@ -1,0 +1,141 @@
+#include "death/report.hpp"
+#include "death/stack_image.hpp"
+#include "death/stack_of_process.hpp"
+#include "death/unwind.hpp"
+#include "death/verdict.hpp"
+#include "os/clock.hpp"
+#include "supervisor/engine.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <array>
+#include <csignal>
+
+/// The end of a death: the process is gone, its exit status is fetched, the verdict is given, and the one task it was
+/// running learns the truth.
+namespace hotspare::detail {
+
+/// Its pidfd says that the whole process has ended.
+void Engine::on_exit(Worker& worker) {
+  worker.exited = true;
+  poller_->forget(worker.pidfd);
+  notice_death(worker);
+  ask_reap(worker);
+}
+
+/// The zygote is its parent. While its stack is being taken the zombie must keep its number.
+void Engine::ask_reap(Worker& worker) {
+  if (!worker.exited || worker.held_for_stack || worker.reap_asked) return;
+  worker.reap_asked = true;
+  zygote::Request request;
+  request.ask = zygote::Ask::reap;
+  request.worker = worker.id;
+  request.pid = worker.pid;
+  if (worker.zygote_pid == zygote_.pid && zygote_.control && zygote::send(zygote_.control, request)) return;
+  // Its zygote is dead: init reaps it, and the pidfd may still tell (Linux 6.15).
+  bury(worker, os::exit_status_of(worker.pidfd));
+}
+
+void Engine::bury(Worker& worker, const os::ExitStatus& status) {
+  const bool planned = worker.evidence.ended_by == death::EndedBy::shutdown || worker.retiring;
+  const bool before_ready = !worker.was_ready;
+  gather_evidence(worker, status);
+  worker.step(workers::Event::reaped);
+  if (planned && !worker.victim) {
+    ++counts_.retired;
+    Event event;
+    event.kind = Event::Kind::retired;
+    event.pid = worker.pid;
+    tell(std::move(event));
+  } else {
+    ++counts_.deaths;
+    if (before_ready) ++counts_.deaths_before_ready;
+    if (!worker.victim && worker.evidence.ended_by != death::EndedBy::cancel) ++counts_.deaths_idle;
+    const std::shared_ptr<CrashReport> report = write_report(worker);
+    Event event;
+    event.kind = Event::Kind::death;
+    event.pid = worker.pid;
+    event.task_id = report->task_id;
+    event.detail = std::string(name(report->cause));
+    event.report = report;
+    tell(std::move(event));
+    settle_victim(worker, report);
+    if (before_ready && !closing_) note_death_before_ready(*report);
+  }
+  worker.leases.clear();
+  arena_->writer_gone(worker.id);
+  forget(worker);
+  refill();
+}
+
+void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) {
+  death::Evidence& evidence = worker.evidence;
+  evidence.exit = status;
+  std::shared_ptr<StackImage> stack_from_outside = std::move(evidence.stack);
+  death::read_last_words(worker.channel().last_words, evidence);
+  if (stack_from_outside != nullptr) evidence.stack = std::move(stack_from_outside);
+  const bool killed = status.known && WIFSIGNALED(status.wait_status) && WTERMSIG(status.wait_status) == SIGKILL;
+  if (killed && evidence.ended_by == death::EndedBy::nobody) {
+    evidence.oom_kills = death::oom_kills() - worker.oom_kills_at_birth;
+    evidence.oom_log_names_it = evidence.oom_kills != 0 && death::oom_log_names(worker.pid);
+  }
+  std::array<std::byte, 4096> room;
+  while (const std::size_t size = os::read_available(worker.ties.stderr_pipe.ours, room)) {
+    worker.stderr_tail.add({room.data(), size});
+    if (options_.worker_stderr == Stderr::tee) os::write_stderr({room.data(), size});
+  }
+}
+
+std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
+  auto report = std::make_shared<CrashReport>();
+  death::judge(worker.evidence, *report);
+  report->pid = worker.pid;
+  report->stderr_tail = worker.stderr_tail.lines();
+  if (worker.victim) {
+    report->task_id = worker.victim->id;
+    report->task_name = name_of(*worker.victim);
+    report->attempt = ++worker.victim->attempt;
+  }
+  return report;
+}
+
+void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
+  if (!worker.victim) return;
+  worker.victim->extra().report = report;
+  settle(std::move(worker.victim), Ending::died);
+}
+
+void Engine::note_death_before_ready(const CrashReport& report) {
+  if (!breaker_.died_before_ready()) return;
+  std::string why = "pool \"" + options_.name + "\": " + std::to_string(breaker_.in_a_row()) +
+                    " workers in a row died before their first task; the last one: " + report.summary();
+  if (!report.detail.empty()) why += ": " + report.detail;
+  break_pool(why);
+}
+
+/// Off the engine's threads: reading a stack may take milliseconds, and the takeover has already happened.
+void Engine::take_stack_then_kill(Worker& worker) {
+  coroner_.run([this, id = worker.id, pid = worker.pid] {
+    auto stack = death::stack_of_process(pid);
+    Lock lock(mutex_);
+    const auto found = workers_.find(id);
+    HS_CHECK(found != workers_.end());  // it is held for us
+    Worker& held = *found->second;
+    if (stack) {
+      held.evidence.stack = std::move(*stack);
+    } else {
+      held.evidence.detail = "its stack could not be taken: " + stack.failure().text();
+    }
+    os::signal_process(held.pidfd, SIGKILL);
+    held.held_for_stack = false;
+    ask_reap(held);
+  });
+}
+
+std::string Engine::name_of(const Task& task) const {
+  if (task.extra_ != nullptr && !task.extra_->options.name.empty()) return task.extra_->options.name;
+  if (task.target != nullptr) return death::describe_address(task.target);
+  return death::demangle(task.site.type_name);
+}
+
+}  // namespace hotspare::detail

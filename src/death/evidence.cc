@@ -1,0 +1,46 @@
+#include "death/evidence.hpp"
+
+#include "death/stack_image.hpp"
+#include "death/stack_overflow.hpp"
+#include "os/kernel_log.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+
+namespace hotspare::death {
+
+void read_last_words(const worker::LastWords& words, Evidence& into) {
+  using worker::LastWordsKind;
+  const LastWordsKind kind = words.kind.load(std::memory_order_acquire);
+  if (kind == LastWordsKind::none || kind > LastWordsKind::fenced) return;
+  into.words = kind;
+  into.signal = std::clamp(words.signal, 0, NSIG);
+  into.signal_code = words.signal_code;
+  into.address = words.address;
+  into.sender_pid = words.sender_pid;
+  into.thread_id = words.thread_id;
+  into.data_bytes = words.data_bytes;
+  into.data_limit = words.data_limit;
+  into.detail.assign(words.detail, ::strnlen(words.detail, sizeof words.detail));
+  into.stack = from_record(words.stack);
+  into.beside_stack_end = into.stack != nullptr && (into.signal == SIGSEGV || into.signal == SIGBUS) &&
+                          into.signal_code > 0 && beside_stack_end(into.address, *into.stack);
+}
+
+std::uint64_t oom_kills() {
+  std::ifstream file("/proc/vmstat");
+  std::string key;
+  std::uint64_t value = 0;
+  while (file >> key >> value)
+    if (key == "oom_kill") return value;
+  return 0;
+}
+
+bool oom_log_names(std::int64_t pid) {
+  const std::string needle = "Killed process " + std::to_string(pid) + " ";
+  return os::kernel_log_contains(needle);
+}
+
+}  // namespace hotspare::death

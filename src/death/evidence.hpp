@@ -1,0 +1,49 @@
+#pragma once
+
+#include "os/process.hpp"
+#include "worker/last_words.hpp"
+
+#include <hotspare/crash_report.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace hotspare::death {
+
+/// Why we ended a worker ourselves.
+enum class EndedBy : std::uint8_t { nobody, deadline, cancel, lifeline, protocol, shutdown };
+
+/// All that is known about one death, gathered in the host's own memory: nothing of it can still change.
+struct Evidence {
+  EndedBy ended_by = EndedBy::nobody;
+  std::string protocol_error;
+
+  // The worker's last words.
+  worker::LastWordsKind words = worker::LastWordsKind::none;
+  int signal = 0;
+  int signal_code = 0;
+  std::uint64_t address = 0;
+  int sender_pid = 0;
+  int thread_id = 0;
+  std::uint64_t data_bytes = 0;
+  std::uint64_t data_limit = 0;
+  std::string detail;
+  std::shared_ptr<hotspare::detail::StackImage> stack;
+  bool beside_stack_end = false;
+
+  // The kernel's.
+  os::ExitStatus exit;
+  std::uint64_t oom_kills = 0;    ///< By the whole machine during the worker's life.
+  bool oom_log_names_it = false;  ///< The kernel's log says that it killed this pid for memory.
+};
+
+/// Copies what a dead worker left in its channel. Nothing in there is believed: lengths are checked, text is cut.
+void read_last_words(const worker::LastWords& words, Evidence& into);
+
+/// OOM kills since boot (/proc/vmstat).
+std::uint64_t oom_kills();
+/// Whether the kernel's log of this boot says that it killed this process for memory. False without the right to read.
+bool oom_log_names(std::int64_t pid);
+
+}  // namespace hotspare::death

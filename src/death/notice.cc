@@ -1,0 +1,46 @@
+#include "supervisor/engine.hpp"
+
+#include <csignal>
+
+/// How a death is heard. Three ways lead here: last words (rung by the dying worker itself), the robust futex (the
+/// kernel's first act when a process exits), the pidfd (the authority, but only when all memory is gone). The first one
+/// to come starts the takeover; the pidfd ends the story (bury.cc).
+namespace hotspare::detail {
+
+bool Engine::shows_death(Worker& worker) const {
+  if (worker.state == workers::State::condemned || worker.state == workers::State::asked) return false;
+  return worker.life_lost() ||
+         worker.channel().last_words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+}
+
+void Engine::notice_all(Listener& listener) {
+  for (std::size_t i = 0; i < listener.words.size(); ++i) {
+    Worker& worker = *listener.words[i].first;
+    if (shows_death(worker)) notice_death(worker);
+  }
+}
+
+void Engine::notice_death(Worker& worker) {
+  if (!worker.can(workers::Event::noticed) || worker.state == workers::State::condemned) return;
+  const bool leaving = worker.state == workers::State::leaving;
+  condemn(worker);
+  // The robust futex speaks for the main thread only: should others live on, they end now. A worker that left last
+  // words is dying by itself, and its exit status says of what.
+  if (worker.life_lost() && !leaving) os::signal_process(worker.pidfd, SIGKILL);
+}
+
+/// We end it ourselves, for a reason of ours. What it was running is already fenced off by the caller, or is now.
+void Engine::end_worker(Worker& worker, death::EndedBy why) {
+  if (worker.state == workers::State::condemned) return;
+  worker.evidence.ended_by = why;
+  if (why == death::EndedBy::deadline) {
+    worker.held_for_stack = true;
+    condemn(worker);
+    take_stack_then_kill(worker);
+  } else {
+    condemn(worker);
+    os::signal_process(worker.pidfd, SIGKILL);
+  }
+}
+
+}  // namespace hotspare::detail

@@ -1,0 +1,147 @@
+#include "death/verdict.hpp"
+
+#include <csignal>
+#include <string>
+#include <sys/wait.h>
+
+namespace hotspare::death {
+namespace {
+
+using worker::LastWordsKind;
+
+std::string kernel_says(const Evidence& evidence) {
+  if (!evidence.exit.known) return "the exit status is lost (the zygote died before it could be asked)";
+  const int status = evidence.exit.wait_status;
+  if (WIFSIGNALED(status)) return std::string("the kernel reports signal ") + std::to_string(WTERMSIG(status));
+  return "the kernel reports exit code " + std::to_string(WEXITSTATUS(status));
+}
+
+/// What we did ourselves needs no guessing.
+bool judge_our_own(const Evidence& evidence, CrashReport& report) {
+  switch (evidence.ended_by) {
+    case EndedBy::nobody: return false;
+    case EndedBy::deadline:
+      report.cause = Cause::deadline;
+      report.evidence = "its task's deadline passed; its stack was taken and it was killed";
+      return true;
+    case EndedBy::cancel:
+      report.cause = Cause::cancelled;
+      report.evidence = "its task was cancelled with Cancel::kill";
+      return true;
+    case EndedBy::shutdown:
+      report.cause = Cause::cancelled;
+      report.evidence = "the pool was shut down";
+      return true;
+    case EndedBy::lifeline:
+      report.cause = Cause::lifeline_closed;
+      report.evidence = "it closed its lifeline (all its descriptors?) while it lived, so it was killed: nothing "
+                        "would have ended it with its host";
+      return true;
+    case EndedBy::protocol:
+      report.cause = Cause::protocol;
+      report.evidence = "it wrote nonsense into its channel, so it was killed: " + evidence.protocol_error;
+      return true;
+  }
+  return false;
+}
+
+/// A limit that is nearly used up explains a crash of code that does not check malloc.
+bool at_memory_limit(const Evidence& evidence) {
+  return evidence.data_limit != 0 && evidence.signal != 0 && evidence.data_bytes >= evidence.data_limit / 10 * 9 &&
+         (evidence.signal == SIGSEGV || evidence.signal == SIGABRT || evidence.signal == SIGBUS);
+}
+
+void judge_signal_words(const Evidence& evidence, CrashReport& report) {
+  report.cause = Cause::signal;
+  report.evidence = "its signal handler noted it; " + kernel_says(evidence);
+  const bool fault = evidence.signal_code > 0 && (evidence.signal == SIGSEGV || evidence.signal == SIGBUS ||
+                                                  evidence.signal == SIGFPE || evidence.signal == SIGILL);
+  report.has_fault_address = fault;
+  report.fault_address = fault ? evidence.address : 0;
+  report.sender_pid = evidence.sender_pid;
+  if (evidence.beside_stack_end) {
+    report.cause = Cause::stack_overflow;
+    report.evidence = "the fault lies at the end of the thread's stack; " + kernel_says(evidence);
+  } else if (at_memory_limit(evidence)) {
+    report.cause = Cause::memory_limit;
+    report.evidence = "it crashed with " + std::to_string(evidence.data_bytes >> 20) + " MB in use under a limit of " +
+                      std::to_string(evidence.data_limit >> 20) + " MB: an allocation that failed is the likely reason";
+  }
+}
+
+bool judge_last_words(const Evidence& evidence, CrashReport& report) {
+  report.signal = evidence.signal;
+  report.signal_code = evidence.signal_code;
+  report.thread_id = evidence.thread_id;
+  report.detail = evidence.detail;
+  switch (evidence.words) {
+    case LastWordsKind::none:
+    case LastWordsKind::fenced: return false;
+    case LastWordsKind::signal: judge_signal_words(evidence, report); return true;
+    case LastWordsKind::terminated:
+      report.cause = Cause::terminated;
+      report.evidence = "std::terminate was called; " + kernel_says(evidence);
+      return true;
+    case LastWordsKind::memory_limit:
+      report.cause = Cause::memory_limit;
+      report.evidence = "operator new failed under the task's limit of " + std::to_string(evidence.data_limit >> 20) +
+                        " MB";
+      return true;
+    case LastWordsKind::initializer:
+      report.cause = Cause::exited;
+      report.exit_code = 1;
+      report.evidence = "the initializer threw";
+      return true;
+  }
+  return false;
+}
+
+void judge_sigkill(const Evidence& evidence, CrashReport& report) {
+  if (evidence.oom_log_names_it) {
+    report.cause = Cause::out_of_memory;
+    report.oom = Oom::certain;
+    report.evidence = "the kernel's log says that it killed this process for memory";
+  } else if (evidence.oom_kills > 0) {
+    report.cause = Cause::out_of_memory;
+    report.oom = Oom::likely;
+    report.evidence = "SIGKILL from nobody we know, and the kernel killed " + std::to_string(evidence.oom_kills) +
+                      " process(es) for memory while this worker lived";
+  } else {
+    report.evidence = "SIGKILL from outside or by itself: nobody of ours sent it, and the kernel killed nothing for "
+                      "memory while this worker lived";
+  }
+}
+
+void judge_exit_status(const Evidence& evidence, CrashReport& report) {
+  if (!evidence.exit.known) {
+    report.cause = Cause::unknown;
+    report.evidence = kernel_says(evidence);
+    return;
+  }
+  const int status = evidence.exit.wait_status;
+  if (!WIFSIGNALED(status)) {
+    report.cause = Cause::exited;
+    report.exit_code = WEXITSTATUS(status);
+    report.evidence = "it called exit, quick_exit or _exit; " + kernel_says(evidence);
+    return;
+  }
+  report.cause = Cause::signal;
+  report.signal = WTERMSIG(status);
+  report.evidence = kernel_says(evidence);
+  if (report.signal == SIGKILL) judge_sigkill(evidence, report);
+}
+
+}  // namespace
+
+void judge(const Evidence& evidence, CrashReport& report) {
+  report.peak_rss_bytes = evidence.exit.peak_rss_bytes;
+  report.cpu_time = std::chrono::microseconds(evidence.exit.cpu_us);
+  report.stack_image = evidence.stack;
+  if (judge_our_own(evidence, report)) {
+    if (evidence.exit.known && WIFSIGNALED(evidence.exit.wait_status)) report.signal = WTERMSIG(evidence.exit.wait_status);
+    return;
+  }
+  if (!judge_last_words(evidence, report)) judge_exit_status(evidence, report);
+}
+
+}  // namespace hotspare::death

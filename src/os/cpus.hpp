@@ -1,0 +1,8 @@
+#pragma once
+
+namespace hotspare::os {
+
+/// CPUs of the affinity mask, cut by the cgroup's CPU quota (v1 or v2, rounded up), at least 1.
+unsigned usable_cpus();
+
+}  // namespace hotspare::os

@@ -1,0 +1,51 @@
+#include "os/memory.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace hotspare::os {
+
+Mapping::~Mapping() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+Result<Mapping> Mapping::of(const Fd& fd, std::size_t size, Access access, OnFork on_fork) {
+  const int protection = access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd.get(), 0);
+  if (data == MAP_FAILED) return failed("mmap(" + std::to_string(size) + " bytes, shared)");
+  Mapping mapping(static_cast<std::byte*>(data), size);
+  if (on_fork == OnFork::drop && ::madvise(data, size, MADV_DONTFORK) != 0) return failed("madvise(MADV_DONTFORK)");
+  return mapping;
+}
+
+Result<Mapping> Mapping::wiped_on_fork() {
+  const std::size_t size = page_size();
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return failed("mmap(one page)");
+  Mapping mapping(static_cast<std::byte*>(data), size);
+  if (::madvise(data, size, MADV_WIPEONFORK) != 0) return failed("madvise(MADV_WIPEONFORK)");
+  return mapping;
+}
+
+Result<Fd> make_memfd(const char* label, std::size_t size) {
+  Fd fd(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return failed(std::string("memfd_create(\"") + label + "\")");
+  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
+    return failed("ftruncate(memfd, " + std::to_string(size) + ")");
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return failed("fcntl(F_ADD_SEALS)");
+  return fd;
+}
+
+void free_pages(const Fd& memfd, std::size_t size) noexcept {
+  ::fallocate(memfd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size));
+}
+
+std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+std::size_t physical_memory() noexcept { return static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * page_size(); }
+
+}  // namespace hotspare::os

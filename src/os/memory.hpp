@@ -1,0 +1,55 @@
+#pragma once
+
+#include "os/fd.hpp"
+#include "os/result.hpp"
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace hotspare::os {
+
+enum class Access : unsigned char { read, read_write };
+/// What happens to a mapping when its process forks.
+enum class OnFork : unsigned char { inherit, drop };
+
+/// Owns one mapping; unmaps it once.
+class Mapping {
+ public:
+  Mapping() noexcept = default;
+  Mapping(Mapping&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Mapping();
+
+  static Result<Mapping> of(const Fd& fd, std::size_t size, Access access, OnFork on_fork = OnFork::inherit);
+  /// One private page that a fork of this process sees as zeros (MADV_WIPEONFORK).
+  static Result<Mapping> wiped_on_fork();
+
+  std::byte* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return size_; }
+  std::span<std::byte> bytes() const noexcept { return {data_, size_}; }
+  template <class T>
+  T* as() const noexcept {
+    return reinterpret_cast<T*>(data_);
+  }
+
+ private:
+  Mapping(std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Shared memory without a name: it goes with its last descriptor and mapping. Its size is sealed, so that
+/// nobody can shrink it under a reader (SIGBUS).
+Result<Fd> make_memfd(const char* label, std::size_t size);
+/// Gives the pages back although others may still map them; they read zeros from then on.
+void free_pages(const Fd& memfd, std::size_t size) noexcept;
+std::size_t page_size() noexcept;
+std::size_t physical_memory() noexcept;
+
+}  // namespace hotspare::os

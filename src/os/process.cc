@@ -1,0 +1,209 @@
+#include "os/process.hpp"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/types.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace hotspare::os {
+namespace {
+
+// Debian 12's headers are older than these parts of <linux/pidfd.h>.
+struct PidfdInfo {
+  std::uint64_t mask;
+  std::uint64_t cgroup_id;
+  std::uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+  std::int32_t exit_code;
+};
+constexpr std::uint64_t pidfd_info_exit = 1u << 3;
+const unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
+
+std::size_t read_small_file(const char* path, char* room, std::size_t size) noexcept {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const ssize_t got = ::read(fd, room, size - 1);
+  ::close(fd);
+  const std::size_t length = got > 0 ? static_cast<std::size_t>(got) : 0;
+  room[length] = '\0';
+  return length;
+}
+
+}  // namespace
+
+Result<Fd> open_pidfd(pid_t pid) {
+  Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) return failed("pidfd_open(" + std::to_string(pid) + ")");
+  return fd;
+}
+
+bool signal_process(const Fd& pidfd, int signal) noexcept {
+  return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+}
+
+void signal_group(pid_t group, int signal) noexcept {
+  if (group > 1) ::kill(-group, signal);
+}
+
+ExitStatus reap_child(pid_t pid) noexcept {
+  ExitStatus status;
+  rusage usage{};
+  if (retry([&] { return ::wait4(pid, &status.wait_status, 0, &usage); }) != pid) return {};
+  status.known = true;
+  status.usage_known = true;
+  status.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  status.cpu_us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+  return status;
+}
+
+ExitStatus exit_status_of(const Fd& pidfd) noexcept {
+  PidfdInfo info{};
+  info.mask = pidfd_info_exit;
+  ExitStatus status;
+  if (::ioctl(pidfd.get(), pidfd_get_info, &info) != 0 || (info.mask & pidfd_info_exit) == 0) return status;
+  status.known = true;
+  status.wait_status = info.exit_code;
+  return status;
+}
+
+bool exited(const Fd& pidfd) noexcept {
+  pollfd state{pidfd.get(), POLLIN, 0};
+  return ::poll(&state, 1, 0) == 1;
+}
+
+void wait_exit(const Fd& pidfd) noexcept {
+  pollfd state{pidfd.get(), POLLIN, 0};
+  retry([&] { return ::poll(&state, 1, -1); });
+}
+
+Result<pid_t> fork_process() {
+  const pid_t pid = ::fork();
+  if (pid < 0) return failed("fork()");
+  return pid;
+}
+
+void exit_now(int code) noexcept { ::_exit(code); }
+
+Result<pid_t> spawn_self(const std::string& variable, const std::string& value, const Fd& keep) {
+  std::vector<std::string> arguments;
+  {
+    std::FILE* file = std::fopen("/proc/self/cmdline", "re");
+    if (file == nullptr) return failed("open(/proc/self/cmdline)");
+    std::string all;
+    for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) all.push_back(static_cast<char>(c));
+    std::fclose(file);
+    for (std::size_t at = 0; at < all.size(); at += arguments.back().size() + 1) arguments.emplace_back(all.c_str() + at);
+  }
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  std::string setting = variable + "=" + value;
+  std::vector<char*> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (std::strncmp(*entry, variable.c_str(), variable.size()) != 0 || (*entry)[variable.size()] != '=')
+      environment.push_back(*entry);
+  environment.push_back(setting.data());
+  environment.push_back(nullptr);
+
+  // dup2 onto itself clears close-on-exec in the child only, so that no other thread's child can inherit it.
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, keep.get(), keep.get());
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environment.data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return Failure{error, "posix_spawn(/proc/self/exe)"};
+  return pid;
+}
+
+pid_t own_pid() noexcept { return static_cast<pid_t>(::syscall(SYS_getpid)); }
+int own_thread_id() noexcept { return static_cast<int>(::syscall(SYS_gettid)); }
+
+Status become_group_leader() {
+  if (::setpgid(0, 0) != 0) return failed("setpgid(0, 0)");
+  return Done{};
+}
+
+Status adopt_orphans() {
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return failed("prctl(PR_SET_CHILD_SUBREAPER)");
+  return Done{};
+}
+
+std::vector<pid_t> own_children() {
+  const std::string path = "/proc/self/task/" + std::to_string(own_thread_id()) + "/children";
+  std::vector<pid_t> children;
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return children;
+  int pid = 0;
+  while (std::fscanf(file, "%d", &pid) == 1) children.push_back(pid);
+  std::fclose(file);
+  return children;
+}
+
+int own_threads() {
+  std::FILE* file = std::fopen("/proc/self/status", "re");
+  if (file == nullptr) return 1;
+  char line[256];
+  int threads = 1;
+  while (std::fgets(line, sizeof line, file) != nullptr)
+    if (std::sscanf(line, "Threads: %d", &threads) == 1) break;
+  std::fclose(file);
+  return threads;
+}
+
+void set_title(const std::string& title) noexcept { ::prctl(PR_SET_NAME, title.substr(0, 15).c_str()); }
+
+void allow_tracer(pid_t pid) noexcept { ::prctl(PR_SET_PTRACER, pid); }
+
+void forbid_core_dumps() noexcept {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_CORE, &limit);
+  limit.rlim_cur = 0;
+  ::setrlimit(RLIMIT_CORE, &limit);
+}
+
+void redirect_stderr(const Fd& to) noexcept { ::dup2(to.get(), STDERR_FILENO); }
+
+std::uint64_t data_in_use() noexcept {
+  // statm: size resident shared text lib data dt, in pages; "data" is what RLIMIT_DATA counts, and the stack.
+  std::array<char, 256> text;
+  if (read_small_file("/proc/self/statm", text.data(), text.size()) == 0) return 0;
+  const char* at = text.data();
+  for (int field = 0; field < 5; ++field) {
+    at = std::strchr(at, ' ');
+    if (at == nullptr) return 0;
+    ++at;
+  }
+  std::uint64_t pages = 0;
+  for (; *at >= '0' && *at <= '9'; ++at) pages = pages * 10 + static_cast<std::uint64_t>(*at - '0');
+  return pages * 4096;
+}
+
+std::uint64_t limit_data(std::size_t more_bytes) noexcept {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_DATA, &limit);
+  const std::uint64_t saved = limit.rlim_cur;
+  limit.rlim_cur = std::min<rlim_t>(data_in_use() + more_bytes, limit.rlim_max);
+  ::setrlimit(RLIMIT_DATA, &limit);
+  return saved;
+}
+
+void restore_data_limit(std::uint64_t saved) noexcept {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_DATA, &limit);
+  limit.rlim_cur = saved;
+  ::setrlimit(RLIMIT_DATA, &limit);
+}
+
+}  // namespace hotspare::os

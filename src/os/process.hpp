@@ -1,0 +1,70 @@
+#pragma once
+
+#include "os/fd.hpp"
+#include "os/result.hpp"
+
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace hotspare::os {
+
+/// How a process ended and what it used, as the kernel says.
+struct ExitStatus {
+  bool known = false;       ///< False: somebody else reaped it and the kernel no longer tells.
+  int wait_status = 0;      ///< As of waitpid.
+  bool usage_known = false;
+  std::uint64_t peak_rss_bytes = 0;
+  std::int64_t cpu_us = 0;  ///< User and system time.
+};
+
+/// A descriptor of a process: it never means another process, even when the pid is used again.
+Result<Fd> open_pidfd(pid_t pid);
+/// False when it is gone already.
+bool signal_process(const Fd& pidfd, int signal) noexcept;
+/// Signals a whole group. WARNING: only while its leader is alive or a zombie that we have not reaped; afterwards the
+/// number may be another's.
+void signal_group(pid_t group, int signal) noexcept;
+/// Reaps a child that has ended (waits for it until then) with its resource usage. known=false if it is no child of ours.
+ExitStatus reap_child(pid_t pid) noexcept;
+/// The exit status of somebody else's child, from its pidfd (Linux 6.15, only after it was reaped).
+ExitStatus exit_status_of(const Fd& pidfd) noexcept;
+bool exited(const Fd& pidfd) noexcept;
+/// Waits until the process has ended.
+void wait_exit(const Fd& pidfd) noexcept;
+
+/// fork() with glibc's and the program's fork handlers. 0 in the child.
+Result<pid_t> fork_process();
+/// A process that shares our memory must not go on: ends it without exit handlers.
+[[noreturn]] void exit_now(int code) noexcept;
+/// Starts this same program afresh: argv as given, one more variable in the environment, one descriptor kept.
+Result<pid_t> spawn_self(const std::string& variable, const std::string& value, const Fd& keep);
+
+pid_t own_pid() noexcept;
+int own_thread_id() noexcept;
+Status become_group_leader();
+/// Orphans among our descendants become our children.
+Status adopt_orphans();
+/// Children of this (single-threaded) process, from /proc.
+std::vector<pid_t> own_children();
+/// Threads of this process.
+int own_threads();
+void set_title(const std::string& title) noexcept;
+/// Lets that process trace us where Yama would forbid it; costs nothing elsewhere.
+void allow_tracer(pid_t pid) noexcept;
+/// No core dumps: dumping 1 GB delays every later notice of the death by seconds.
+void forbid_core_dumps() noexcept;
+void redirect_stderr(const Fd& to) noexcept;
+
+/// Soft limit on private writable memory (RLIMIT_DATA) of this process: what it has now and so many bytes more.
+/// Returns what to give to restore_data_limit.
+std::uint64_t limit_data(std::size_t more_bytes) noexcept;
+void restore_data_limit(std::uint64_t saved) noexcept;
+/// Private writable memory now in use, bytes, as RLIMIT_DATA counts it. Async-signal-safe.
+std::uint64_t data_in_use() noexcept;
+
+}  // namespace hotspare::os

@@ -1,0 +1,46 @@
+#include "os/signals.hpp"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace hotspare::os {
+
+void default_signals() noexcept {
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (signal != SIGPIPE && signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void handle_if_default(int signal, SignalHandler handler) noexcept {
+  struct sigaction action {};
+  if (::sigaction(signal, nullptr, &action) != 0) return;
+  if ((action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler != SIG_DFL) return;
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigfillset(&action.sa_mask);
+  ::sigaction(signal, &action, nullptr);
+}
+
+void die_of(int signal) noexcept {
+  ::signal(signal, SIG_DFL);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal);
+  ::syscall(SYS_tgkill, ::syscall(SYS_getpid), ::syscall(SYS_gettid), signal);
+  ::sigprocmask(SIG_UNBLOCK, &only, nullptr);
+}
+
+void use_alternate_stack(std::span<std::byte> stack) noexcept {
+  stack_t alternate{};
+  alternate.ss_sp = stack.data();
+  alternate.ss_size = stack.size();
+  ::sigaltstack(&alternate, nullptr);
+}
+
+void wait_for_the_end() noexcept {
+  for (;;) ::pause();
+}
+
+}  // namespace hotspare::os

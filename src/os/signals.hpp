@@ -1,0 +1,24 @@
+#pragma once
+
+#include <csignal>
+#include <cstddef>
+#include <span>
+
+namespace hotspare::os {
+
+/// Dispositions and mask as a fresh process has them, but SIGPIPE as it was. For a process that was forked out of a
+/// program which may have changed them.
+void default_signals() noexcept;
+
+using SignalHandler = void (*)(int, siginfo_t*, void*);
+/// Handles the signal on the thread's alternate stack with all other signals blocked, if nobody else handles it.
+void handle_if_default(int signal, SignalHandler handler) noexcept;
+/// Gives the signal its default action and lets it act on this thread: does not return, unless the signal is ignored
+/// by default.
+void die_of(int signal) noexcept;
+/// A stack of its own for signal handlers of this thread, so that a stack overflow can be handled.
+void use_alternate_stack(std::span<std::byte> stack) noexcept;
+/// Sleeps until killed.
+[[noreturn]] void wait_for_the_end() noexcept;
+
+}  // namespace hotspare::os

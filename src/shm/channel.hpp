@@ -1,0 +1,82 @@
+#pragma once
+
+#include "shm/slot_word.hpp"
+#include "worker/last_words.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <pthread.h>
+
+/// What one worker shares with the host, and with nobody else: killed at any point, it can poison nobody.
+/// The host treats everything in it as written by an enemy: read once, check, then use.
+namespace hotspare::shm {
+
+inline constexpr std::size_t slot_count = 256;
+inline constexpr std::size_t slot_bytes = 176;             ///< Payloads up to this size lie in the slot itself,
+inline constexpr std::size_t box_bytes = 256 * 1024;       ///< up to box_payload in a box beside the slots,
+inline constexpr std::size_t box_payload = 64 * 1024;      ///< and larger ones in a segment of their own.
+
+/// Where a payload lies.
+enum class Place : std::uint8_t { slot, box, segment };
+/// How the worker says that an attempt ended. Anything else is a protocol error.
+enum class Ended : std::uint8_t { none, value, raised };
+
+struct PayloadAt {
+  std::uint64_t at = 0;      ///< Place::box: offset in the box. Place::segment: the segment's id.
+  std::uint64_t size = 0;    ///< Bytes.
+  Place place = Place::slot;
+};
+
+/// One task on its way through the worker. The host writes all before it stores {ticket, queued} with release;
+/// the worker writes the result before it commits {ticket, done} with release.
+struct alignas(64) TaskSlot {
+  std::atomic<std::uint64_t> word{0};
+  std::uint64_t entry_module = 0;
+  std::uint64_t entry_offset = 0;
+  std::uint64_t memory_limit = 0;  ///< Bytes; 0: none.
+  PayloadAt arguments;             ///< Of the result after the commit.
+  std::atomic<std::int64_t> begun_at{0};  ///< CLOCK_MONOTONIC, ns; only if timed.
+  Ended ended = Ended::none;
+  bool timed = false;
+  std::uint32_t attachments = 0;   ///< Segment ids (8 bytes each) behind the result's bytes.
+  std::uint64_t box_end = 0;       ///< Result in the box: position up to which the host may free it.
+  alignas(16) std::byte bytes[slot_bytes];
+};
+
+static_assert(sizeof(TaskSlot) == 256);
+
+/// Host → worker: what the worker is to do when it has nothing to run.
+enum class Order : std::uint32_t { work, leave };
+/// Worker → host: how far it has come.
+enum class Phase : std::uint32_t { starting, ready };
+
+struct Channel {
+  /// Held by the worker's main thread all its life: the kernel marks it and wakes its waiter the moment the process
+  /// begins to die, long before its memory is gone. First, so that its futex word is at a known place.
+  pthread_mutex_t life;
+
+  alignas(64) std::atomic<std::uint32_t> bell{0};  ///< Host rings, worker sleeps on it.
+  std::atomic<std::uint32_t> asleep{0};            ///< Worker: about to sleep, ring please.
+  std::atomic<Order> order{Order::work};
+  std::atomic<std::uint64_t> outbox_freed{0};      ///< Host: result bytes taken out so far.
+
+  alignas(64) std::atomic<Phase> phase{Phase::starting};
+  std::atomic<std::uint64_t> lease_wanted{0};      ///< Worker: bytes; 0: none.
+  std::atomic<std::uint64_t> lease_request{0};     ///< Worker: number of this request.
+
+  alignas(64) std::atomic<std::uint64_t> lease_granted{0};  ///< Host: number of the request answered.
+  std::uint64_t lease_segment = 0;                 ///< Host: segment id; 0: there is no memory.
+  std::uint64_t lease_size = 0;
+
+  alignas(64) worker::LastWords last_words;
+  alignas(64) TaskSlot slots[slot_count];
+  alignas(64) std::byte inbox[box_bytes];
+  alignas(64) std::byte outbox[box_bytes];
+
+  TaskSlot& slot(std::uint64_t ticket) { return slots[ticket % slot_count]; }
+  /// The futex word inside the robust mutex (glibc keeps it first; tests/kernel shows it).
+  std::atomic<std::uint32_t>& life_word() { return *reinterpret_cast<std::atomic<std::uint32_t>*>(&life); }
+};
+
+}  // namespace hotspare::shm

@@ -1,0 +1,143 @@
+#include "supervisor/engine.hpp"
+
+#include "os/clock.hpp"
+#include "os/cpus.hpp"
+#include "os/process.hpp"
+#include "supervisor/tags.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <csignal>
+
+namespace hotspare::detail {
+namespace {
+
+/// Workers whose robust words one listener watches; futex_waitv takes 128 words, and two are the listener's own.
+constexpr std::size_t words_per_listener = 120;
+constexpr unsigned most_workers = 4096;
+
+PoolOptions checked(PoolOptions options) {
+  if (options.workers == 0) options.workers = os::usable_cpus();
+  if (options.workers > most_workers) throw Error("PoolOptions::workers must be at most 4096");
+  if (options.spares > most_workers) throw Error("PoolOptions::spares must be at most 4096");
+  if (options.breaker_deaths == 0) throw Error("PoolOptions::breaker_deaths must be at least 1");
+  if (options.start == Start::exec) {
+    if (const std::string why = zygote::why_no_exec(); !why.empty()) throw Error(why);
+  } else if (const int threads = os::own_threads(); threads > 1) {
+    throw Error("Start::fork needs a process with one thread, this one has " + std::to_string(threads) +
+                ": a fork would copy locks that the others hold. Make the pool before you start threads, or use "
+                "Start::exec with hotspare::init(argc, argv) at the top of main");
+  }
+  return options;
+}
+
+}  // namespace
+
+Engine::Engine(PoolOptions options)
+    : options_(checked(std::move(options))),
+      payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::physical_memory() / 4),
+      wanted_workers_(options_.workers + options_.spares),
+      host_mark_(os::or_throw(os::Mapping::wiped_on_fork(), "hotspare")),
+      arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16)),
+      caller_spin_(os::usable_cpus() > 1),
+      breaker_(options_.breaker_deaths) {
+  *host_mark_.as<bool>() = true;
+}
+
+Engine::~Engine() = default;
+
+void Engine::start() {
+  const char* what = "a pool cannot be made";
+  // First of all: a fork of this process must be taken before it has threads.
+  zygote_ = os::or_throw(zygote::launch(options_.start, make_setup()), what);
+  bells_fd_ = os::or_throw(os::make_memfd("hotspare-bells", sizeof(shm::Bells)), what);
+  wishes_fd_ = os::or_throw(os::make_memfd("hotspare-wishes", sizeof(shm::Wishes)), what);
+  bells_map_ = os::or_throw(
+      os::Mapping::of(bells_fd_, sizeof(shm::Bells), os::Access::read_write, os::OnFork::drop), what);
+  wishes_map_ = os::or_throw(
+      os::Mapping::of(wishes_fd_, sizeof(shm::Wishes), os::Access::read_write, os::OnFork::drop), what);
+  bells_ = bells_map_.as<shm::Bells>();
+  wishes_ = wishes_map_.as<shm::Wishes>();
+  wishes_->listener.store(shm::Ring::always);
+  poller_ = os::or_throw(os::Poller::make(), what);
+  supervisor_call_ = os::or_throw(os::Notifier::make(), what);
+  timer_ = os::or_throw(os::Timer::make(), what);
+  using supervisor::Tag;
+  using supervisor::tag;
+  os::or_throw(poller_->watch(supervisor_call_->fd(), tag(Tag::call)), what);
+  os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
+  os::or_throw(poller_->watch(zygote_.control, tag(Tag::zygote_message)), what);
+  os::or_throw(poller_->watch(zygote_.pidfd, tag(Tag::zygote_exit)), what);
+
+  // Twice as many words as workers wanted: the dying and the refills are there at the same time.
+  const std::size_t listeners = 1 + 2 * wanted_workers_ / words_per_listener;
+  for (std::size_t i = 0; i < listeners; ++i) {
+    listeners_.push_back(std::make_unique<Listener>());
+    listeners_.back()->primary = i == 0;
+  }
+  supervisor_ = std::thread([this] { supervise(); });
+  for (auto& listener : listeners_) listener->thread = std::thread([this, &listener] { listen(*listener); });
+}
+
+void Engine::shutdown(bool wait, bool cancel) {
+  {
+    Lock lock(mutex_);
+    closing_ = true;
+    if (cancel)
+      while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
+    room_.notify_all();
+    nudge_supervisor();
+  }
+  if (!wait || callbacks_.is_current()) return;
+  static std::mutex joining;  // shutdown(true) by two threads: the second one finds all done
+  std::lock_guard one(joining);
+  if (!supervisor_.joinable()) return;
+  supervisor_.join();
+  for (auto& listener : listeners_) {
+    nudge_listener(*listener);
+    listener->thread.join();
+  }
+  coroner_.stop();
+  {
+    Lock lock(mutex_);
+    if (standby_) drop_zygote(*standby_);
+    const pid_t zygote = zygote_.pid;
+    const bool own_child = zygote_.own_child;
+    const os::Fd pidfd = std::move(zygote_.pidfd);
+    drop_zygote(zygote_);  // the end of its control socket tells it to go
+    lock.unlock();
+    if (own_child) {
+      os::reap_child(zygote);
+    } else if (pidfd) {
+      os::wait_exit(pidfd);
+    }
+    lock.lock();
+    graveyard_.clear();
+  }
+  callbacks_.stop();
+}
+
+Stats Engine::stats() const {
+  std::lock_guard lock(mutex_);
+  Stats stats = counts_;
+  stats.queued = queue_.size();
+  stats.workers = active_.size();
+  stats.spares = spares_.size();
+  stats.segment_bytes = arena_->bytes();
+  return stats;
+}
+
+std::vector<std::int64_t> Engine::worker_pids() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::int64_t> pids;
+  for (const Worker* worker : active_) pids.push_back(worker->pid);
+  for (const Worker* worker : spares_) pids.push_back(worker->pid);
+  return pids;
+}
+
+std::int64_t Engine::zygote_pid() const {
+  std::lock_guard lock(mutex_);
+  return zygote_.pid;
+}
+
+}  // namespace hotspare::detail

@@ -1,0 +1,238 @@
+#pragma once
+
+#include "death/breaker.hpp"
+#include "os/event_loop.hpp"
+#include "os/memory.hpp"
+#include "shm/arena.hpp"
+#include "shm/bells.hpp"
+#include "shm/spin.hpp"
+#include "supervisor/callback_thread.hpp"
+#include "task/deadlines.hpp"
+#include "task/queue.hpp"
+#include "task/task.hpp"
+#include "workers/worker.hpp"
+#include "zygote/launcher.hpp"
+
+#include <hotspare/options.hpp>
+#include <hotspare/stats.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace hotspare::detail {
+
+using workers::Worker;
+using workers::WorkerId;
+
+/// One pool's engine: everything behind Pool, guarded by one mutex of the host's. No lock is ever shared with a worker.
+/// Its parts lie where the two stories have them: task/ (submit, dispatch, harvest, settle, wait, cancel), death/
+/// (notice, takeover, bury), workers/ (roster), supervisor/ (the loops). Threads: any may call the public members.
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  explicit Engine(PoolOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Starts processes and threads. Throws Error.
+  void start();
+  void shutdown(bool wait, bool cancel);
+  Stats stats() const;
+  const PoolOptions& options() const { return options_; }
+  std::vector<std::int64_t> worker_pids() const;
+  std::int64_t zygote_pid() const;
+  /// False in a process that was forked from the host: it has the memory but not the threads.
+  bool in_host() const { return *host_mark_.as<const bool>(); }
+
+  // task/submit.cc
+  TaskRef prepare(const CallSite& site, const void* target, const TaskOptions* options, std::size_t bytes,
+                  std::byte*& room);
+  void submit(const TaskRef& task, ArgumentBuffers* buffers);
+  Buffer buffer(std::size_t bytes);
+
+  // task/wait.cc
+  /// Waits until ready() is true; key is what wake_waiters will be called with. False if the deadline (ns) passed.
+  bool wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns);
+  std::mutex& mutex() { return mutex_; }
+
+  // task/cancel.cc
+  bool cancel(const TaskRef& task, bool kill);
+  void on_done(const TaskRef& task, std::function<void()> callback);
+  void watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink);
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  /// A thread in wait_until. One of them at a time, the leader, looks after the workers' results itself, so that a
+  /// result reaches its caller with one wake; the others sleep until settled or made the leader.
+  struct Waiter {
+    const void* key;
+    std::atomic<std::uint32_t> called{0};
+  };
+  /// One thread in futex_waitv over the robust words of its workers.
+  struct Listener {
+    std::atomic<std::uint32_t> changed{0};
+    std::vector<std::pair<Worker*, os::FutexWatch>> words;
+    std::uint32_t seen = ~0u;
+    bool primary = false;
+    std::thread thread;
+  };
+
+  // task/dispatch.cc
+  void pump();
+  Worker* choose_worker();
+  bool hand_over(Worker& worker, Task& task);
+  bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
+  bool announce(Worker& worker, Segment& segment);
+  void balance();
+  std::size_t recall_from(Worker& donor);
+  void ring_doorbells();
+
+  // task/harvest.cc
+  std::size_t harvest_all();
+  std::size_t harvest(Worker& worker);
+  bool take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::string& nonsense);
+  bool take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,
+                    std::string& nonsense);
+  bool take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, std::string& nonsense);
+  void free_slot(Worker& worker);
+  void serve_lease(Worker& worker);
+  void note_progress(Worker& worker, std::size_t harvested);
+  bool anything_to_harvest(const std::vector<std::pair<shm::Channel*, std::uint64_t>>& heads) const;
+
+  // task/settle.cc
+  void settle(TaskRef task, Ending ending);
+  void refuse(TaskRef task, std::exception_ptr why);
+  void wake_waiters(const void* key);
+  void wake_leader();
+
+  // task/wait.cc
+  void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns);
+  void pass_leadership();
+
+  // task/deadline.cc
+  void watch_deadline(Task& task);
+  void check_deadlines();
+  void arm_timer();
+
+  // death/notice.cc
+  void notice_all(Listener& listener);
+  bool shows_death(Worker& worker) const;
+  void notice_death(Worker& worker);
+  void end_worker(Worker& worker, death::EndedBy why);
+
+  // death/takeover.cc
+  void condemn(Worker& worker);
+  void fence(Worker& worker);
+  void take_over_from(Worker& worker);
+
+  // death/bury.cc
+  void on_exit(Worker& worker);
+  void ask_reap(Worker& worker);
+  void bury(Worker& worker, const os::ExitStatus& status);
+  void gather_evidence(Worker& worker, const os::ExitStatus& status);
+  std::shared_ptr<CrashReport> write_report(Worker& worker);
+  void settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report);
+  void note_death_before_ready(const CrashReport& report);
+  void take_stack_then_kill(Worker& worker);
+
+  // workers/roster.cc
+  void refill();
+  void ask_worker();
+  void on_spawned(WorkerId id, pid_t pid, os::Fd pidfd);
+  void note_ready(Worker& worker);
+  void promote();
+  void retire(Worker& worker);
+  void forget(Worker& worker);
+  void roster_changed(Worker& worker);
+  std::string name_of(const Task& task) const;
+
+  // supervisor/zygotes.cc
+  void on_zygote_message(zygote::Handle& from);
+  void on_reply(const zygote::Reply& reply, std::vector<os::Fd>& fds);
+  void on_zygote_exit();
+  void want_standby();
+  void drop_zygote(zygote::Handle& handle);
+  zygote::Setup make_setup() const;
+
+  // supervisor/supervisor.cc
+  void supervise();
+  void on_ready(const os::Ready& ready);
+  void on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready& ready);
+  void forward_stderr(Worker& worker);
+  void break_pool(const std::string& why);
+  void tell(Event event);
+  bool closing_done();
+  void nudge_supervisor() { supervisor_call_->notify(); }
+
+  // supervisor/listener.cc
+  void listen(Listener& listener);
+  void rebuild(Listener& listener);
+  std::int64_t look_after_results(std::size_t& recent);
+  void nudge_listener(Listener& listener);
+
+  const PoolOptions options_;
+  const std::size_t payload_limit_;
+  const std::uint64_t wanted_workers_;
+  os::Mapping host_mark_;
+  const std::shared_ptr<shm::Arena> arena_;
+
+  mutable std::mutex mutex_;
+  // Tasks.
+  TaskQueue queue_;
+  std::uint64_t last_task_id_ = 0;
+  std::uint64_t unsettled_ = 0;
+  std::size_t payload_bytes_ = 0;        ///< Of large arguments not yet settled.
+  std::condition_variable room_;
+  unsigned room_waiters_ = 0;
+  task::Deadlines deadlines_;
+  std::vector<Waiter*> waiters_;
+  Waiter* leader_ = nullptr;
+  bool relook_ = false;                  ///< A worker may be stuck with tasks others could run: look again soon.
+  shm::SpinBudget caller_spin_;
+
+  // Workers.
+  std::map<WorkerId, std::unique_ptr<Worker>> workers_;
+  std::vector<Worker*> active_;
+  std::vector<Worker*> spares_;
+  std::vector<std::unique_ptr<Worker>> graveyard_;  ///< Freed when no leader may still look at their channels.
+  WorkerId last_worker_id_ = 0;
+  std::size_t asked_ = 0;
+  death::Breaker breaker_;
+  zygote::Handle zygote_;
+  std::optional<zygote::Handle> standby_;
+  unsigned zygote_deaths_in_a_row_ = 0;
+
+  // Life of the pool.
+  std::string broken_;
+  bool closing_ = false;
+  bool closed_ = false;
+  std::condition_variable closed_changed_;
+  Stats counts_;
+
+  // What is shared with the workers, and the threads.
+  os::Fd bells_fd_, wishes_fd_;
+  os::Mapping bells_map_, wishes_map_;
+  shm::Bells* bells_ = nullptr;
+  shm::Wishes* wishes_ = nullptr;
+  std::optional<os::Poller> poller_;
+  std::optional<os::Notifier> supervisor_call_;
+  std::optional<os::Timer> timer_;
+  std::int64_t timer_at_ = 0;
+  std::int64_t leave_deadline_ = 0;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::thread supervisor_;
+  supervisor::CallbackThread callbacks_;
+  supervisor::CallbackThread coroner_;   ///< Takes stacks of hung workers; slow work about the dead.
+};
+
+}  // namespace hotspare::detail

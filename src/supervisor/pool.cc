@@ -1,0 +1,32 @@
+#include "supervisor/engine.hpp"
+
+#include <hotspare/pool.hpp>
+
+namespace hotspare {
+
+Pool::Pool(PoolOptions options) : engine_(std::make_shared<detail::Engine>(std::move(options))) { engine_->start(); }
+Pool::Pool(Pool&&) noexcept = default;
+Pool& Pool::operator=(Pool&& other) noexcept {
+  Pool old(std::move(*this));
+  engine_ = std::move(other.engine_);
+  return *this;
+}
+
+Pool::~Pool() {
+  if (engine_ == nullptr) return;
+  if (!engine_->in_host()) {
+    // In a fork of the host, an exiting worker say: the processes and threads are not ours to end.
+    static_cast<void>(new std::shared_ptr<detail::Engine>(std::move(engine_)));
+    return;
+  }
+  engine_->shutdown(true, false);
+}
+
+Buffer Pool::buffer(std::size_t bytes) { return engine_->buffer(bytes); }
+void Pool::shutdown(bool wait, bool cancel) { engine_->shutdown(wait, cancel); }
+Stats Pool::stats() const { return engine_->stats(); }
+std::vector<std::int64_t> Pool::worker_pids() const { return engine_->worker_pids(); }
+std::int64_t Pool::zygote_pid() const { return engine_->zygote_pid(); }
+unsigned Pool::usable_workers() const { return engine_->options().workers; }
+
+}  // namespace hotspare

@@ -1,0 +1,111 @@
+#include "os/clock.hpp"
+#include "supervisor/engine.hpp"
+#include "supervisor/tags.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <array>
+#include <csignal>
+
+/// The event loop: waits, and passes each notice to the part that it concerns.
+namespace hotspare::detail {
+
+using supervisor::Tag;
+
+void Engine::supervise() {
+  for (;;) {
+    const std::vector<os::Ready> ready = poller_->wait();
+    Lock lock(mutex_);
+    for (const os::Ready& notice : ready) on_ready(notice);
+    if (closing_ && closing_done()) return;
+  }
+}
+
+void Engine::on_ready(const os::Ready& ready) {
+  const Tag kind = supervisor::kind_of(ready.tag);
+  switch (kind) {
+    case Tag::call: return supervisor_call_->clear();
+    case Tag::timer:
+      timer_->clear();
+      return check_deadlines();
+    case Tag::zygote_message: return on_zygote_message(zygote_);
+    case Tag::zygote_exit: return on_zygote_exit();
+    case Tag::standby_message: return;
+    case Tag::worker_exit:
+    case Tag::worker_lifeline:
+    case Tag::worker_stderr: break;
+  }
+  // It may have been forgotten by an earlier notice of the same batch.
+  const auto found = workers_.find(supervisor::worker_of(ready.tag));
+  if (found != workers_.end()) on_worker_event(static_cast<std::uint64_t>(kind), *found->second, ready);
+}
+
+void Engine::on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready& ready) {
+  switch (static_cast<Tag>(kind)) {
+    case Tag::worker_exit: return on_exit(worker);
+    case Tag::worker_lifeline:
+      poller_->forget(worker.ties.lifeline.ours);
+      // Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not
+      // has closed its descriptors and lives.
+      if (worker.was_ready && !worker.life_lost() && !os::exited(worker.pidfd)) end_worker(worker, death::EndedBy::lifeline);
+      return;
+    case Tag::worker_stderr:
+      forward_stderr(worker);
+      if (ready.hung_up && !ready.readable) poller_->forget(worker.ties.stderr_pipe.ours);
+      return;
+    default: return;
+  }
+}
+
+void Engine::forward_stderr(Worker& worker) {
+  std::array<std::byte, 4096> room;
+  const std::size_t size = os::read_available(worker.ties.stderr_pipe.ours, room);
+  if (size == 0) return;
+  worker.stderr_tail.add({room.data(), size});
+  if (options_.worker_stderr == Stderr::tee) os::write_stderr({room.data(), size});
+}
+
+void Engine::break_pool(const std::string& why) {
+  if (!broken_.empty()) return;
+  broken_ = why;
+  Event event;
+  event.kind = Event::Kind::broken;
+  event.detail = why;
+  tell(std::move(event));
+  while (!queue_.empty()) refuse(queue_.pop_front(), std::make_exception_ptr(PoolBroken(why)));
+  room_.notify_all();
+}
+
+void Engine::tell(Event event) {
+  if (!options_.on_event) return;
+  event.at = std::chrono::steady_clock::now();
+  callbacks_.run([self = this, event = std::move(event)] { self->options_.on_event(event); });
+}
+
+/// One step further towards the end, as far as it can go now. True when nothing is left.
+bool Engine::closing_done() {
+  if (closed_) return true;
+  if (unsettled_ != 0) return false;
+  std::vector<Worker*> all;
+  for (const auto& [id, worker] : workers_) all.push_back(worker.get());
+  for (Worker* worker : all)
+    if (worker->state != workers::State::leaving && worker->state != workers::State::condemned) retire(*worker);
+  if (!workers_.empty()) {
+    constexpr std::int64_t grace_ns = 2'000'000'000;
+    const std::int64_t now = os::monotonic_ns();
+    if (leave_deadline_ == 0) {
+      leave_deadline_ = now + grace_ns;
+      arm_timer();
+    } else if (now >= leave_deadline_) {
+      for (Worker* worker : all)
+        if (worker->pidfd) os::signal_process(worker->pidfd, SIGKILL);
+      leave_deadline_ = now + grace_ns;
+      arm_timer();
+    }
+    return false;
+  }
+  closed_ = true;
+  return true;
+}
+
+}  // namespace hotspare::detail

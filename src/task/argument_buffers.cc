@@ -1,0 +1,23 @@
+#include "task/argument_buffers.hpp"
+
+#include "shm/segment.hpp"
+
+namespace hotspare::detail {
+
+ArgumentBuffers::ArgumentBuffers() = default;
+ArgumentBuffers::~ArgumentBuffers() = default;
+
+std::uint64_t ArgumentBuffers::attach(const Buffer& buffer) {
+  if (buffer.segment() == nullptr) return 0;
+  if (state_ == nullptr) state_ = std::make_unique<State>();
+  state_->buffers.push_back(buffer);
+  return buffer.segment()->id();
+}
+
+Buffer ArgumentBuffers::fetch(std::uint64_t, std::uint64_t) { return {}; }
+
+void ArgumentBuffers::rewind() {
+  if (state_ != nullptr) state_->buffers.clear();
+}
+
+}  // namespace hotspare::detail

@@ -1,0 +1,161 @@
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "os/socket.hpp"
+#include "shm/box.hpp"
+#include "supervisor/engine.hpp"
+#include "worker/segments.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+/// From the queue to a worker. Handing tasks over early hides the wake; it binds nothing, because a task that has not
+/// begun can be taken back (balance, fence, cancel).
+namespace hotspare::detail {
+
+using shm::SlotState;
+
+void Engine::pump() {
+  while (!queue_.empty()) {
+    Worker* worker = choose_worker();
+    if (worker == nullptr || !hand_over(*worker, *queue_.front())) break;
+    queue_.pop_front();
+    if (room_waiters_ != 0) room_.notify_all();
+  }
+  if (queue_.empty()) balance();
+  ring_doorbells();
+}
+
+/// An idle worker, else the one with the fewest tasks, if it has room.
+Worker* Engine::choose_worker() {
+  Worker* best = nullptr;
+  for (Worker* worker : active_) {
+    if (options_.tasks_per_worker != 0 && worker->handed >= options_.tasks_per_worker) continue;
+    if (worker->outstanding() == 0) return worker;
+    if (worker->outstanding() >= worker->prefetch) continue;
+    if (best == nullptr || worker->outstanding() < best->outstanding()) best = worker;
+  }
+  return best;
+}
+
+bool Engine::hand_over(Worker& worker, Task& task) {
+  const std::uint64_t ticket = worker.tail;
+  shm::TaskSlot& slot = worker.channel().slot(ticket);
+  if (task.extra_ != nullptr) {
+    for (const Buffer& buffer : task.extra_->argument_buffers)
+      if (!announce(worker, *buffer.segment())) return false;
+  }
+  if (!place_arguments(worker, task, slot, ticket)) return false;
+  slot.entry_module = task.site.entry.module;
+  slot.entry_offset = task.site.entry.offset;
+  slot.memory_limit = task.memory_limit();
+  slot.timed = task.timeout_ns() != 0;
+  slot.begun_at.store(0, std::memory_order_relaxed);
+  slot.ended = shm::Ended::none;
+  slot.attachments = 0;
+  if (worker.outstanding() == 0) worker.progressed_at = os::monotonic_ns();
+  worker.task(ticket) = share(task);
+  worker.tail = ticket + 1;
+  ++worker.handed;
+  ++counts_.in_workers;
+  worker.doorbell_due = true;
+  task.worker = worker.id;
+  task.ticket = ticket;
+  // SYNC POINT task-handed: acquired by the worker's look_at.
+  slot.word.store(shm::pack({ticket, SlotState::queued}), std::memory_order_seq_cst);
+  if (slot.timed) watch_deadline(task);
+  return true;
+}
+
+bool Engine::place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket) {
+  const std::span<const std::byte> bytes = task.payload.bytes();
+  std::uint64_t& inbox_end = worker.inbox_end[ticket % shm::slot_count];
+  inbox_end = worker.inbox_filled;
+  slot.arguments.size = bytes.size();
+  if (Segment* segment = task.payload.segment(); segment != nullptr) {
+    if (!announce(worker, *segment)) return false;
+    slot.arguments.place = shm::Place::segment;
+    slot.arguments.at = segment->id();
+  } else if (bytes.size() <= shm::slot_bytes) {
+    slot.arguments.place = shm::Place::slot;
+    if (!bytes.empty()) std::memcpy(slot.bytes, bytes.data(), bytes.size());
+  } else {
+    const auto place = shm::place_in_box(worker.inbox_filled, worker.inbox_freed, bytes.size(), shm::box_bytes);
+    if (!place) return false;
+    slot.arguments.place = shm::Place::box;
+    slot.arguments.at = place->start % shm::box_bytes;
+    std::memcpy(worker.channel().inbox + slot.arguments.at, bytes.data(), bytes.size());
+    worker.inbox_filled = inbox_end = place->end;
+  }
+  return true;
+}
+
+/// Sends the segment's descriptor to a worker that does not have it yet. False when its socket is full: later.
+bool Engine::announce(Worker& worker, Segment& segment) {
+  if (worker.known_segments.contains(segment.id())) return true;
+  const auto send = [&](std::uint64_t id, std::uint64_t size, std::span<const int> fds) {
+    const worker::SegmentMessage message{id, size};
+    return static_cast<bool>(
+        os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds));
+  };
+  // Tell it of those that are gone before there are too many.
+  if (worker.known_segments.size() >= 32) {
+    std::erase_if(worker.known_segments,
+                  [&](std::uint64_t id) { return !arena_->exists(id) && !worker.leases.contains(id) && send(id, 0, {}); });
+  }
+  const int fd = segment.fd().get();
+  if (!send(segment.id(), segment.size(), {&fd, 1})) return false;
+  worker.known_segments.insert(segment.id());
+  return true;
+}
+
+void Engine::ring_doorbells() {
+  for (Worker* worker : active_) {
+    if (!worker->doorbell_due) continue;
+    worker->doorbell_due = false;
+    worker->ring();
+  }
+}
+
+/// A worker without work takes what another has not begun, if that one has not moved since the last look: then its
+/// task is a long one, and those behind it would wait for nothing.
+void Engine::balance() {
+  relook_ = false;
+  for (Worker* idle : active_) {
+    if (idle->outstanding() != 0) continue;
+    Worker* donor = nullptr;
+    for (Worker* worker : active_)
+      if (worker->outstanding() >= 2 && (donor == nullptr || worker->outstanding() > donor->outstanding())) donor = worker;
+    if (donor == nullptr) return;
+    if (donor->head_at_last_look != donor->head) {
+      donor->head_at_last_look = donor->head;
+      relook_ = true;
+      continue;
+    }
+    if (recall_from(*donor) == 0) return;
+    while (!queue_.empty() && idle->outstanding() < idle->prefetch && hand_over(*idle, *queue_.front())) queue_.pop_front();
+  }
+}
+
+/// Takes back the younger half of what the worker has not begun. Returns how many.
+std::size_t Engine::recall_from(Worker& donor) {
+  std::uint64_t not_begun = 0;
+  for (std::uint64_t ticket = donor.head; ticket != donor.tail; ++ticket)
+    if (shm::unpack(donor.channel().slot(ticket).word.load(std::memory_order_relaxed)).state == SlotState::queued) ++not_begun;
+  std::size_t recalled = 0;
+  for (std::uint64_t ticket = donor.tail; ticket != donor.head && recalled < (not_begun + 1) / 2; --ticket) {
+    std::uint64_t expected = shm::pack({ticket - 1, SlotState::queued});
+    if (!donor.channel().slot(ticket - 1).word.compare_exchange_strong(
+            expected, shm::pack({ticket - 1, SlotState::recalled}), std::memory_order_seq_cst))
+      continue;
+    TaskRef task = std::move(donor.task(ticket - 1));
+    task->worker = 0;
+    --counts_.in_workers;
+    --donor.handed;
+    ++counts_.recalled;
+    ++recalled;
+    queue_.push_front(std::move(task));
+  }
+  return recalled;
+}
+
+}  // namespace hotspare::detail

@@ -1,0 +1,174 @@
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "supervisor/engine.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+/// From the worker back to the task. Whatever lies in the channel was written by somebody who may be dying or hostile:
+/// each field is read once into the host's memory, checked there, and only then used.
+namespace hotspare::detail {
+
+using shm::SlotState;
+using shm::SlotWord;
+
+std::size_t Engine::harvest_all() {
+  std::size_t harvested = 0;
+  // By index: a worker that wrote nonsense is condemned, and leaves the list, while we walk it.
+  for (std::size_t i = 0; i < active_.size(); ++i) harvested += harvest(*active_[i]);
+  return harvested;
+}
+
+std::size_t Engine::harvest(Worker& worker) {
+  std::size_t harvested = 0;
+  std::string nonsense;
+  while (worker.head != worker.tail && nonsense.empty()) {
+    shm::TaskSlot& slot = worker.channel().slot(worker.head);
+    // SYNC POINT result: released by the worker's commit.
+    const SlotWord word = shm::unpack(slot.word.load(std::memory_order_acquire));
+    if (word.ticket != worker.head || word.state > SlotState::condemned || word.state == SlotState::empty) {
+      nonsense = "the word of ticket " + std::to_string(worker.head) + " is damaged";
+      break;
+    }
+    if (word.state == SlotState::queued || word.state == SlotState::running || word.state == SlotState::condemned) break;
+    TaskRef task = std::move(worker.task(worker.head));
+    if (word.state == SlotState::done && task) {
+      --counts_.in_workers;
+      if (!take_outcome(worker, slot, *task, nonsense)) {
+        // It did run, so it is the worker's victim.
+        worker.victim = std::move(task);
+      } else {
+        ++harvested;
+        const Ending ending = slot.ended == shm::Ended::raised ? Ending::raised : Ending::value;
+        settle(std::move(task), ending);
+      }
+    }
+    free_slot(worker);
+  }
+  if (!nonsense.empty() && worker.state != workers::State::condemned) {
+    worker.evidence.protocol_error = nonsense;
+    end_worker(worker, death::EndedBy::protocol);
+    return harvested;
+  }
+  if (worker.state == workers::State::condemned) return harvested;
+  serve_lease(worker);
+  note_progress(worker, harvested);
+  if (worker.outstanding() == 0 && options_.tasks_per_worker != 0 && worker.handed >= options_.tasks_per_worker) retire(worker);
+  return harvested;
+}
+
+bool Engine::take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::string& nonsense) {
+  const shm::PayloadAt at = slot.arguments;
+  const std::uint32_t attachments = slot.attachments;
+  const std::uint64_t box_end = slot.box_end;
+  if (slot.ended != shm::Ended::value && slot.ended != shm::Ended::raised) {
+    nonsense = "a result that is neither a value nor an exception";
+    return false;
+  }
+  const std::size_t large = task.payload.segment() != nullptr ? task.payload.segment()->size() : 0;
+  const bool taken = take_payload(worker, at, attachments, task, nonsense);
+  if (taken) payload_bytes_ -= large;  // the arguments made room for the result
+  if (box_end >= worker.outbox_freed && box_end - worker.outbox_freed <= shm::box_bytes) {
+    worker.outbox_freed = box_end;
+    worker.channel().outbox_freed.store(box_end, std::memory_order_seq_cst);
+    worker.ring();
+  }
+  return taken;
+}
+
+bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,
+                          std::string& nonsense) {
+  const std::uint64_t ids = std::uint64_t{attachments} * sizeof(std::uint64_t);
+  const auto outside = [&](std::uint64_t room) { return at.size > room || ids > room - at.size; };
+  if (at.place == shm::Place::slot && at.size <= shm::slot_bytes && attachments == 0) {
+    task.payload.assign({worker.channel().slot(worker.head).bytes, at.size});
+    return true;
+  }
+  nonsense = "a result outside its place";
+  if (at.place == shm::Place::segment) {
+    const auto lease = worker.leases.find(at.at);
+    if (lease == worker.leases.end() || outside(lease->second->size())) return false;
+    const std::byte* data = lease->second->data();
+    if (!take_attachments(worker, {data + at.size, ids}, task, nonsense)) return false;
+    SegmentRef segment = std::move(lease->second);
+    worker.leases.erase(lease);
+    task.payload.adopt(std::move(segment), at.size);
+  } else {
+    const bool in_slot = at.place == shm::Place::slot;
+    if (!in_slot && (at.place != shm::Place::box || at.at > shm::box_bytes)) return false;
+    if (outside(in_slot ? shm::slot_bytes : shm::box_bytes - at.at)) return false;
+    const std::byte* data = in_slot ? worker.channel().slot(worker.head).bytes : worker.channel().outbox + at.at;
+    if (!take_attachments(worker, {data + at.size, ids}, task, nonsense)) return false;
+    task.payload.assign({data, at.size});
+  }
+  nonsense.clear();
+  return true;
+}
+
+/// Segments that a result refers to: lent to this worker, or the task's own arguments. Nothing else is believed.
+bool Engine::take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, std::string& nonsense) {
+  for (std::size_t at = 0; at < ids.size(); at += sizeof(std::uint64_t)) {
+    std::uint64_t id = 0;
+    std::memcpy(&id, ids.data() + at, sizeof id);
+    if (const auto lease = worker.leases.find(id); lease != worker.leases.end()) {
+      task.extra().result_segments.push_back(std::move(lease->second));
+      worker.leases.erase(lease);
+      continue;
+    }
+    const auto& given = task.extra().argument_buffers;
+    const auto own =
+        std::find_if(given.begin(), given.end(), [id](const Buffer& buffer) { return buffer.segment()->id() == id; });
+    if (own == given.end()) {
+      nonsense = "a result refers to a segment that the worker does not own";
+      return false;
+    }
+    task.extra().result_segments.push_back(share(own->segment()));
+  }
+  return true;
+}
+
+void Engine::free_slot(Worker& worker) {
+  worker.inbox_freed = worker.inbox_end[worker.head % shm::slot_count];
+  ++worker.head;
+}
+
+/// The worker needs shared memory for a result.
+void Engine::serve_lease(Worker& worker) {
+  shm::Channel& channel = worker.channel();
+  // SYNC POINT lease-request: released by the worker's request.
+  const std::uint64_t request = channel.lease_request.load(std::memory_order_acquire);
+  if (request == worker.lease_served) return;
+  auto segment = arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
+  // A full socket means that the worker is not reading what it was sent; without the descriptor it has no memory.
+  if (segment && announce(worker, **segment)) {
+    channel.lease_segment = (*segment)->id();
+    channel.lease_size = (*segment)->size();
+    const std::uint64_t id = (*segment)->id();
+    worker.leases[id] = std::move(*segment);
+  } else {
+    channel.lease_segment = 0;
+  }
+  worker.lease_served = request;
+  channel.lease_granted.store(request, std::memory_order_seq_cst);
+  worker.ring();
+}
+
+/// How many tasks to hand over early: about as many as the worker runs while the host is woken once.
+void Engine::note_progress(Worker& worker, std::size_t harvested) {
+  if (harvested == 0) return;
+  const std::int64_t now = os::monotonic_ns();
+  const std::int64_t each = std::max<std::int64_t>(1, (now - worker.progressed_at) / static_cast<std::int64_t>(harvested));
+  worker.progressed_at = now;
+  constexpr std::int64_t ahead_ns = 500'000;
+  worker.prefetch = static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(ahead_ns / each, 2, static_cast<std::int64_t>(shm::slot_count)));
+}
+
+bool Engine::anything_to_harvest(const std::vector<std::pair<shm::Channel*, std::uint64_t>>& heads) const {
+  return std::any_of(heads.begin(), heads.end(), [](const auto& head) {
+    const SlotWord word = shm::unpack(head.first->slot(head.second).word.load(std::memory_order_seq_cst));
+    return word.ticket == head.second && word.state == SlotState::done;
+  });
+}
+
+}  // namespace hotspare::detail

@@ -1,0 +1,65 @@
+#include "os/futex.hpp"
+#include "supervisor/engine.hpp"
+
+/// The end of a task's life. Called under the mutex, once for each task.
+namespace hotspare::detail {
+
+void Engine::settle(TaskRef task, Ending ending) {
+  HS_CHECK(!task->settled());
+  switch (ending) {
+    case Ending::value: ++counts_.values; break;
+    case Ending::raised: ++counts_.raised; break;
+    case Ending::died: ++counts_.died; break;
+    case Ending::cancelled: ++counts_.cancelled; break;
+    case Ending::refused: ++counts_.refused; break;
+    case Ending::pending: HS_CHECK(false);
+  }
+  if (ending != Ending::value && ending != Ending::raised) {
+    if (task->payload.segment() != nullptr) payload_bytes_ -= task->payload.segment()->size();
+    task->payload.clear();
+  }
+  --unsettled_;
+  std::shared_ptr<CompletionSink> sink;
+  std::vector<std::function<void()>> callbacks;
+  if (task->extra_ != nullptr) {
+    if (task->extra_->look_at_ns != 0) deadlines_.forget(*task);
+    task->extra_->argument_buffers.clear();
+    sink = std::move(task->extra_->sink);
+    callbacks = std::move(task->extra_->callbacks);
+  }
+  if (room_waiters_ != 0) room_.notify_all();
+  task->ending.store(static_cast<std::uint32_t>(ending), std::memory_order_release);
+  if (!waiters_.empty()) wake_waiters(task.get());
+  for (auto& callback : callbacks) callbacks_.run(std::move(callback));
+  if (sink != nullptr) {
+    sink->settled(std::move(task));
+    wake_waiters(sink.get());
+  }
+  if (closing_ && unsettled_ == 0) nudge_supervisor();
+}
+
+void Engine::refuse(TaskRef task, std::exception_ptr why) {
+  task->extra().refusal = std::move(why);
+  settle(std::move(task), Ending::refused);
+}
+
+void Engine::wake_waiters(const void* key) {
+  for (Waiter* waiter : waiters_) {
+    if (waiter->key != key) continue;
+    waiter->called.store(1, std::memory_order_release);
+    if (waiter == leader_) {
+      wake_leader();
+    } else {
+      os::futex_wake(waiter->called, 1, os::FutexScope::process);
+    }
+  }
+}
+
+/// The leader sleeps on the workers' bell.
+void Engine::wake_leader() {
+  if (wishes_->caller.load(std::memory_order_seq_cst) == 0) return;
+  bells_->caller.fetch_add(1, std::memory_order_seq_cst);
+  os::futex_wake(bells_->caller, 1, os::FutexScope::shared);
+}
+
+}  // namespace hotspare::detail

@@ -1,0 +1,85 @@
+#include "supervisor/engine.hpp"
+#include "task/argument_buffers.hpp"
+
+#include <hotspare/error.hpp>
+
+namespace hotspare::detail {
+namespace {
+
+/// Arguments from this size on lie in shared memory from the start: no copy is made for the worker.
+constexpr std::size_t large = shm::box_payload;
+
+}  // namespace
+
+TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOptions* options, std::size_t bytes,
+                        std::byte*& room) {
+  TaskRef task(new Task(shared_from_this(), site, target));
+  if (options != nullptr) task->extra().options = *options;
+  if (bytes <= large) {
+    room = task->payload.reserve(bytes);
+    return task;
+  }
+  auto segment = arena_->allocate(bytes, 0);
+  if (!segment) throw PayloadError("no shared memory for " + std::to_string(bytes) + " bytes of arguments: " +
+                                   segment.failure().text());
+  room = (*segment)->data();
+  task->payload.adopt(std::move(*segment), bytes);
+  return task;
+}
+
+void Engine::submit(const TaskRef& task, ArgumentBuffers* buffers) {
+  if (!in_host()) throw Error("this process is a fork of the pool's host: make a pool of its own");
+  if (buffers != nullptr && buffers->state() != nullptr)
+    task->extra().argument_buffers = std::move(buffers->state()->buffers);
+  const std::size_t large_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
+
+  Lock lock(mutex_);
+  const auto no_room = [&] {
+    return (options_.queue_limit != 0 && queue_.size() >= options_.queue_limit) ||
+           (large_bytes != 0 && payload_bytes_ != 0 && payload_bytes_ + large_bytes > payload_limit_);
+  };
+  if (no_room()) {
+    if (options_.when_full == WhenFull::refuse || callbacks_.is_current())
+      throw QueueFull("pool \"" + options_.name + "\" is full: " + std::to_string(queue_.size()) + " tasks and " +
+                      std::to_string(payload_bytes_ >> 20) + " MB of arguments are waiting");
+    ++room_waiters_;
+    room_.wait(lock, [&] { return closing_ || !broken_.empty() || !no_room(); });
+    --room_waiters_;
+  }
+  if (!broken_.empty()) throw PoolBroken(broken_);
+  if (closing_) throw PoolClosed("pool \"" + options_.name + "\" takes no more tasks: it was shut down");
+  task->id = ++last_task_id_;
+  payload_bytes_ += large_bytes;
+  ++counts_.submitted;
+  ++unsettled_;
+  queue_.push_back(task);
+  const bool relook_before = relook_;
+  pump();
+  const bool nudge = relook_ && !relook_before && leader_ == nullptr;
+  lock.unlock();
+  if (nudge) nudge_listener(*listeners_.front());
+}
+
+Buffer Engine::buffer(std::size_t bytes) {
+  auto segment = arena_->allocate(bytes, 0);
+  if (!segment) throw std::bad_alloc();
+  return to_buffer(std::move(*segment), bytes);
+}
+
+TaskRef submit_bytes(Engine& engine, const CallSite& site, const void* target, const TaskOptions* options,
+                     std::span<const std::byte> arguments, ArgumentBuffers* buffers) {
+  std::byte* room = nullptr;
+  TaskRef task = engine.prepare(site, target, options, arguments.size(), room);
+  if (!arguments.empty()) std::memcpy(room, arguments.data(), arguments.size());
+  engine.submit(task, buffers);
+  return task;
+}
+
+TaskRef prepare(Engine& engine, const CallSite& site, const void* target, const TaskOptions* options,
+                std::size_t argument_bytes, std::byte*& room) {
+  return engine.prepare(site, target, options, argument_bytes, room);
+}
+
+void submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers) { engine.submit(task, buffers); }
+
+}  // namespace hotspare::detail

@@ -1,0 +1,110 @@
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "supervisor/engine.hpp"
+
+#include <algorithm>
+#include <deque>
+
+/// Waiting for a task. One waiting thread, the leader, harvests itself while it waits: worker → caller is then one
+/// wake, not two. The others sleep until their task has settled or the leader leaves.
+namespace hotspare::detail {
+
+bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns) {
+  Lock lock(mutex_);
+  if (ready()) return true;
+  Waiter me{key, {}};
+  waiters_.push_back(&me);
+  bool in_time = true;
+  while (!ready() && in_time) {
+    me.called.store(0, std::memory_order_relaxed);
+    if (leader_ == nullptr && !closed_) {
+      lead(me, lock, ready, deadline_ns);
+    } else {
+      lock.unlock();
+      os::futex_wait(me.called, 0, os::FutexScope::process, deadline_ns);
+      lock.lock();
+    }
+    in_time = deadline_ns < 0 || os::monotonic_ns() < deadline_ns;
+  }
+  std::erase(waiters_, &me);
+  if (leader_ == nullptr) pass_leadership();
+  return ready();
+}
+
+void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns) {
+  leader_ = &me;
+  wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
+  std::vector<std::pair<shm::Channel*, std::uint64_t>> heads;
+  for (;;) {
+    me.called.store(0, std::memory_order_relaxed);
+    harvest_all();
+    pump();
+    graveyard_.clear();
+    const std::int64_t now = os::monotonic_ns();
+    if (ready() || closed_ || (deadline_ns >= 0 && now >= deadline_ns)) break;
+    heads.clear();
+    for (Worker* worker : active_)
+      if (worker->outstanding() != 0) heads.emplace_back(&worker->channel(), worker->head);
+    std::int64_t until = deadline_ns;
+    if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
+    lock.unlock();
+    const auto called = [&] { return me.called.load(std::memory_order_seq_cst) != 0 || anything_to_harvest(heads); };
+    if (!caller_spin_.spin_until(called)) {
+      const std::uint32_t bell = bells_->caller.load(std::memory_order_acquire);
+      wishes_->caller.store(1, std::memory_order_seq_cst);
+      // SYNC POINT result-bell: this look after the wish, the worker's look at the wish after its commit.
+      if (!called()) os::futex_wait(bells_->caller, bell, os::FutexScope::shared, until);
+      wishes_->caller.store(0, std::memory_order_relaxed);
+    }
+    lock.lock();
+  }
+  leader_ = nullptr;
+}
+
+/// The next waiting thread leads; if there is none the listener thread looks after results again.
+void Engine::pass_leadership() {
+  if (!waiters_.empty()) {
+    waiters_.front()->called.store(1, std::memory_order_release);
+    os::futex_wake(waiters_.front()->called, 1, os::FutexScope::process);
+    return;
+  }
+  if (closed_) return;
+  graveyard_.clear();
+  wishes_->listener.store(shm::Ring::always, std::memory_order_seq_cst);
+  // What was committed before that wish was not rung for.
+  harvest_all();
+  pump();
+}
+
+bool wait(const TaskRef& task, std::chrono::nanoseconds timeout) {
+  if (task->settled()) return true;
+  const std::int64_t deadline = timeout.count() < 0 ? -1 : os::monotonic_ns() + timeout.count();
+  const std::shared_ptr<Engine> engine = task->engine;
+  return engine->wait_until(task.get(), [&] { return task->settled(); }, deadline);
+}
+
+struct Completions::State {
+  std::shared_ptr<Engine> engine;
+  struct Sink : CompletionSink {
+    std::deque<TaskRef> ready;  // guarded by the engine's mutex
+    void settled(TaskRef task) override { ready.push_back(std::move(task)); }
+  };
+  std::shared_ptr<Sink> sink = std::make_shared<Sink>();
+};
+
+Completions::Completions(Engine& engine) : state_(std::make_shared<State>()) { state_->engine = engine.shared_from_this(); }
+Completions::~Completions() = default;
+
+void Completions::watch(const TaskRef& task) { state_->engine->watch(task, state_->sink); }
+
+TaskRef Completions::take() {
+  Engine& engine = *state_->engine;
+  auto& ready = state_->sink->ready;
+  engine.wait_until(state_->sink.get(), [&] { return !ready.empty(); }, -1);
+  std::lock_guard lock(engine.mutex());
+  TaskRef task = std::move(ready.front());
+  ready.pop_front();
+  return task;
+}
+
+}  // namespace hotspare::detail

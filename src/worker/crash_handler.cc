@@ -1,0 +1,147 @@
+#include "worker/crash_handler.hpp"
+
+#include "os/process.hpp"
+#include "os/signals.hpp"
+#include "worker/crash_point.hpp"
+#include "worker/last_words.hpp"
+#include "worker/stack_capture.hpp"
+#include "worker/worker_state.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <cxxabi.h>
+#include <exception>
+#include <new>
+#include <sys/ucontext.h>
+#include <typeinfo>
+#include <ucontext.h>
+
+namespace hotspare::worker {
+namespace {
+
+// Signals whose default action ends the process. SIGKILL tells nobody; SIGPIPE stays as the program has it.
+constexpr int fatal_signals[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT,   SIGSYS,  SIGTRAP, SIGTERM, SIGINT,  SIGHUP,
+                                 SIGQUIT, SIGXCPU, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGSTKFLT};
+
+// Room for the handler and capture_here; SIGSTKSZ is too small with AVX-512 state (11 kB saved registers).
+alignas(64) std::byte alternate_stack[64 * 1024];
+
+bool claim() noexcept { return state.channel->last_words.claimed.exchange(1, std::memory_order_acq_rel) == 0; }
+
+/// SYNC POINT last-words: released here, acquired by the host's listener and by death/evidence.
+void publish(LastWordsKind kind) noexcept {
+  state.channel->last_words.kind.store(kind, std::memory_order_release);
+  ring_host();
+}
+
+void copy_text(const char* text) noexcept {
+  std::strncpy(state.channel->last_words.detail, text, sizeof state.channel->last_words.detail - 1);
+}
+
+void note_here() noexcept {
+  LastWords& words = state.channel->last_words;
+  words.thread_id = os::own_thread_id();
+  words.data_bytes = os::data_in_use();
+  words.data_limit = state.memory_limit.load(std::memory_order_relaxed);
+}
+
+void note_stack_here() noexcept {
+  ucontext_t context;
+  ::getcontext(&context);
+  capture_here(&context, state.channel->last_words.stack);
+}
+
+bool is_fault(const siginfo_t& info) {
+  return info.si_code > 0 && (info.si_signo == SIGSEGV || info.si_signo == SIGBUS || info.si_signo == SIGFPE ||
+                              info.si_signo == SIGILL || info.si_signo == SIGTRAP);
+}
+
+void note_signal(int signal, const siginfo_t& info, const ucontext_t* context) noexcept {
+  LastWords& words = state.channel->last_words;
+  words.signal = signal;
+  words.signal_code = info.si_code;
+  if (is_fault(info)) words.address = reinterpret_cast<std::uint64_t>(info.si_addr);
+  if (info.si_code <= 0) words.sender_pid = info.si_pid;
+  note_here();
+  reach(CrashPoint::in_crash_handler);
+  capture_here(context, words.stack);
+}
+
+void on_fatal_signal(int signal, siginfo_t* info, void* context) {
+  const int saved_errno = errno;
+  // A child that a task forked has no channel; it just dies.
+  if (in_worker()) {
+    if (claim()) {
+      note_signal(signal, *info, static_cast<const ucontext_t*>(context));
+      publish(LastWordsKind::signal);
+    } else if (state.channel->last_words.kind.load(std::memory_order_acquire) == LastWordsKind::none &&
+               state.channel->last_words.thread_id != os::own_thread_id()) {
+      os::wait_for_the_end();  // another thread is dying and still speaking; its death ends us too
+    }
+  }
+  errno = saved_errno;
+  // Blocked until we return: then it acts at once, with the registers of the fault.
+  os::die_of(signal);
+}
+
+/// For people: "std::runtime_error: no such star".
+void describe_current_exception(char* room, std::size_t size) noexcept {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  if (type == nullptr) {
+    std::strncpy(room, "std::terminate was called without an exception", size - 1);
+    return;
+  }
+  int status = 0;
+  char* demangled = abi::__cxa_demangle(type->name(), nullptr, nullptr, &status);
+  std::strncpy(room, demangled != nullptr ? demangled : type->name(), size - 1);
+  std::free(demangled);
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    std::strncat(room, ": ", size - std::strlen(room) - 1);
+    std::strncat(room, error.what(), size - std::strlen(room) - 1);
+  } catch (...) {
+  }
+}
+
+void on_terminate() {
+  if (in_worker() && claim()) {
+    note_here();
+    state.channel->last_words.signal = SIGABRT;
+    note_stack_here();
+    describe_current_exception(state.channel->last_words.detail, sizeof state.channel->last_words.detail);
+    publish(LastWordsKind::terminated);
+  }
+  std::abort();
+}
+
+void on_out_of_memory() {
+  if (!in_worker() || state.memory_limit.load(std::memory_order_relaxed) == 0) throw std::bad_alloc();
+  if (claim()) {
+    note_here();
+    note_stack_here();
+    publish(LastWordsKind::memory_limit);
+  }
+  os::exit_now(125);
+}
+
+}  // namespace
+
+void install_crash_handler() {
+  os::use_alternate_stack(alternate_stack);
+  for (const int signal : fatal_signals) os::handle_if_default(signal, on_fatal_signal);
+  std::set_terminate(on_terminate);
+  std::set_new_handler(on_out_of_memory);
+}
+
+void die_of_initializer(const char* message) noexcept {
+  if (claim()) {
+    note_here();
+    copy_text(message);
+    publish(LastWordsKind::initializer);
+  }
+  os::exit_now(1);
+}
+
+}  // namespace hotspare::worker

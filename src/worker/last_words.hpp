@@ -1,0 +1,35 @@
+#pragma once
+
+#include "worker/stack_record.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace hotspare::worker {
+
+/// What a dying worker still managed to say.
+enum class LastWordsKind : std::uint32_t {
+  none,
+  signal,        ///< A fatal signal reached the handler.
+  terminated,    ///< std::terminate.
+  memory_limit,  ///< operator new failed while a task's memory limit was in force.
+  initializer,   ///< The initializer threw.
+  fenced,        ///< It found its attempt condemned.
+};
+
+/// Lives in the channel; written once by the first thread that dies, read by the host when told that it is complete.
+struct LastWords {
+  std::atomic<std::uint32_t> claimed{0};   ///< The first dying thread takes it.
+  std::atomic<LastWordsKind> kind{LastWordsKind::none};  ///< Stored last, with release: all below is written.
+  std::int32_t signal = 0;
+  std::int32_t signal_code = 0;
+  std::uint64_t address = 0;       ///< si_addr.
+  std::int32_t sender_pid = 0;     ///< si_pid, for signals that somebody sent.
+  std::int32_t thread_id = 0;
+  std::uint64_t data_bytes = 0;    ///< Private memory in use then.
+  std::uint64_t data_limit = 0;    ///< The task's limit then; 0: none.
+  char detail[512] = {};           ///< Cut, zero-terminated.
+  StackRecord stack;
+};
+
+}  // namespace hotspare::worker

@@ -1,0 +1,154 @@
+#include "worker/run_task.hpp"
+
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "os/process.hpp"
+#include "shm/box.hpp"
+#include "worker/crash_point.hpp"
+#include "worker/raised.hpp"
+#include "worker/worker_state.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace hotspare::worker {
+namespace {
+
+/// A task's memory limit, for as long as it runs.
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(std::uint64_t bytes) : bytes_(bytes) {
+    if (bytes_ == 0) return;
+    state.memory_limit.store(bytes_, std::memory_order_relaxed);
+    saved_ = os::limit_data(bytes_);
+  }
+  ~MemoryLimit() {
+    if (bytes_ == 0) return;
+    os::restore_data_limit(saved_);
+    state.memory_limit.store(0, std::memory_order_relaxed);
+  }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+ private:
+  std::uint64_t bytes_;
+  std::uint64_t saved_ = 0;
+};
+
+}  // namespace
+
+void TaskRunner::run(shm::TaskSlot& slot) {
+  slot_ = &slot;
+  result_ = {};
+  result_box_end_ = outbox_filled_;
+  attachments_.clear();
+  // Read now: the result is written over the same fields.
+  const shm::PayloadAt given = slot.arguments;
+  if (slot.timed) slot.begun_at.store(os::monotonic_ns(), std::memory_order_release);
+  slot.ended = shm::Ended::value;
+  try {
+    switch (given.place) {
+      case shm::Place::slot: arguments_ = {slot.bytes, given.size}; break;
+      case shm::Place::box: arguments_ = {state.channel->inbox + given.at, given.size}; break;
+      case shm::Place::segment: arguments_ = {segments_.view(given.at, given.size), given.size}; break;
+    }
+    detail::watch_throws(true);
+    call();
+    detail::watch_throws(false);
+  } catch (...) {
+    if (!in_worker()) os::exit_now(0);
+    give_exception(detail::encode_current_exception());
+    detail::watch_throws(false);
+  }
+  if (!in_worker()) os::exit_now(0);
+  slot.arguments = result_;
+  slot.box_end = result_box_end_;
+  slot.attachments = static_cast<std::uint32_t>(attachments_.size());
+}
+
+void TaskRunner::call() {
+  const auto entry = reinterpret_cast<detail::Entry>(detail::resolve({slot_->entry_module, slot_->entry_offset}));
+  const MemoryLimit limit(slot_->memory_limit);
+  entry(*this);
+  reach(CrashPoint::after_task);
+}
+
+void TaskRunner::give_exception(const std::string& encoded) {
+  slot_->ended = shm::Ended::raised;
+  attachments_.clear();
+  kept_.clear();
+  result_segment_.reset();
+  std::byte* room = reserve_result(encoded.size());
+  std::memcpy(room, encoded.data(), encoded.size());
+}
+
+std::byte* TaskRunner::reserve_result(std::size_t bytes) {
+  if (!in_worker()) os::exit_now(0);  // a child of the task's, about to write into its parent's result
+  const std::size_t total = bytes + attachments_.size() * sizeof(std::uint64_t);
+  result_.size = bytes;
+  std::byte* room = nullptr;
+  if (total <= shm::slot_bytes) {
+    result_.place = shm::Place::slot;
+    room = slot_->bytes;
+  } else if (total <= shm::box_payload) {
+    result_.place = shm::Place::box;
+    room = room_in_outbox(total);
+  } else {
+    result_.place = shm::Place::segment;
+    result_segment_ = segments_.lease(total);
+    result_.at = result_segment_->id();
+    room = result_segment_->data();
+  }
+  if (!attachments_.empty()) std::memcpy(room + bytes, attachments_.data(), attachments_.size() * sizeof(std::uint64_t));
+  reach(CrashPoint::in_result);
+  return room;
+}
+
+std::byte* TaskRunner::room_in_outbox(std::size_t bytes) {
+  shm::Channel& channel = *state.channel;
+  for (;;) {
+    const std::uint32_t bell = channel.bell.load(std::memory_order_acquire);
+    const auto place =
+        shm::place_in_box(outbox_filled_, channel.outbox_freed.load(std::memory_order_acquire), bytes, shm::box_bytes);
+    if (place) {
+      outbox_filled_ = place->end;
+      result_box_end_ = place->end;
+      result_.at = place->start % shm::box_bytes;
+      channel.asleep.store(0, std::memory_order_relaxed);
+      return channel.outbox + result_.at;
+    }
+    // Full of results that the host has not fetched: wait for it. It rings when it has freed something.
+    channel.asleep.store(1, std::memory_order_seq_cst);
+    ring_host();
+    const auto again =
+        shm::place_in_box(outbox_filled_, channel.outbox_freed.load(std::memory_order_seq_cst), bytes, shm::box_bytes);
+    if (!again) os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+  }
+}
+
+std::uint64_t TaskRunner::attach(const Buffer& buffer) {
+  detail::Segment* segment = buffer.segment();
+  if (segment == nullptr) return 0;
+  // write_value may run twice (measure, write): the same Buffer is attached once.
+  if (std::find(attachments_.begin(), attachments_.end(), segment->id()) == attachments_.end()) {
+    attachments_.push_back(segment->id());
+    kept_.push_back(detail::share(segment));
+  }
+  return segment->id();
+}
+
+Buffer TaskRunner::fetch(std::uint64_t handle, std::uint64_t size) {
+  return handle == 0 ? Buffer() : segments_.buffer(handle, static_cast<std::size_t>(size));
+}
+
+void TaskRunner::committed() {
+  if (result_segment_ == nullptr && kept_.empty()) return;
+  kept_.clear();
+  result_segment_.reset();
+  for (const std::uint64_t segment : attachments_) segments_.hand_over(segment);
+  if (result_.place == shm::Place::segment) segments_.hand_over(result_.at);
+}
+
+}  // namespace hotspare::worker

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "shm/channel.hpp"
+#include "worker/segments.hpp"
+
+#include <hotspare/detail/task_ref.hpp>
+
+#include <vector>
+
+namespace hotspare::worker {
+
+/// Runs one task at a time: finds its arguments, calls it, and puts its result or exception where the host finds it.
+class TaskRunner final : public detail::TaskContext {
+ public:
+  explicit TaskRunner(Segments& segments) : segments_(segments) {}
+
+  /// Afterwards the slot describes the outcome and can be committed.
+  void run(shm::TaskSlot& slot);
+  /// The outcome counts: what it refers to is the host's now.
+  void committed();
+
+  std::span<const std::byte> arguments() const override { return arguments_; }
+  std::byte* reserve_result(std::size_t bytes) override;
+  std::uint64_t attach(const Buffer& buffer) override;
+  Buffer fetch(std::uint64_t handle, std::uint64_t size) override;
+
+ private:
+  void call();
+  void give_exception(const std::string& encoded);
+  std::byte* room_in_outbox(std::size_t bytes);
+
+  Segments& segments_;
+  shm::TaskSlot* slot_ = nullptr;
+  std::span<const std::byte> arguments_;
+  std::uint64_t outbox_filled_ = 0;
+  shm::PayloadAt result_;
+  std::uint64_t result_box_end_ = 0;
+  detail::SegmentRef result_segment_;
+  std::vector<std::uint64_t> attachments_;  ///< Ids of the segments that the result refers to.
+  std::vector<detail::SegmentRef> kept_;    ///< The same, kept alive until the commit.
+};
+
+}  // namespace hotspare::worker

@@ -1,0 +1,146 @@
+#include "worker/segments.hpp"
+#include "worker/worker_segments.hpp"
+
+#include "os/futex.hpp"
+#include "os/socket.hpp"
+#include "worker/crash_point.hpp"
+#include "worker/worker_state.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <algorithm>
+#include <new>
+
+namespace hotspare::worker {
+namespace {
+
+Segments* of_this_worker = nullptr;
+
+}  // namespace
+
+Segments::Segments(os::Fd socket) : socket_(std::move(socket)) { of_this_worker = this; }
+
+detail::SegmentRef lease_segment(std::size_t size) {
+  return of_this_worker != nullptr && in_worker() ? of_this_worker->lease(size) : nullptr;
+}
+
+Segments::Known& Segments::wait_for(std::uint64_t segment) {
+  for (;;) {
+    const auto found = known_.find(segment);
+    if (found != known_.end()) return found->second;
+    SegmentMessage message;
+    auto received =
+        os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::yes);
+    if (!received || received->size != sizeof message)
+      throw PayloadError("shared memory for this task cannot be had: the worker's descriptors were closed");
+    if (received->fds.empty()) {
+      known_.erase(message.segment);
+    } else {
+      known_[message.segment] = Known{std::move(received->fds[0]), message.size, {}, {}};
+    }
+  }
+}
+
+std::byte* Segments::map(Known& known, os::Access access) {
+  os::Mapping& mapping = access == os::Access::read ? known.read : known.write;
+  if (mapping.data() == nullptr) {
+    auto made = os::Mapping::of(known.fd, known.size, access, os::OnFork::drop);
+    if (!made) throw PayloadError(made.failure().text());
+    mapping = std::move(*made);
+  }
+  return mapping.data();
+}
+
+const std::byte* Segments::view(std::uint64_t segment, std::size_t size) {
+  std::lock_guard lock(mutex_);
+  Known& known = wait_for(segment);
+  if (size > known.size) throw PayloadError("payload is larger than its segment");
+  return map(known, os::Access::read);
+}
+
+Buffer Segments::buffer(std::uint64_t segment, std::size_t size) {
+  std::lock_guard lock(mutex_);
+  Known& known = wait_for(segment);
+  if (size > known.size) throw PayloadError("Buffer is larger than its segment");
+  static_cast<void>(map(known, os::Access::read));
+  // A mapping of its own for each handle would be unmapped with it; the one that is kept serves all.
+  auto* view = new detail::Segment(segment, known.size, os::Fd(), os::Mapping());
+  view->lend(nullptr);
+  return {view, known.read.data(), size};
+}
+
+std::uint64_t Segments::request(std::size_t size) {
+  shm::Channel& channel = *state.channel;
+  const std::uint64_t number = channel.lease_request.load(std::memory_order_relaxed) + 1;
+  channel.lease_wanted.store(size, std::memory_order_relaxed);
+  // SYNC POINT lease-request: acquired by Engine::serve_lease.
+  channel.lease_request.store(number, std::memory_order_seq_cst);
+  reach(CrashPoint::after_lease_request);
+  ring_host();
+  for (;;) {
+    const std::uint32_t bell = channel.bell.load(std::memory_order_acquire);
+    channel.asleep.store(1, std::memory_order_seq_cst);
+    // SYNC POINT lease-grant: released by Engine::serve_lease.
+    if (channel.lease_granted.load(std::memory_order_acquire) == number) break;
+    os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+  }
+  channel.asleep.store(0, std::memory_order_relaxed);
+  return channel.lease_segment;
+}
+
+detail::SegmentRef Segments::lease(std::size_t size) {
+  std::lock_guard lock(mutex_);
+  const auto fits = [size](const detail::Segment* segment) {
+    return segment->size() >= size && segment->size() / 2 <= std::max<std::size_t>(size, 64 * 1024);
+  };
+  const auto idle = std::find_if(idle_.begin(), idle_.end(), fits);
+  if (idle != idle_.end()) {
+    detail::Segment* segment = *idle;
+    idle_.erase(idle);
+    segment->lend(shared_from_this());
+    return detail::SegmentRef(segment);
+  }
+  const std::uint64_t id = request(size);
+  if (id == 0) throw std::bad_alloc();
+  Known& known = wait_for(id);
+  map(known, os::Access::read_write);
+  reach(CrashPoint::with_lease);
+  auto made = std::make_unique<detail::Segment>(id, known.size, os::Fd(), std::move(known.write));
+  detail::Segment* segment = made.get();
+  leased_[id] = std::move(made);
+  segment->lend(shared_from_this());
+  return detail::SegmentRef(segment);
+}
+
+void Segments::hand_over(std::uint64_t segment) {
+  std::lock_guard lock(mutex_);
+  const auto found = leased_.find(segment);
+  if (found == leased_.end()) return;
+  std::unique_ptr<detail::Segment> given = std::move(found->second);
+  leased_.erase(found);
+  if (std::erase(idle_, given.get()) != 0) {
+    keep_mapping(*given);
+  } else {
+    given_.push_back(std::move(given));  // the task kept a Buffer over it
+  }
+}
+
+/// The warm mapping waits for the day when the host lends this segment again.
+void Segments::keep_mapping(detail::Segment& segment) {
+  const auto known = known_.find(segment.id());
+  if (known != known_.end()) known->second.write = segment.take_mapping();
+}
+
+void Segments::take_back(detail::Segment* segment) noexcept {
+  std::lock_guard lock(mutex_);
+  const auto given =
+      std::find_if(given_.begin(), given_.end(), [segment](const auto& entry) { return entry.get() == segment; });
+  if (given == given_.end()) {
+    idle_.push_back(segment);
+  } else {
+    keep_mapping(*segment);
+    given_.erase(given);
+  }
+}
+
+}  // namespace hotspare::worker

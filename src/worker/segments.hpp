@@ -1,0 +1,60 @@
+#pragma once
+
+#include "os/fd.hpp"
+#include "os/memory.hpp"
+#include "shm/segment.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace hotspare::worker {
+
+/// Host → worker, with one descriptor (or none: the segment is gone).
+struct SegmentMessage {
+  std::uint64_t segment = 0;
+  std::uint64_t size = 0;
+};
+
+/// The segments that the host let this worker see. Descriptors come over a socket before a task that needs them;
+/// mappings are kept, because making one costs more than a small copy.
+/// Threads: any of the worker's.
+class Segments : public detail::SegmentHome, public std::enable_shared_from_this<Segments> {
+ public:
+  /// One in a worker process.
+  explicit Segments(os::Fd socket);
+
+  /// Read-only bytes of a segment that the host announced. Throws PayloadError.
+  const std::byte* view(std::uint64_t segment, std::size_t size);
+  /// A read-only Buffer over it.
+  Buffer buffer(std::uint64_t segment, std::size_t size);
+  /// Asks the host for a writable segment, and waits for it. Throws std::bad_alloc when there is no memory.
+  detail::SegmentRef lease(std::size_t size);
+  /// The host takes it over together with a result.
+  void hand_over(std::uint64_t segment);
+
+  void take_back(detail::Segment* segment) noexcept override;
+
+ private:
+  struct Known {
+    os::Fd fd;
+    std::size_t size = 0;
+    os::Mapping read;
+    os::Mapping write;
+  };
+  Known& wait_for(std::uint64_t segment);
+  std::byte* map(Known& known, os::Access access);
+  std::uint64_t request(std::size_t size);
+  void keep_mapping(detail::Segment& segment);
+
+  os::Fd socket_;
+  std::recursive_mutex mutex_;
+  std::map<std::uint64_t, Known> known_;
+  std::map<std::uint64_t, std::unique_ptr<detail::Segment>> leased_;  ///< Ours to write.
+  std::vector<std::unique_ptr<detail::Segment>> given_;  ///< Handed over, and still referred to by the task's Buffers.
+  std::vector<detail::Segment*> idle_;  ///< Leased and not used: for the next wish of their size.
+};
+
+}  // namespace hotspare::worker

@@ -1,0 +1,101 @@
+#include "worker/task_loop.hpp"
+
+#include "os/clock.hpp"
+#include "os/cpus.hpp"
+#include "os/futex.hpp"
+#include "os/process.hpp"
+#include "os/signals.hpp"
+#include "shm/spin.hpp"
+#include "worker/crash_point.hpp"
+#include "worker/run_task.hpp"
+#include "worker/worker_state.hpp"
+
+#include <algorithm>
+
+namespace hotspare::worker {
+namespace {
+
+using shm::SlotState;
+using shm::SlotWord;
+
+enum class Look : unsigned char { nothing, begun, skipped };
+
+/// Begins the task under this ticket if it is there and not taken back.
+Look look_at(std::uint64_t ticket) {
+  shm::TaskSlot& slot = state.channel->slot(ticket);
+  // SYNC POINT task-handed: released by Engine::hand_over.
+  std::uint64_t bits = slot.word.load(std::memory_order_acquire);
+  if (bits == shm::pack({ticket, SlotState::recalled})) return Look::skipped;
+  if (bits != shm::pack({ticket, SlotState::queued})) return Look::nothing;
+  if (slot.word.compare_exchange_strong(bits, shm::pack({ticket, SlotState::running}), std::memory_order_seq_cst))
+    return Look::begun;
+  return Look::skipped;  // the only other step from queued is recalled
+}
+
+/// Waits until there may be something at this ticket; false when the host orders to leave.
+bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin) {
+  shm::Channel& channel = *state.channel;
+  const auto present = [&] {
+    const SlotWord word = shm::unpack(channel.slot(ticket).word.load(std::memory_order_acquire));
+    return word.ticket == ticket && word.state != SlotState::empty;
+  };
+  const auto told_to_leave = [&] { return channel.order.load(std::memory_order_acquire) == shm::Order::leave; };
+  if (spin.spin_until([&] { return present() || told_to_leave(); })) return present();
+  for (;;) {
+    const std::uint32_t bell = channel.bell.load(std::memory_order_acquire);
+    channel.asleep.store(1, std::memory_order_seq_cst);
+    // SYNC POINT worker-doorbell: this look after the store, the host's look at `asleep` after its own store.
+    if (present() || told_to_leave()) break;
+    reach(CrashPoint::before_sleep);
+    os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+  }
+  channel.asleep.store(0, std::memory_order_relaxed);
+  return present();
+}
+
+bool next_is_there(std::uint64_t ticket) {
+  return state.channel->slot(ticket).word.load(std::memory_order_relaxed) == shm::pack({ticket, SlotState::queued});
+}
+
+/// False: the attempt was condemned meanwhile, its result does not count.
+bool commit(shm::TaskSlot& slot, std::uint64_t ticket) {
+  std::uint64_t expected = shm::pack({ticket, SlotState::running});
+  // SYNC POINT result: acquired by Engine::harvest.
+  return slot.word.compare_exchange_strong(expected, shm::pack({ticket, SlotState::done}), std::memory_order_seq_cst);
+}
+
+}  // namespace
+
+void run_tasks(Segments& segments) {
+  TaskRunner runner(segments);
+  shm::SpinBudget spin(os::usable_cpus() > 1);
+  // Tickets start at 1: a fresh channel's zeroed words mean no ticket.
+  for (std::uint64_t ticket = 1;;) {
+    reach(CrashPoint::between_tasks);
+    switch (look_at(ticket)) {
+      case Look::nothing:
+        if (!wait_for(ticket, spin)) {
+          reach(CrashPoint::before_leave);
+          return;
+        }
+        break;
+      case Look::skipped: ++ticket; break;
+      case Look::begun: {
+        shm::TaskSlot& slot = state.channel->slot(ticket);
+        reach(CrashPoint::after_begin);
+        runner.run(slot);
+        // A task that forked may return twice. Only the worker goes on; the child has no channel.
+        if (!in_worker()) os::exit_now(0);
+        reach(CrashPoint::before_commit);
+        if (!commit(slot, ticket)) os::wait_for_the_end();
+        runner.committed();
+        reach(CrashPoint::after_commit);
+        ++ticket;
+        ring_host_for_result(!next_is_there(ticket));
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace hotspare::worker

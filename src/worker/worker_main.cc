@@ -1,0 +1,89 @@
+#include "worker/worker_main.hpp"
+
+#include "os/cpus.hpp"
+#include "os/futex.hpp"
+#include "os/process.hpp"
+#include "os/signals.hpp"
+#include "worker/crash_handler.hpp"
+#include "worker/crash_point.hpp"
+#include "worker/run_task.hpp"
+#include "worker/segments.hpp"
+#include "worker/task_loop.hpp"
+#include "worker/worker_state.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+
+namespace hotspare::worker {
+namespace {
+
+/// Before there is a channel nobody can be told but by stderr and an exit code.
+[[noreturn]] void give_up(const os::Failure& failure) {
+  std::fprintf(stderr, "hotspare worker cannot start: %s\n", failure.text().c_str());
+  os::exit_now(126);
+}
+
+template <class T>
+T must(os::Result<T> result) {
+  if (!result) give_up(result.failure());
+  return std::move(*result);
+}
+
+/// The mappings live as long as the process.
+template <class T>
+T* map_for_ever(const os::Fd& fd, os::Access access) {
+  auto* mapping = new os::Mapping(must(os::Mapping::of(fd, sizeof(T), access, os::OnFork::drop)));
+  return mapping->as<T>();
+}
+
+void map_all(const std::vector<os::Fd>& fds) {
+  state.channel = map_for_ever<shm::Channel>(fds[zygote::channel_fd], os::Access::read_write);
+  state.bells = map_for_ever<shm::Bells>(fds[zygote::bells_fd], os::Access::read_write);
+  state.wishes = map_for_ever<const shm::Wishes>(fds[zygote::wishes_fd], os::Access::read);
+  auto* mark = new os::Mapping(must(os::Mapping::wiped_on_fork()));
+  *mark->as<bool>() = true;
+  state.is_worker = mark->as<bool>();
+}
+
+void initialize(const zygote::Setup& setup) {
+  if (setup.initializer.module == 0) return;
+  try {
+    reinterpret_cast<void (*)()>(detail::resolve(setup.initializer))();
+  } catch (const std::exception& error) {
+    die_of_initializer(error.what());
+  } catch (...) {
+    die_of_initializer("it threw something that is no std::exception");
+  }
+}
+
+}  // namespace
+
+void run_worker(WorkerStart start) {
+  arm_crash_points(start.id);
+  reach(CrashPoint::before_setup);
+  // Its own group: what it starts can be ended with it, and Ctrl-C at the terminal is the host's affair.
+  must(os::become_group_leader());
+  must(os::arm_lifeline(start.fds[zygote::lifeline_fd]));
+  os::redirect_stderr(start.fds[zygote::stderr_fd]);
+  os::set_title(std::string(start.setup.name) + "-" + std::to_string(start.id));
+  os::forbid_core_dumps();
+  os::allow_tracer(start.setup.host);
+  map_all(start.fds);
+  const auto segments = std::make_shared<Segments>(std::move(start.fds[zygote::segments_fd]));
+  for (const auto fd : {zygote::channel_fd, zygote::bells_fd, zygote::wishes_fd, zygote::stderr_fd}) start.fds[fd].reset();
+  install_crash_handler();
+  reach(CrashPoint::before_life_lock);
+  ::pthread_mutex_lock(&state.channel->life);  // never unlocked: the kernel does that in our death
+  initialize(start.setup);
+  reach(CrashPoint::before_ready);
+  // SYNC POINT worker-ready: acquired by Engine::note_ready.
+  state.channel->phase.store(shm::Phase::ready, std::memory_order_seq_cst);
+  ring_host();
+  reach(CrashPoint::after_ready);
+  run_tasks(*segments);
+  os::exit_now(0);
+}
+
+}  // namespace hotspare::worker

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "os/memory.hpp"
+#include "shm/bells.hpp"
+#include "shm/channel.hpp"
+
+#include <atomic>
+
+namespace hotspare::worker {
+
+/// What a worker process knows about itself. One, global: signal handlers have no other way to it.
+struct WorkerState {
+  shm::Channel* channel = nullptr;
+  shm::Bells* bells = nullptr;
+  const shm::Wishes* wishes = nullptr;
+  /// On a page that a fork of this process sees as zero: tells the worker from a child that a task forked.
+  const bool* is_worker = nullptr;
+  std::atomic<std::uint64_t> memory_limit{0};  ///< Of the running task; 0: none.
+};
+extern WorkerState state;
+
+/// False in a process that a task forked off: it has no channel and must not act as the worker.
+inline bool in_worker() { return state.is_worker != nullptr && *state.is_worker; }
+
+/// Wakes whoever in the host listens: for what it must hear at once.
+void ring_host() noexcept;
+/// The same for a finished task: only if somebody wishes to hear of that. dry: there is no next task.
+void ring_host_for_result(bool dry) noexcept;
+
+}  // namespace hotspare::worker

@@ -1,0 +1,146 @@
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "supervisor/engine.hpp"
+#include "supervisor/fork_guard.hpp"
+#include "supervisor/tags.hpp"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+/// Who is there: asking for workers, welcoming, promoting and retiring them, and forgetting the dead.
+namespace hotspare::detail {
+namespace {
+
+/// Requests under way to the zygote: more would only fill its socket.
+constexpr std::size_t most_asked = 16;
+
+}  // namespace
+
+void Engine::refill() {
+  if (closing_ || !broken_.empty() || !zygote_.ready) return;
+  const auto present = static_cast<std::size_t>(
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
+  for (std::size_t n = workers::refill(wanted_workers_, present, asked_, most_asked); n > 0; --n) ask_worker();
+}
+
+void Engine::ask_worker() {
+  auto ties = workers::Ties::make();
+  if (!ties) {
+    if (workers_.empty()) break_pool("no worker can be made: " + ties.failure().text());
+    return;  // the next death or arrival asks again
+  }
+  auto made = std::make_unique<Worker>(++last_worker_id_, std::move(*ties));
+  Worker& worker = *made;
+  workers::Ties& held = worker.ties;
+  std::array<int, zygote::worker_fd_count> fds{};
+  fds[zygote::channel_fd] = held.channel_fd.get();
+  fds[zygote::bells_fd] = bells_fd_.get();
+  fds[zygote::wishes_fd] = wishes_fd_.get();
+  fds[zygote::lifeline_fd] = held.lifeline.theirs.get();
+  fds[zygote::segments_fd] = held.segments.theirs.get();
+  fds[zygote::stderr_fd] = held.stderr_pipe.theirs.get();
+  zygote::Request request;
+  request.ask = zygote::Ask::spawn;
+  request.worker = worker.id;
+  if (!zygote::send(zygote_.control, request, fds)) return;  // the zygote is gone; its successor will be asked
+  supervisor::close_in_forks(held.lifeline.ours.get());
+  worker.oom_kills_at_birth = death::oom_kills();
+  worker.zygote_pid = zygote_.pid;
+  worker.listener = worker.id % listeners_.size();
+  workers_.emplace(worker.id, std::move(made));
+  ++asked_;
+  ++counts_.forks;
+  Event event;
+  event.kind = Event::Kind::refill;
+  tell(std::move(event));
+}
+
+void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd) {
+  --asked_;
+  const auto found = workers_.find(id);
+  HS_CHECK(found != workers_.end());
+  Worker& worker = *found->second;
+  worker.step(workers::Event::spawned);
+  worker.pid = pid;
+  worker.pidfd = std::move(pidfd);
+  // The worker has its ends now; ours of them would hide its death from us.
+  worker.ties.channel_fd.reset();
+  worker.ties.lifeline.theirs.reset();
+  worker.ties.segments.theirs.reset();
+  worker.ties.stderr_pipe.theirs.reset();
+  static_cast<void>(poller_->watch(worker.pidfd, supervisor::tag(supervisor::Tag::worker_exit, id)));
+  static_cast<void>(poller_->watch_hang_up(worker.ties.lifeline.ours, supervisor::tag(supervisor::Tag::worker_lifeline, id)));
+  static_cast<void>(poller_->watch(worker.ties.stderr_pipe.ours, supervisor::tag(supervisor::Tag::worker_stderr, id)));
+  roster_changed(worker);
+  if (closing_) retire(worker);
+  note_ready(worker);
+  refill();
+}
+
+/// Looks whether a starting worker is through with its initializer.
+void Engine::note_ready(Worker& worker) {
+  if (worker.state != workers::State::starting) return;
+  // SYNC POINT worker-ready: released by run_worker.
+  if (worker.channel().phase.load(std::memory_order_acquire) != shm::Phase::ready) return;
+  worker.step(workers::Event::ready);
+  worker.was_ready = true;
+  breaker_.worker_ready();
+  spares_.push_back(&worker);
+  roster_changed(worker);
+  Event event;
+  event.kind = Event::Kind::worker_ready;
+  event.pid = worker.pid;
+  tell(std::move(event));
+  promote();
+}
+
+/// Fills the active places from the spares, oldest first, and gives them work.
+void Engine::promote() {
+  while (active_.size() < options_.workers && !spares_.empty()) {
+    Worker& spare = *spares_.front();
+    spares_.erase(spares_.begin());
+    spare.step(workers::Event::promoted);
+    active_.push_back(&spare);
+  }
+  pump();
+}
+
+/// It leaves when it has finished what it has; a worker without tasks is ended at once.
+void Engine::retire(Worker& worker) {
+  if (!worker.can(workers::Event::retired)) return;
+  const bool starting = worker.state == workers::State::starting;
+  worker.retiring = true;
+  worker.step(workers::Event::retired);
+  std::erase(active_, &worker);
+  std::erase(spares_, &worker);
+  worker.channel().order.store(shm::Order::leave, std::memory_order_seq_cst);
+  worker.ring();
+  // An initializer may never end.
+  if (starting) os::signal_process(worker.pidfd, SIGKILL);
+  if (!closing_) {
+    promote();
+    refill();
+  }
+}
+
+void Engine::forget(Worker& worker) {
+  supervisor::forget_in_forks(worker.ties.lifeline.ours.get());
+  poller_->forget(worker.ties.lifeline.ours);
+  poller_->forget(worker.ties.stderr_pipe.ours);
+  const auto found = workers_.find(worker.id);
+  worker.ties.lifeline.ours.reset();
+  worker.ties.segments.ours.reset();
+  worker.ties.stderr_pipe.ours.reset();
+  worker.pidfd.reset();
+  roster_changed(worker);
+  // A leader may be looking at its channel without the mutex: it frees the graveyard itself. A listener may be
+  // sleeping on its word; a futex word that is unmapped meanwhile is only never woken.
+  graveyard_.push_back(std::move(found->second));
+  workers_.erase(found);
+  if (leader_ == nullptr) graveyard_.clear();
+}
+
+void Engine::roster_changed(Worker& worker) { nudge_listener(*listeners_[worker.listener]); }
+
+}  // namespace hotspare::detail

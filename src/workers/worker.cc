@@ -1,0 +1,65 @@
+#include "workers/worker.hpp"
+
+#include "os/futex.hpp"
+
+#include <linux/futex.h>
+#include <new>
+#include <pthread.h>
+
+namespace hotspare::workers {
+namespace {
+
+/// A robust mutex that processes share. The worker takes it first thing and never gives it back.
+void make_life_mutex(pthread_mutex_t& mutex) {
+  pthread_mutexattr_t attributes;
+  ::pthread_mutexattr_init(&attributes);
+  ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  HS_CHECK(::pthread_mutex_init(&mutex, &attributes) == 0);
+  ::pthread_mutexattr_destroy(&attributes);
+}
+
+}  // namespace
+
+os::Result<Ties> Ties::make() {
+  Ties ties;
+  auto fd = os::make_memfd("hotspare-channel", sizeof(shm::Channel));
+  if (!fd) return fd.failure();
+  auto mapping = os::Mapping::of(*fd, sizeof(shm::Channel), os::Access::read_write, os::OnFork::drop);
+  if (!mapping) return mapping.failure();
+  auto lifeline = os::make_lifeline_sockets();
+  if (!lifeline) return lifeline.failure();
+  auto segments = os::make_message_sockets();
+  if (!segments) return segments.failure();
+  auto pipe = os::make_pipe();
+  if (!pipe) return pipe.failure();
+  ties.channel_fd = std::move(*fd);
+  ties.channel = std::move(*mapping);
+  ties.lifeline = std::move(*lifeline);
+  ties.segments = std::move(*segments);
+  ties.stderr_pipe = std::move(*pipe);
+  // Fresh pages are zero, which is the initial value of everything in it but the mutex.
+  make_life_mutex(ties.channel.as<shm::Channel>()->life);
+  return ties;
+}
+
+Worker::Worker(std::uint64_t worker_id, Ties worker_ties) : id(worker_id), ties(std::move(worker_ties)) {}
+
+void Worker::step(Event event) {
+  const auto to = next(state, event);
+  HS_CHECK(to.has_value());
+  state = *to;
+}
+
+bool Worker::life_lost() const { return (channel().life_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0; }
+
+void Worker::ring() {
+  shm::Channel& shared = channel();
+  if (shared.asleep.load(std::memory_order_seq_cst) == 0) return;
+  // One wake is enough: the worker clears the mark itself when it is up.
+  shared.asleep.store(0, std::memory_order_relaxed);
+  shared.bell.fetch_add(1, std::memory_order_release);
+  os::futex_wake(shared.bell, 1, os::FutexScope::shared);
+}
+
+}  // namespace hotspare::workers

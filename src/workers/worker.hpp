@@ -1,0 +1,90 @@
+#pragma once
+
+#include "death/evidence.hpp"
+#include "os/fd.hpp"
+#include "os/memory.hpp"
+#include "os/result.hpp"
+#include "os/socket.hpp"
+#include "shm/channel.hpp"
+#include "shm/segment.hpp"
+#include "task/task.hpp"
+#include "workers/lifecycle.hpp"
+#include "workers/stderr_tail.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <sys/types.h>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace hotspare::workers {
+
+/// The host's ends of what it shares with one worker, and those to be handed to the worker when it is forked.
+struct Ties {
+  os::Fd channel_fd;  ///< Closed once the worker has it.
+  os::Mapping channel;
+  os::SocketPair lifeline;
+  os::SocketPair segments;
+  os::SocketPair stderr_pipe;
+
+  static os::Result<Ties> make();
+};
+
+/// One worker process as the host sees it. Guarded by the engine's mutex.
+class Worker {
+ public:
+  Worker(std::uint64_t worker_id, Ties worker_ties);
+
+  const std::uint64_t id;
+  State state = State::asked;
+  pid_t pid = 0;
+  os::Fd pidfd;
+  Ties ties;
+
+  // Tasks handed over and not yet harvested: tickets [head, tail).
+  std::uint64_t head = 1;
+  std::uint64_t tail = 1;
+  std::array<detail::TaskRef, shm::slot_count> tasks;
+  std::array<std::uint64_t, shm::slot_count> inbox_end{};
+  std::uint64_t inbox_filled = 0;
+  std::uint64_t inbox_freed = 0;
+  std::uint64_t outbox_freed = 0;
+  std::uint64_t handed = 0;              ///< Tasks handed over in all, without those taken back.
+  std::uint64_t prefetch = 2;            ///< Tasks it may have at a time.
+  std::int64_t progressed_at = 0;        ///< When its head last moved, ns.
+  std::uint64_t head_at_last_look = 0;
+  bool doorbell_due = false;             ///< Something was handed over since it was last rung.
+
+  std::unordered_set<std::uint64_t> known_segments;  ///< It has their descriptors.
+  std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
+  std::uint64_t lease_served = 0;
+
+  death::Evidence evidence;
+  detail::TaskRef victim;                ///< What it ran when it was condemned.
+  StderrTail stderr_tail;
+  std::uint64_t oom_kills_at_birth = 0;
+  bool reap_asked = false;
+  bool held_for_stack = false;           ///< Its stack is being taken: it must not be reaped meanwhile.
+  bool exited = false;                   ///< The pidfd said so.
+  bool takeover_told = false;
+  bool retiring = false;                 ///< Told to leave: its exit is no death.
+  bool was_ready = false;                ///< Its initializer got through.
+  pid_t zygote_pid = 0;                  ///< Its parent.
+  std::size_t listener = 0;              ///< Which listener watches its robust word.
+
+  shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
+  std::uint64_t outstanding() const { return tail - head; }
+  detail::TaskRef& task(std::uint64_t ticket) { return tasks[ticket % shm::slot_count]; }
+  /// Takes the step that the lifecycle table knows; anything else is a broken invariant.
+  void step(Event event);
+  bool can(Event event) const { return next(state, event).has_value(); }
+  /// True when the kernel has marked the robust mutex: the process is dying or dead.
+  bool life_lost() const;
+  void ring() ;
+};
+
+/// Ids instead of pointers wherever something outlives a lock: a worker may be freed meanwhile.
+using WorkerId = std::uint64_t;
+
+}  // namespace hotspare::workers

@@ -1,0 +1,105 @@
+#include "zygote/launcher.hpp"
+
+#include "os/memory.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+#include "supervisor/fork_guard.hpp"
+#include "zygote/zygote_main.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <fcntl.h>
+#include <string>
+
+namespace hotspare::zygote {
+namespace {
+
+constexpr const char* variable = "HOTSPARE_ZYGOTE";
+std::atomic<bool> initialized{false};
+
+os::Result<Handle> start_fork(os::SocketPair control) {
+  auto child = os::fork_process();
+  if (!child) return child.failure();
+  if (*child == 0) {
+    control.ours.reset();
+    zygote_main(std::move(control.theirs));
+  }
+  Handle handle;
+  handle.pid = *child;
+  handle.control = std::move(control.ours);
+  return handle;
+}
+
+os::Result<Handle> start_exec(os::SocketPair control) {
+  auto child = os::spawn_self(variable, std::to_string(control.theirs.get()), control.theirs);
+  if (!child) return child.failure();
+  Handle handle;
+  handle.pid = *child;
+  handle.control = std::move(control.ours);
+  return handle;
+}
+
+}  // namespace
+
+os::Result<Handle> launch(Start start, const Setup& setup) {
+  auto control = os::make_message_sockets();
+  if (!control) return control.failure();
+  auto lifeline = os::make_lifeline_sockets();
+  if (!lifeline) return lifeline.failure();
+  auto started = start == Start::fork ? start_fork(std::move(*control)) : start_exec(std::move(*control));
+  if (!started) return started.failure();
+  Handle handle = std::move(*started);
+  handle.own_child = true;
+  auto pidfd = os::open_pidfd(handle.pid);
+  if (!pidfd) return pidfd.failure();
+  handle.pidfd = std::move(*pidfd);
+  handle.lifeline = std::move(lifeline->ours);
+  supervisor::close_in_forks(handle.control.get());
+  supervisor::close_in_forks(handle.lifeline.get());
+  Request request;
+  request.ask = Ask::setup;
+  request.setup = setup;
+  const int fd = lifeline->theirs.get();
+  auto sent = send(handle.control, request, {&fd, 1});
+  if (!sent) return sent.failure();
+  return handle;
+}
+
+os::Result<Handle> ask_standby(const Handle& zygote) {
+  auto control = os::make_message_sockets();
+  if (!control) return control.failure();
+  Request request;
+  request.ask = Ask::standby;
+  const int fd = control->theirs.get();
+  auto sent = send(zygote.control, request, {&fd, 1});
+  if (!sent) return sent.failure();
+  Handle handle;
+  handle.control = std::move(control->ours);
+  supervisor::close_in_forks(handle.control.get());
+  return handle;
+}
+
+void become_zygote_if_asked() {
+  initialized.store(true);
+  const char* number = std::getenv(variable);
+  if (number == nullptr) return;
+  os::Fd control(static_cast<int>(std::strtol(number, nullptr, 10)));
+  ::unsetenv(variable);
+  ::fcntl(control.get(), F_SETFD, FD_CLOEXEC);
+  zygote_main(std::move(control));
+}
+
+std::string why_no_exec() {
+  if (std::getenv(variable) != nullptr)
+    return "this process was started as a zygote, but main did not call hotspare::init(argc, argv) first";
+  if (!initialized.load())
+    return "Start::exec needs hotspare::init(argc, argv) as the first statement of main: the program is started afresh "
+           "and must not run its own main then";
+  return {};
+}
+
+}  // namespace hotspare::zygote
+
+namespace hotspare {
+void init(int /*argc*/, char** /*argv*/) { zygote::become_zygote_if_asked(); }
+}  // namespace hotspare

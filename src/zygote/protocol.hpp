@@ -1,0 +1,63 @@
+#pragma once
+
+#include "os/process.hpp"
+#include "os/socket.hpp"
+
+#include <hotspare/detail/task_ref.hpp>
+
+#include <cstdint>
+#include <span>
+#include <sys/types.h>
+#include <type_traits>
+#include <vector>
+
+/// What host and zygote say to each other, one message at a time over a SEQPACKET socket.
+namespace hotspare::zygote {
+
+/// What every worker of a pool is to be. Sent once, first.
+struct Setup {
+  detail::FunctionRef preload;      ///< {0, 0}: none.
+  detail::FunctionRef initializer;  ///< {0, 0}: none.
+  pid_t host = 0;
+  char name[12] = {};               ///< For process titles.
+};
+
+enum class Ask : std::uint8_t {
+  setup,    ///< descriptors: lifeline
+  spawn,    ///< descriptors: as WorkerFd
+  standby,  ///< descriptors: its control socket, its lifeline
+  reap,     ///< pid: a worker that has ended
+};
+struct Request {
+  Ask ask{};
+  std::uint64_t worker = 0;
+  pid_t pid = 0;
+  Setup setup;
+};
+
+/// Order of the descriptors of Ask::spawn.
+enum WorkerFd : std::uint8_t { channel_fd, bells_fd, wishes_fd, lifeline_fd, segments_fd, stderr_fd, worker_fd_count };
+static_assert(worker_fd_count <= os::max_fds_in_message);
+
+enum class Say : std::uint8_t {
+  ready,    ///< Preloaded; may be asked.
+  spawned,  ///< descriptor: the pidfd.
+  standby,  ///< descriptor: the pidfd.
+  reaped,
+  failed,   ///< text says what: the spawn of `worker`, or (worker 0) the preload.
+};
+struct Reply {
+  Say say{};
+  std::uint64_t worker = 0;
+  pid_t pid = 0;
+  os::ExitStatus status;
+  char text[256] = {};
+};
+static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Reply>);
+
+template <class Message>
+os::Status send(const os::Fd& socket, const Message& message, std::span<const int> fds = {}) {
+  return os::send_message(socket, std::as_bytes(std::span(&message, 1)), fds);
+}
+
+}  // namespace hotspare::zygote
