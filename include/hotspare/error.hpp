@@ -3,28 +3,33 @@
 #include <hotspare/crash_report.hpp>
 #include <hotspare/export.hpp>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace hotspare {
 
-/// Base of everything that hotspare itself throws.
+/// Base of everything that hotspare itself throws. Copying any of these never throws.
 class HOTSPARE_API Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
   ~Error() override;
 };
 
-/// The worker that ran the task died. what() is report().summary().
+/// The worker that ran the task died. what() is report().summary(), made when it is first asked for, since that takes
+/// unwinding: to throw and catch this costs little.
 class HOTSPARE_API WorkerDied : public Error {
  public:
   explicit WorkerDied(CrashReport report);
   ~WorkerDied() override;
-  const CrashReport& report() const { return report_; }
+  /// Shared by all copies of this exception; any thread may read it.
+  const CrashReport& report() const noexcept;
+  const char* what() const noexcept override;
 
  private:
-  CrashReport report_;
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 /// The task threw something that has no standard type of its own. what() is the message.
@@ -32,12 +37,12 @@ class HOTSPARE_API RemoteError : public Error {
  public:
   RemoteError(std::string type, const std::string& message, std::vector<Frame> stack);
   ~RemoteError() override;
-  const std::string& type() const { return type_; }            ///< Demangled name of the thrown type.
-  const std::vector<Frame>& stack() const { return stack_; }   ///< Where it was thrown, innermost first.
+  const std::string& type() const noexcept;            ///< Demangled name of the thrown type.
+  const std::vector<Frame>& stack() const noexcept;    ///< Where it was thrown, innermost first.
 
  private:
-  std::string type_;
-  std::vector<Frame> stack_;
+  struct State;
+  std::shared_ptr<const State> state_;
 };
 
 /// The task was cancelled before it had an outcome.

@@ -1,0 +1,135 @@
+#include "death/frame_text.hpp"
+#include "death/signal_name.hpp"
+#include "death/stack_image.hpp"
+
+#include <hotspare/crash_report.hpp>
+
+namespace hotspare {
+namespace {
+
+std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 500'000) / 1'000'000) + " MB"; }
+
+std::string with_detail(std::string text, const std::string& detail) {
+  if (!detail.empty()) text += ": " + detail;
+  return text;
+}
+
+std::string at_fault(const CrashReport& report) {
+  return report.has_fault_address ? " at address " + death::hex(report.fault_address) : "";
+}
+
+std::string died_of_signal(const CrashReport& report) {
+  const std::string signal = death::signal_name(report.signal);
+  if (report.sender_pid != 0) {
+    return "was killed by " + signal + " that process " + std::to_string(report.sender_pid) + " sent";
+  }
+  return "died of " + signal + at_fault(report);
+}
+
+/// What became of the worker, the sentence that follows its name.
+std::string fate(const CrashReport& report) {
+  switch (report.cause) {
+    case Cause::signal: return died_of_signal(report);
+    case Cause::exited: return "exited with code " + std::to_string(report.exit_code);
+    case Cause::terminated: return with_detail("called std::terminate", report.detail);
+    case Cause::stack_overflow: return "overflowed its stack" + at_fault(report);
+    case Cause::memory_limit: return "was ended: its memory limit was reached";
+    case Cause::deadline: return "was ended: its deadline passed";
+    case Cause::cancelled: return "was ended: its task was cancelled";
+    case Cause::out_of_memory:
+      return report.oom == Oom::certain ? "was killed by the kernel: the system is out of memory"
+                                        : "was killed, most likely by the kernel for lack of memory";
+    case Cause::lifeline_closed: return "was ended: it had closed its lifeline, so nothing tied it to its host";
+    case Cause::protocol: return with_detail("was ended: it wrote nonsense into its channel", report.detail);
+    case Cause::unknown: return "died; its exit status was lost";
+  }
+  return "died";  // a value from elsewhere
+}
+
+/// Of what we ended, the stack tells what it was busy with; of what crashed, where it crashed.
+std::string whereabouts(const CrashReport& report) {
+  const Frame* const frame = death::telling_frame(report.native_stack());
+  if (frame == nullptr) return {};
+  const bool was_ended = report.cause == Cause::memory_limit || report.cause == Cause::deadline ||
+                         report.cause == Cause::cancelled || report.cause == Cause::lifeline_closed;
+  return (was_ended ? " while in " : " in ") + death::short_text(*frame);
+}
+
+std::string task_text(const CrashReport& report) {
+  if (report.task_id == 0) return "; no task was running";
+  std::string text = "; task " + std::to_string(report.task_id);
+  if (!report.task_name.empty()) text += " \"" + report.task_name + "\"";
+  if (report.attempt > 0) text += ", attempt " + std::to_string(report.attempt);
+  return text;
+}
+
+std::string facts_text(const CrashReport& report) {
+  std::string text;
+  const auto reason = death::fault_reason(report.signal, report.signal_code);
+  if (!reason.empty()) text += "  reason: " + std::string(reason) + "\n";
+  if (!report.detail.empty()) text += "  detail: " + report.detail + "\n";
+  if (!report.evidence.empty()) text += "  evidence: " + report.evidence + "\n";
+  if (report.oom != Oom::no) text += "  out of memory: " + std::string(name(report.oom)) + "\n";
+  if (report.cpu_time.count() > 0) text += "  CPU time: " + std::to_string(report.cpu_time.count() / 1000) + " ms\n";
+  return text;
+}
+
+std::string stack_text(const CrashReport& report) {
+  if (report.native_stack().empty()) return "  stack: none was taken\n";
+  std::string text = "  stack";
+  if (report.thread_id != 0) text += " of thread " + std::to_string(report.thread_id);
+  text += ":\n";
+  int number = 0;
+  for (const Frame& frame : report.native_stack()) {
+    text += "    #" + std::to_string(number++) + " " + death::long_text(frame) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+const std::vector<Frame>& CrashReport::native_stack() const {
+  static const std::vector<Frame>& none = *new std::vector<Frame>;
+  return stack_image ? stack_image->frames() : none;
+}
+
+std::string CrashReport::summary() const {
+  std::string text = "worker " + std::to_string(pid) + " " + fate(*this) + whereabouts(*this) + task_text(*this);
+  if (peak_rss_bytes != 0) text += "; peak memory " + megabytes(peak_rss_bytes);
+  return text;
+}
+
+std::string CrashReport::text() const {
+  std::string text = summary() + "\n" + facts_text(*this) + stack_text(*this);
+  if (!stderr_tail.empty()) text += "  its last lines on stderr:\n";
+  for (const std::string& line : stderr_tail) text += "    | " + line + "\n";
+  return text;
+}
+
+std::string_view name(Cause cause) {
+  switch (cause) {
+    case Cause::signal: return "signal";
+    case Cause::exited: return "exited";
+    case Cause::terminated: return "terminated";
+    case Cause::stack_overflow: return "stack_overflow";
+    case Cause::memory_limit: return "memory_limit";
+    case Cause::deadline: return "deadline";
+    case Cause::cancelled: return "cancelled";
+    case Cause::out_of_memory: return "out_of_memory";
+    case Cause::lifeline_closed: return "lifeline_closed";
+    case Cause::protocol: return "protocol";
+    case Cause::unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+std::string_view name(Oom oom) {
+  switch (oom) {
+    case Oom::no: return "no";
+    case Oom::likely: return "likely";
+    case Oom::certain: return "certain";
+  }
+  return "no";
+}
+
+}  // namespace hotspare

@@ -1,0 +1,178 @@
+#include "death/stack_of_process.hpp"
+
+#include "death/crash_harness.hpp"
+
+#include <atomic>
+#include <cstdio>
+
+namespace hotspare::death {
+namespace {
+
+using testing::index_of;
+using testing::Shared;
+
+volatile bool go_on = true;
+
+CRASH_FUNCTION void spin_forever(std::atomic<int>* turns) {
+  while (go_on) turns->fetch_add(1);
+  turns->store(0);
+}
+
+/// A child that spins with every signal blocked; ended and reaped with this.
+class Spinner {
+ public:
+  Spinner() {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      sigset_t all;
+      ::sigfillset(&all);
+      ::sigprocmask(SIG_SETMASK, &all, nullptr);
+      spin_forever(&*turns_);
+      ::_exit(0);
+    }
+    wait_for_turns();
+  }
+  ~Spinner() {
+    ::kill(pid_, SIGKILL);
+    EXPECT_EQ(::waitpid(pid_, nullptr, 0), pid_);
+  }
+  pid_t pid() const { return pid_; }
+  /// Returns once the child has gone on.
+  void wait_for_turns() const {
+    for (const int before = turns_->load(); turns_->load() == before;) ::sched_yield();
+  }
+
+ private:
+  Shared<std::atomic<int>> turns_;
+  pid_t pid_;
+};
+
+void expect_spinning(os::Result<std::shared_ptr<detail::StackImage>> taken) {
+  if (!taken && taken.failure().code == EPERM) GTEST_SKIP() << "tracing is forbidden here: " << taken.failure().text();
+  ASSERT_TRUE(taken) << taken.failure().text();
+  EXPECT_NE(index_of((*taken)->frames(), "spin_forever"), -1);
+  EXPECT_NE(index_of((*taken)->frames(), "main"), -1);
+}
+
+/// State letter of /proc/PID/stat.
+char state_of(pid_t pid) {
+  char state = '?';
+  FILE* const file = std::fopen(("/proc/" + std::to_string(pid) + "/stat").c_str(), "re");
+  if (file == nullptr) return state;
+  EXPECT_EQ(std::fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+  std::fclose(file);
+  return state;
+}
+
+TEST(StackOfProcess, OneThatSpinsWithAllSignalsBlocked) {
+  const Spinner spinner;
+  expect_spinning(stack_of_process(spinner.pid()));
+  spinner.wait_for_turns();  // it lives on
+}
+
+TEST(StackOfProcess, AgainAndAgain) {
+  const Spinner spinner;
+  for (int i = 0; i < 3; ++i) expect_spinning(stack_of_process(spinner.pid()));
+  spinner.wait_for_turns();
+}
+
+TEST(StackOfProcess, OneThatIsStopped) {
+  const Spinner spinner;
+  ::kill(spinner.pid(), SIGSTOP);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(spinner.pid()), &info, WSTOPPED | WNOWAIT), 0);
+  expect_spinning(stack_of_process(spinner.pid()));
+  EXPECT_EQ(state_of(spinner.pid()), 'T') << "stays stopped";
+  ::kill(spinner.pid(), SIGCONT);
+  spinner.wait_for_turns();
+}
+
+TEST(StackOfProcess, ASignalOnItsWayStillArrives) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    for (;;) ::pause();
+  }
+  ::kill(pid, SIGTERM);  // may be on its way when the thread stops, before, or after
+  (void)stack_of_process(pid);
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
+TEST(StackOfProcess, AZombieIsNotReaped) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(7);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT), 0);
+  EXPECT_FALSE(stack_of_process(pid));
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
+TEST(StackOfProcess, OneThatIsBeingKilledKeepsItsStatus) {
+  for (int i = 0; i < 50; ++i) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      for (;;) ::pause();
+    }
+    const pid_t killer = ::fork();
+    if (killer == 0) {
+      ::kill(pid, SIGKILL);
+      ::_exit(0);
+    }
+    (void)stack_of_process(pid);  // a stack or a failure; it must come back
+    ::waitpid(killer, nullptr, 0);
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  }
+  testing::expect_no_zombie();
+}
+
+/// Our workers are the zygote's children: whoever traces must not take their status from their parent.
+TEST(StackOfProcess, AGrandchildsStatusStaysItsParents) {
+  for (int i = 0; i < 50; ++i) {
+    Shared<std::atomic<pid_t>> grandchild;
+    const pid_t parent = ::fork();
+    if (parent == 0) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        for (;;) ::pause();
+      }
+      grandchild->store(child);
+      int status = 0;
+      ::_exit(::waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGKILL ? 0 : 1);
+    }
+    while (grandchild->load() == 0) ::sched_yield();
+    const pid_t killer = ::fork();
+    if (killer == 0) {
+      ::kill(grandchild->load(), SIGKILL);
+      ::_exit(0);
+    }
+    (void)stack_of_process(grandchild->load());
+    ::waitpid(killer, nullptr, 0);
+    int status = 0;
+    ASSERT_EQ(::waitpid(parent, &status, 0), parent);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
+}
+
+TEST(StackOfProcess, NobodyIsThere) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(0);
+  ::waitpid(pid, nullptr, 0);
+  const auto taken = stack_of_process(pid);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.failure().code, ESRCH);
+}
+
+TEST(StackOfProcess, ARefusalIsTold) {
+  const auto taken = stack_of_process(::getpid());  // nobody may trace himself
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.failure().code, EPERM);
+  EXPECT_NE(taken.failure().text().find("PTRACE_SEIZE"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hotspare::death

@@ -1,0 +1,124 @@
+#include "os/ptrace.hpp"
+
+#include <elf.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+namespace hotspare::os {
+namespace {
+
+constexpr int kStopEvent = PTRACE_EVENT_STOP;
+
+std::string call_of(const char* name, pid_t thread) { return std::string(name) + "(" + std::to_string(thread) + ")"; }
+
+/// Waits until `thread` has stopped; its status, 0 when time is up, -1 when it is dead. A dead thread's status is looked
+/// at, never taken.
+/// No kernel object tells of a ptrace stop but SIGCHLD, which is the host's own; so this asks again and again, at first
+/// without a pause, for a thread stops within some 20 µs.
+int wait_for_stop(pid_t thread, std::chrono::milliseconds timeout) {
+  const auto end = std::chrono::steady_clock::now() + timeout;
+  timespec pause{0, 10'000};
+  for (;;) {
+    siginfo_t info{};
+    constexpr int kLook = WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL;
+    const int asked = ::waitid(P_PID, static_cast<id_t>(thread), &info, kLook);
+    if (asked < 0 && errno != EINTR) return -1;
+    if (asked == 0 && info.si_pid == thread) {
+      if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) return -1;
+      // It may have been killed between the two looks: WNOHANG, so that this can't wait; its zombie is untouched.
+      info = {};
+      if (::waitid(P_PID, static_cast<id_t>(thread), &info, WSTOPPED | WNOHANG | __WALL) < 0) return -1;
+      if (info.si_pid != thread) return -1;
+      return info.si_status;
+    }
+    if (std::chrono::steady_clock::now() >= end) return 0;
+    ::nanosleep(&pause, nullptr);
+    pause.tv_nsec = std::min<long>(pause.tv_nsec * 2, 1'000'000);
+  }
+}
+
+extern "C" void* run_work(void* work) {
+  (*static_cast<const std::function<void()>*>(work))();
+  return nullptr;
+}
+
+}  // namespace
+
+Result<StoppedThread> StoppedThread::stop(pid_t thread, std::chrono::milliseconds timeout) {
+  if (::ptrace(PTRACE_SEIZE, thread, nullptr, nullptr) != 0) return failed(call_of("ptrace(PTRACE_SEIZE)", thread));
+  if (::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) != 0) {
+    return failed(call_of("ptrace(PTRACE_INTERRUPT)", thread));
+  }
+  const int status = wait_for_stop(thread, timeout);
+  if (status < 0) return Failure{ESRCH, call_of("waitid", thread)};
+  if (status == 0) return Failure{ETIMEDOUT, call_of("waitid", thread)};
+  // A stop of ours carries the event in the high byte; anything else is a signal on its way to the thread.
+  const bool ours = (status >> 8) == kStopEvent;
+  return StoppedThread(thread, ours ? 0 : status & 0xff);
+}
+
+StoppedThread::StoppedThread(StoppedThread&& other) noexcept
+    : thread_(std::exchange(other.thread_, 0)), signal_(other.signal_) {}
+
+StoppedThread::~StoppedThread() {
+  if (thread_ != 0) ::ptrace(PTRACE_DETACH, thread_, nullptr, static_cast<std::intptr_t>(signal_));
+}
+
+Result<Registers> StoppedThread::registers() const {
+  KernelRegisters raw{};
+  iovec io{&raw, sizeof raw};
+  if (::ptrace(PTRACE_GETREGSET, thread_, reinterpret_cast<void*>(std::intptr_t{NT_PRSTATUS}), &io) != 0) {
+    return failed(call_of("ptrace(PTRACE_GETREGSET)", thread_));
+  }
+  return registers_of(raw);
+}
+
+Status in_tracer_thread(const std::function<void()>& work) {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  // The new thread inherits the mask: the host's handlers must not run in a thread that it doesn't know.
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread{};
+  const int error = ::pthread_create(&thread, nullptr, run_work, const_cast<std::function<void()>*>(&work));
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) return Failure{error, "pthread_create(tracer)"};
+  ::pthread_join(thread, nullptr);
+  return Done{};
+}
+
+Result<MapsOf> maps_of(pid_t pid, pid_t thread, std::uint64_t sp) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(thread) + "/maps";
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(::fopen(path.c_str(), "re"), ::fclose);
+  if (!file) return failed("fopen(\"" + path + "\")");
+  MapsOf result;
+  char* line = nullptr;
+  std::size_t capacity = 0;
+  ssize_t size = 0;
+  while ((size = ::getline(&line, &capacity, file.get())) > 0) {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    char flags[5] = {};
+    if (std::sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &low, &high, flags) != 3) continue;
+    if (flags[1] == 'w' && high > sp && result.stack_high == 0) {
+      result.stack_low = low;
+      result.stack_high = high;
+    }
+    if (flags[2] == 'x') result.executable.append(line, static_cast<std::size_t>(size));
+  }
+  std::free(line);
+  return result;
+}
+
+}  // namespace hotspare::os

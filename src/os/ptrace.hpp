@@ -1,0 +1,48 @@
+#pragma once
+
+#include "os/registers.hpp"
+#include "os/result.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+namespace hotspare::os {
+
+/// A thread of another process, stopped by us, whatever it does: signals that it blocks or ignores, and SIGSTOP, make
+/// no difference. Goes on (or back to its stop) when this is destroyed.
+///
+/// WARNING: the kernel knows the tracing *thread*: make, use and destroy it within one call of in_tracer_thread().
+class StoppedThread {
+ public:
+  /// EPERM: we may not trace it (Yama, a seccomp filter, another tracer). ESRCH: it is dead or dying. ETIMEDOUT: it did
+  /// not stop, as a thread within an uninterruptible system call won't.
+  static Result<StoppedThread> stop(pid_t thread, std::chrono::milliseconds timeout);
+  StoppedThread(StoppedThread&& other) noexcept;
+  StoppedThread& operator=(StoppedThread&&) = delete;
+  ~StoppedThread();
+
+  Result<Registers> registers() const;
+
+ private:
+  StoppedThread(pid_t thread, int signal) : thread_(thread), signal_(signal) {}
+  pid_t thread_;
+  int signal_;  // that it was about to receive when it stopped; passed on when it is let go
+};
+
+/// Runs `work` in a thread made for it, with all signals blocked, and waits for it.
+/// That thread's end is what cleans up behind a tracee that died or never stopped: the kernel then hands a zombie over
+/// to its real parent, or leaves it to us if we are that, so no exit status is lost.
+Status in_tracer_thread(const std::function<void()>& work);
+
+/// The lines of /proc/PID/task/TID/maps with execute permission, and the first writable mapping that ends above `sp`.
+struct MapsOf {
+  std::string executable;
+  std::uint64_t stack_low = 0;
+  std::uint64_t stack_high = 0;
+};
+Result<MapsOf> maps_of(pid_t pid, pid_t thread, std::uint64_t sp);
+
+}  // namespace hotspare::os
