@@ -1,4 +1,4 @@
-#include "death/report.hpp"
+#include "death/demangle.hpp"
 #include "death/stack_image.hpp"
 #include "death/stack_of_process.hpp"
 #include "death/unwind.hpp"

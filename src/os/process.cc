@@ -128,7 +128,6 @@ Result<pid_t> spawn_self(const std::string& variable, const std::string& value, 
 }
 
 pid_t own_pid() noexcept { return static_cast<pid_t>(::syscall(SYS_getpid)); }
-int own_thread_id() noexcept { return static_cast<int>(::syscall(SYS_gettid)); }
 
 Status become_group_leader() {
   if (::setpgid(0, 0) != 0) return failed("setpgid(0, 0)");

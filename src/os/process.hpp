@@ -2,6 +2,7 @@
 
 #include "os/fd.hpp"
 #include "os/result.hpp"
+#include "os/self_memory.hpp"
 
 #include <csignal>
 #include <cstddef>
@@ -45,7 +46,6 @@ Result<pid_t> fork_process();
 Result<pid_t> spawn_self(const std::string& variable, const std::string& value, const Fd& keep);
 
 pid_t own_pid() noexcept;
-int own_thread_id() noexcept;
 Status become_group_leader();
 /// Orphans among our descendants become our children.
 Status adopt_orphans();

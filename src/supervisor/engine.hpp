@@ -2,6 +2,7 @@
 
 #include "death/breaker.hpp"
 #include "os/event_loop.hpp"
+#include "os/futex.hpp"
 #include "os/memory.hpp"
 #include "shm/arena.hpp"
 #include "shm/bells.hpp"
