@@ -1,0 +1,5 @@
+#include "support/leftovers.hpp"
+
+namespace {
+const auto* const leftovers = testing::AddGlobalTestEnvironment(new hotspare::testing::Leftovers);
+}
