@@ -14,8 +14,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <new>
+#include <sstream>
 #include <utility>
 
 /// Tools of the kernel facts: a child that is always ended and reaped, a page shared with it, a bell that it rings.
@@ -120,10 +120,12 @@ class Child {
 
 inline bool kernel_is_at_least(int major, int minor) {
   utsname name{};
+  ::uname(&name);
+  std::istringstream release(name.release);
   int has_major = 0;
   int has_minor = 0;
-  ::uname(&name);
-  std::sscanf(name.release, "%d.%d", &has_major, &has_minor);
+  char dot = 0;
+  release >> has_major >> dot >> has_minor;
   return std::pair(has_major, has_minor) >= std::pair(major, minor);
 }
 
