@@ -19,8 +19,8 @@ struct Belongings {
 
 /// Fails the run of a test binary that leaves something behind: a child (zombie or alive), a descriptor, an entry of
 /// /dev/shm, a temporary file. Notes what is there before the tests and looks again after them. Tests get a TMPDIR of
-/// their own, so that files of other processes are not taken for ours. Use, once in a binary:
-///     const auto* leftovers = testing::AddGlobalTestEnvironment(new hotspare::testing::Leftovers);
+/// their own, so that files of other processes are not taken for ours. A binary takes it on by listing
+/// support/watch_leftovers.cc among its sources.
 class Leftovers : public ::testing::Environment {
  public:
   /// What becomes of processes whose parent a test has killed.
