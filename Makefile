@@ -1,0 +1,68 @@
+# The front door. Each target installs what it needs (scripts/setup), configures, builds and runs.
+# JOBS=n limits the compile jobs, TEST_JOBS=n the tests at once, ARGS='…' goes to the program of `make run`.
+JOBS ?= $(shell nproc)
+TEST_JOBS ?= 2
+PREFIX ?= /usr/local
+CTEST_ARGS ?=
+
+build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
+# In the order of their names, each with its output if it fails.
+ctest = ctest --preset $(1) --parallel $(TEST_JOBS) $(CTEST_ARGS)
+
+.PHONY: help setup run test test-asan test-tsan test-all asan tsan bench lint format install clean
+.DEFAULT_GOAL := help
+# The targets of one call share build folders.
+.NOTPARALLEL:
+
+help:
+	@echo 'make run        search real light curves for planets while a saboteur kills the workers'
+	@echo 'make test       build and run the tests (also test-asan, test-tsan, test-all)'
+	@echo 'make bench      measure; the table goes to build/bench/results.json too'
+	@echo 'make lint       clang-tidy, clang-format and the rules of scripts/check_style'
+	@echo 'make format     rewrite the sources as clang-format wants them'
+	@echo 'make install    install the release build to PREFIX ($(PREFIX))'
+	@echo 'make clean      remove build/'
+
+setup:
+	@scripts/setup
+
+run: setup
+	$(call build,release)
+	build/release/examples/transit_search/transit_search $(ARGS)
+
+test: setup
+	$(call build,dev)
+	$(call ctest,dev)
+
+test-asan: setup
+	$(call build,asan)
+	$(call ctest,asan)
+
+test-tsan: setup
+	$(call build,tsan)
+	$(call ctest,tsan)
+
+test-all: test test-asan test-tsan
+asan: test-asan
+tsan: test-tsan
+
+bench: setup
+	$(call build,release)
+	@mkdir -p build/bench
+	build/release/bench/hotspare_bench --out build/bench/results.json $(ARGS)
+
+lint:
+	@scripts/setup lint
+	cmake --preset dev
+	scripts/lint
+
+format:
+	@scripts/setup lint
+	scripts/sources | xargs clang-format-14 -i
+
+install: setup
+	$(call build,release)
+	cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build

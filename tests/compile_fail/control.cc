@@ -1,0 +1,32 @@
+#include <hotspare/hotspare.hpp>
+
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace {
+double mean(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+struct Star {
+  std::string name;
+  double magnitude = 0;
+  template <class Archive>
+  void serialize(Archive& ar) {
+    ar(name, magnitude);
+  }
+};
+}  // namespace
+
+// All that the refused snippets look for, in the way that is allowed.
+void control(hotspare::Pool& pool) {
+  const std::string prefix = "HD ";
+  const std::vector<double> values{1, 2, 3};
+  pool.submit(mean, std::span(values));
+  pool.submit([](const std::string& a, int number) { return a + std::to_string(number); }, prefix, 1);
+  pool.submit([offset = 2](int x) { return x + offset; }, 1);
+  pool.submit(
+      {.memory_limit = 1 << 20}, [](Star star) { return star; }, Star{"Vega", 0.03});
+  for (const double root : pool.map([](double x) { return x * x; }, values)) static_cast<void>(root);
+}

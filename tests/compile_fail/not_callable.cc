@@ -1,0 +1,3 @@
+#include <hotspare/hotspare.hpp>
+
+void refused(hotspare::Pool& pool) { pool.submit(42, 1); }

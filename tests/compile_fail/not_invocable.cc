@@ -1,0 +1,7 @@
+#include <hotspare/hotspare.hpp>
+
+#include <string>
+
+void refused(hotspare::Pool& pool) {
+  pool.submit([](int x) { return x; }, std::string("one"));
+}

@@ -1,0 +1,5 @@
+#include <hotspare/hotspare.hpp>
+
+void refused(hotspare::Pool& pool) {
+  pool.submit([](int x) { return new int(x); }, 1);
+}
