@@ -70,7 +70,8 @@ struct HOTSPARE_API CrashReport {
   std::vector<std::string> stderr_tail;   ///< Its last lines on stderr, oldest first, at most 20.
 
   /// Call stack of the thread that died, innermost first; empty when there was nobody to take it
-  /// (SIGKILL). Unwound and symbolised by libdw at the first call, cached; may take some 10 ms.
+  /// (SIGKILL). Unwound and symbolised by libdw at the first call, cached. The first report of a program takes some
+  /// 100 ms, as its debug information is read then; later ones well under 1 ms if they died in the same places.
   const std::vector<Frame>& native_stack() const;
 
   /// One line: who died, of what, in what, where.

@@ -6,8 +6,10 @@
 #include <elfutils/libdwfl.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hotspare::death {
@@ -30,6 +32,9 @@ class DebugSession {
   Dwfl* dwfl() const { return dwfl_.get(); }
   /// Call frames, innermost first, at most `limit`. Always at least the program counter itself.
   std::vector<Pc> walk(const detail::StackImage& image, std::size_t limit);
+
+  /// Frames of addresses that were named before: deaths in a row die in the same places. Kept by append_frames().
+  std::map<std::pair<std::uint64_t, bool>, std::vector<Frame>> known_frames;
 
   /// What libdw's callbacks see of the stack that is being walked.
   struct Walk {

@@ -19,7 +19,7 @@ std::unique_ptr<StackRecord> empty_record() { return std::make_unique<StackRecor
 void complete(StackRecord& record) { record.complete.store(StackRecord::kComplete, std::memory_order_release); }
 
 std::string own_maps() {
-  auto maps = os::maps_of(::getpid(), os::own_thread_id(), 0);
+  auto maps = os::maps_of(0);
   return maps ? maps->executable : "";
 }
 

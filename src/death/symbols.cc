@@ -5,8 +5,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 
-#include <cstdlib>
-#include <memory>
+#include <utility>
 
 namespace hotspare::death {
 namespace {
@@ -68,40 +67,45 @@ Source call_site_of(Dwarf_Die* inlined, Dwarf_Die* unit) {
   return {file != nullptr ? file : "", static_cast<int>(number_of(inlined, DW_AT_call_line))};
 }
 
-/// Frees what dwarf_getscopes() gave.
-using Scopes = std::unique_ptr<Dwarf_Die[], void (*)(void*)>;
+/// The first child of `parent` with tag `wanted` that holds the address; looks into children with tag `through` as well.
+/// Not dwarf_getscopes(): that does not look into namespaces, which is where Clang puts functions.
+bool find_child(Dwarf_Die parent, Dwarf_Addr address, int wanted, int through, Dwarf_Die& found) {
+  Dwarf_Die child;
+  for (int more = ::dwarf_child(&parent, &child); more == 0; more = ::dwarf_siblingof(&child, &child)) {
+    const int tag = ::dwarf_tag(&child);
+    if (tag == through && find_child(child, address, wanted, through, found)) return true;
+    if (tag != wanted || ::dwarf_haspc(&child, address) != 1) continue;
+    found = child;
+    return true;
+  }
+  return false;
+}
 
-/// The lexical scopes that physically hold the address, innermost first.
-Scopes scopes_of(const Unit& unit, int& count) {
-  Dwarf_Die* found = nullptr;
-  count = ::dwarf_getscopes(unit.die, unit.address, &found);
-  const Scopes innermost(found, std::free);
-  if (count <= 0) return Scopes(nullptr, std::free);
-  // The outer scopes of an inlined function are by now those of its definition; we want those of its caller.
-  Dwarf_Die* physical = nullptr;
-  count = ::dwarf_getscopes_die(&innermost[0], &physical);
-  return Scopes(physical, std::free);
+/// The function that holds the address, then what was inlined there, each within the one before.
+std::vector<Dwarf_Die> functions_at(const Unit& unit) {
+  std::vector<Dwarf_Die> functions;
+  Dwarf_Die scope;
+  bool more = find_child(*unit.die, unit.address, DW_TAG_subprogram, DW_TAG_namespace, scope);
+  while (more) {
+    functions.push_back(scope);
+    more = find_child(scope, unit.address, DW_TAG_inlined_subroutine, DW_TAG_lexical_block, scope);
+  }
+  return functions;
 }
 
 /// Appends a frame per inlined function; leaves in `frame` what remains, the function that was really called.
 void append_inlined(const Unit& unit, Frame& frame, std::vector<Frame>& frames) {
-  int count = 0;
-  const Scopes scopes = scopes_of(unit, count);
-  for (int i = 0; i < count; ++i) {
-    Dwarf_Die* const scope = &scopes[static_cast<std::size_t>(i)];
-    const int tag = ::dwarf_tag(scope);
-    if (tag == DW_TAG_subprogram) {
-      // The symbol's name comes first: that of a function in an anonymous namespace is all there is of its scope.
-      if (frame.function.empty()) frame.function = function_of(scope);
-      return;
-    }
-    if (tag != DW_TAG_inlined_subroutine) continue;
+  std::vector<Dwarf_Die> functions = functions_at(unit);
+  if (functions.empty()) return;
+  for (std::size_t i = functions.size(); --i > 0;) {
     frames.push_back(frame);
-    frames.back().function = function_of(scope);
-    Source site = call_site_of(scope, unit.die);
+    frames.back().function = function_of(&functions[i]);
+    Source site = call_site_of(&functions[i], unit.die);
     frame.file = std::move(site.file);
     frame.line = site.line;
   }
+  // The symbol's name comes first: that of a function in an anonymous namespace is all there is of its scope.
+  if (frame.function.empty()) frame.function = function_of(&functions[0]);
 }
 
 /// What the map alone tells.
@@ -115,9 +119,8 @@ Frame bare_frame(const DebugSession& session, Pc pc, std::uint64_t lookup) {
   return frame;
 }
 
-}  // namespace
-
-void append_frames(DebugSession& session, Pc pc, std::vector<Frame>& frames) {
+std::vector<Frame> frames_at(DebugSession& session, Pc pc) {
+  std::vector<Frame> frames;
   const std::uint64_t lookup = pc.is_call && pc.address != 0 ? pc.address - 1 : pc.address;
   Frame frame = bare_frame(session, pc, lookup);
   Dwfl_Module* const module = session.dwfl() != nullptr ? ::dwfl_addrmodule(session.dwfl(), lookup) : nullptr;
@@ -136,6 +139,20 @@ void append_frames(DebugSession& session, Pc pc, std::vector<Frame>& frames) {
     }
   }
   frames.push_back(std::move(frame));
+  return frames;
+}
+
+}  // namespace
+
+void append_frames(DebugSession& session, Pc pc, std::vector<Frame>& frames) {
+  constexpr std::size_t kMost = 4096;
+  auto& known = session.known_frames;
+  auto at = known.find({pc.address, pc.is_call});
+  if (at == known.end()) {
+    if (known.size() >= kMost) known.clear();
+    at = known.emplace(std::pair(pc.address, pc.is_call), frames_at(session, pc)).first;
+  }
+  frames.insert(frames.end(), at->second.begin(), at->second.end());
 }
 
 }  // namespace hotspare::death

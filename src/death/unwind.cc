@@ -4,9 +4,6 @@
 #include "death/frame_text.hpp"
 #include "death/symbols.hpp"
 #include "os/ptrace.hpp"
-#include "os/self_memory.hpp"
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -35,7 +32,7 @@ std::vector<Frame> symbolise(std::span<const std::uint64_t> return_addresses, co
 namespace {
 
 std::string look_up(std::uint64_t address) {
-  auto maps = os::maps_of(::getpid(), os::own_thread_id(), 0);
+  auto maps = os::maps_of(0);
   std::vector<Frame> frames;
   with_session(maps ? maps->executable : "", [&](DebugSession& session) {
     append_frames(session, {address, false}, frames);

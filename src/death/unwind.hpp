@@ -19,7 +19,7 @@ std::vector<Frame> unwind(const detail::StackImage& image, int max_frames = 64);
 std::vector<Frame> symbolise(std::span<const std::uint64_t> return_addresses, const std::string& maps);
 
 /// Function and source of a code address of this very process, "image::decode(std::string const&) (photo.cc:31)"; the
-/// address in hexadecimal if nothing is known. Remembered. The first call may take some 10 ms.
+/// address in hexadecimal if nothing is known. Remembered. The first call may take some 100 ms.
 std::string describe_address(const void* host_address);
 
 }  // namespace hotspare::death

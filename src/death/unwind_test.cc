@@ -2,7 +2,6 @@
 
 #include "death/crash_harness.hpp"
 #include "os/ptrace.hpp"
-#include "os/self_memory.hpp"
 
 #include <execinfo.h>
 
@@ -117,7 +116,7 @@ TEST(Unwind, AnImageWithoutAnythingIsOneFrame) {
 }
 
 TEST(Unwind, NamesWhatTheVdsoIs) {
-  auto maps = os::maps_of(::getpid(), os::own_thread_id(), 0);
+  auto maps = os::maps_of(0);
   ASSERT_TRUE(maps);
   const auto at = maps->executable.find("[vdso]");
   if (at == std::string::npos) GTEST_SKIP() << "this kernel maps none";
@@ -142,7 +141,7 @@ TEST(Symbolise, NamesReturnAddresses) {
   const int count = where_am_i(addresses, 16);
   std::vector<std::uint64_t> pcs;
   for (int i = 0; i < count; ++i) pcs.push_back(reinterpret_cast<std::uintptr_t>(addresses[i]));
-  auto maps = os::maps_of(::getpid(), os::own_thread_id(), 0);
+  auto maps = os::maps_of(0);
   ASSERT_TRUE(maps);
   EXPECT_NE(index_of(symbolise(pcs, maps->executable), "where_am_i"), -1);
   EXPECT_TRUE(symbolise({}, maps->executable).empty());

@@ -99,7 +99,8 @@ Status in_tracer_thread(const std::function<void()>& work) {
 }
 
 Result<MapsOf> maps_of(pid_t pid, pid_t thread, std::uint64_t sp) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(thread) + "/maps";
+  const std::string path = pid == 0 ? "/proc/thread-self/maps"
+                                    : "/proc/" + std::to_string(pid) + "/task/" + std::to_string(thread) + "/maps";
   const std::unique_ptr<FILE, int (*)(FILE*)> file(::fopen(path.c_str(), "re"), ::fclose);
   if (!file) return failed("fopen(\"" + path + "\")");
   MapsOf result;

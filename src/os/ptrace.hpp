@@ -38,11 +38,12 @@ class StoppedThread {
 Status in_tracer_thread(const std::function<void()>& work);
 
 /// The lines of /proc/PID/task/TID/maps with execute permission, and the first writable mapping that ends above `sp`.
+/// `pid` 0 means the calling thread.
 struct MapsOf {
   std::string executable;
   std::uint64_t stack_low = 0;
   std::uint64_t stack_high = 0;
 };
-Result<MapsOf> maps_of(pid_t pid, pid_t thread, std::uint64_t sp);
+Result<MapsOf> maps_of(pid_t pid, pid_t thread = 0, std::uint64_t sp = 0);
 
 }  // namespace hotspare::os

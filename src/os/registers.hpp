@@ -8,13 +8,12 @@
 
 namespace hotspare::os {
 
-#if defined(__x86_64__)
-using KernelRegisters = user_regs_struct;
-#elif defined(__aarch64__)
-using KernelRegisters = user_pt_regs;
-#else
+#if !defined(__x86_64__) && !defined(__aarch64__)
 #error "hotspare knows the registers of x86_64 and aarch64 only"
 #endif
+
+/// What PTRACE_GETREGSET gives for NT_PRSTATUS.
+using KernelRegisters = user_regs_struct;
 
 /// The general registers of one thread in DWARF's numbering, which is what the unwinder asks for
 /// (x86_64: System V psABI figure 3.36, aarch64: "DWARF for the Arm 64-bit Architecture" section 4.1).
