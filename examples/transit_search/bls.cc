@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 namespace transit {
@@ -150,6 +151,12 @@ std::vector<Band> cut_into_bands(const PeriodGrid& grid, std::uint64_t count) {
 void append(BandResult& all, const BandResult& next) {
   if (all.power.empty() || next.best.power > all.best.power) all.best = next.best;
   all.power.insert(all.power.end(), next.power.begin(), next.power.end());
+}
+
+bool same_bits(const BandResult& part, Band band, const BandResult& whole) {
+  const std::uint64_t trials = band.last - band.first;
+  return part.power.size() == trials && band.last <= whole.power.size() &&
+         std::memcmp(part.power.data(), whole.power.data() + band.first, trials * sizeof(double)) == 0;
 }
 
 double detection_efficiency(const std::vector<double>& power) {

@@ -26,6 +26,7 @@ struct Box {
   double epoch = 0;     ///< Middle of the first box at or after the curve's first point; the curve's time.
   std::uint64_t points = 0;  ///< Points within the box.
 
+  bool operator==(const Box&) const = default;
   template <class Archive>
   void serialize(Archive& archive) {
     archive(trial, power, depth, duration, epoch, points);
@@ -52,6 +53,9 @@ std::vector<Band> cut_into_bands(const PeriodGrid& grid, std::uint64_t count);
 
 /// Puts a later band's result behind an earlier one's.
 void append(BandResult& all, const BandResult& next);
+
+/// Whether a band's values are, bit for bit, those that a search over the whole grid has in its place.
+bool same_bits(const BandResult& part, Band band, const BandResult& whole);
 
 /// Signal detection efficiency (eq. 6): how many standard deviations the peak stands above the spectrum's mean.
 double detection_efficiency(const std::vector<double>& power);
