@@ -129,6 +129,7 @@ std::string text_key(fitsfile* fits, const char* key) {
   return status == 0 ? std::string(value.data()) : std::string();
 }
 
+/// From the primary header, where cfitsio stands after opening.
 std::string star_of(fitsfile* fits, const std::filesystem::path& file) {
   const std::string object = text_key(fits, "OBJECT");
   if (!object.empty()) return object;
@@ -143,10 +144,10 @@ std::string star_of(fitsfile* fits, const std::filesystem::path& file) {
 
 LightCurve read_fits(const std::filesystem::path& file) {
   const Fits fits = open(file);
-  const Table table = find_table(fits.get(), file);
-  check_rows(fits.get(), table, file);
   LightCurve curve;
   curve.name = star_of(fits.get(), file);
+  const Table table = find_table(fits.get(), file);
+  check_rows(fits.get(), table, file);
   const auto time = read_column<double>(fits.get(), table.time, TDOUBLE, table.rows, nan, file);
   const auto flux = read_column<double>(fits.get(), table.flux, TDOUBLE, table.rows, nan, file);
   std::vector<int> quality(time.size(), 0);

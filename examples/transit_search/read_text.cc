@@ -28,19 +28,26 @@ struct Columns {
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 bool is_comma(char c) { return c == ',' || c == ';'; }
 
-/// A comma always ends a field, so two in a row hold an empty one; blanks count as one however many they are.
+/// A comma always ends a field, so that two in a row, or one at the end, stand for an empty one; blanks count as one
+/// however many they are.
 std::vector<std::string_view> split(std::string_view line) {
   std::vector<std::string_view> fields;
   std::size_t i = 0;
-  while (i < line.size() && is_blank(line[i])) ++i;
+  const auto skip_blanks = [&] {
+    while (i < line.size() && is_blank(line[i])) ++i;
+  };
+  skip_blanks();
+  bool after_comma = false;
   while (i < line.size()) {
     const std::size_t begin = i;
     while (i < line.size() && !is_blank(line[i]) && !is_comma(line[i])) ++i;
     fields.push_back(line.substr(begin, i - begin));
-    while (i < line.size() && is_blank(line[i])) ++i;
-    if (i < line.size() && is_comma(line[i])) ++i;
-    while (i < line.size() && is_blank(line[i])) ++i;
+    skip_blanks();
+    after_comma = i < line.size() && is_comma(line[i]);
+    if (after_comma) ++i;
+    skip_blanks();
   }
+  if (after_comma) fields.emplace_back();
   return fields;
 }
 
@@ -86,10 +93,13 @@ std::string shown(std::string_view text) {
   return "\"" + out + (text.size() > most ? "…\"" : "\"");
 }
 
+/// A header: names, and at most empty fields beside them.
 bool has_words_only(const std::vector<std::string_view>& fields) {
-  return std::all_of(fields.begin(), fields.end(), [](std::string_view field) {
+  const auto is_word = [](std::string_view field) {
     return !field.empty() && std::isalpha(static_cast<unsigned char>(field.front())) && !number(field);
-  });
+  };
+  return std::any_of(fields.begin(), fields.end(), is_word) &&
+         std::all_of(fields.begin(), fields.end(), [&](std::string_view field) { return field.empty() || is_word(field); });
 }
 
 /// std::getline with a limit, so that a huge file without line ends is refused, not read into memory.

@@ -60,7 +60,7 @@ void enter(const Sabotage& sabotage) {
 #define TRANSIT_UNCHECKED __attribute__((no_sanitize("address", "undefined"), noinline))
 
 TRANSIT_UNCHECKED void write_through_null() {
-  int* volatile nowhere = nullptr;
+  volatile int* volatile nowhere = nullptr;  // volatile twice: else the compiler leaves pointer or write out
   *nowhere = 1;
 }
 
@@ -74,7 +74,8 @@ TRANSIT_UNCHECKED void read_beyond_the_end() {
 TRANSIT_UNCHECKED void divide_by_zero() {
 #if defined(__x86_64__)
   volatile int zero = 0;
-  volatile int result = 1 / zero;
+  volatile int dividend = 7;  // a dividend known to be 1 would be divided by comparing
+  volatile int result = dividend / zero;
   static_cast<void>(result);
 #else
   std::raise(SIGFPE);  // other processors divide by zero without a word
