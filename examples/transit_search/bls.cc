@@ -143,8 +143,7 @@ BandResult search_band(std::span<const double> time, std::span<const double> flu
 std::vector<Band> cut_into_bands(const PeriodGrid& grid, std::uint64_t count) {
   count = std::clamp<std::uint64_t>(count, 1, std::max<std::uint64_t>(grid.trials, 1));
   std::vector<Band> bands;
-  for (std::uint64_t i = 0; i < count; ++i)
-    bands.push_back({grid.trials * i / count, grid.trials * (i + 1) / count});
+  for (std::uint64_t i = 0; i < count; ++i) bands.push_back({grid.trials * i / count, grid.trials * (i + 1) / count});
   return bands;
 }
 

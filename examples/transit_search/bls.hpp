@@ -20,10 +20,10 @@ struct Band {
 /// The box that fits best at one trial.
 struct Box {
   std::uint64_t trial = 0;
-  double power = 0;     ///< Signal residue SR (eq. 5), in units of the flux; 0: no dip found.
-  double depth = 0;     ///< H - L: how much lower the flux is within the box.
-  double duration = 0;  ///< Days.
-  double epoch = 0;     ///< Middle of the first box at or after the curve's first point; the curve's time.
+  double power = 0;          ///< Signal residue SR (eq. 5), in units of the flux; 0: no dip found.
+  double depth = 0;          ///< H - L: how much lower the flux is within the box.
+  double duration = 0;       ///< Days.
+  double epoch = 0;          ///< Middle of the first box at or after the curve's first point; the curve's time.
   std::uint64_t points = 0;  ///< Points within the box.
 
   bool operator==(const Box&) const = default;

@@ -6,9 +6,9 @@ namespace transit {
 
 /// A planet that others found and published.
 struct Published {
-  std::string_view star;    ///< As LightCurve::name has it.
+  std::string_view star;  ///< As LightCurve::name has it.
   std::string_view planet;
-  double period = 0;        ///< Days.
+  double period = 0;  ///< Days.
   std::string_view source;
 };
 

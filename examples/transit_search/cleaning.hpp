@@ -6,9 +6,10 @@ namespace transit {
 
 /// How a light curve is made fit for a search for transits. Lengths in days.
 struct Cleaning {
-  double window = 1.5;       ///< Width of the running median: several times the longest transit, else it eats it.
-  double gap = 0.5;          ///< A pause longer than this ends a stretch: the star drifts, the spacecraft turns.
-  double clip_sigmas = 4.0;  ///< Points brighter than this many robust sigmas go. Faint ones stay: they may be transits.
+  double window = 1.5;  ///< Width of the running median: several times the longest transit, else it eats it.
+  double gap = 0.5;     ///< A pause longer than this ends a stretch: the star drifts, the spacecraft turns.
+  double clip_sigmas =
+      4.0;  ///< Points brighter than this many robust sigmas go. Faint ones stay: they may be transits.
 };
 
 /// Takes out points that are not finite, sorts by time, divides each stretch by its running median (so

@@ -48,7 +48,8 @@ std::string header_end() {
 std::string primary_header() {
   return padded(card("SIMPLE", "                   T") + card("BITPIX", "                   8") +
                     card("NAXIS", "                   0") + card("EXTEND", "                   T") +
-                    card("OBJECT", "'TEST 1'") + header_end(), ' ');
+                    card("OBJECT", "'TEST 1'") + header_end(),
+                ' ');
 }
 
 std::string right_aligned(long value) {
@@ -62,9 +63,9 @@ std::string fits_table(const std::vector<std::pair<double, double>>& points, lon
   std::string header = card("XTENSION", "'BINTABLE'") + card("BITPIX", right_aligned(8)) +
                        card("NAXIS", right_aligned(2)) + card("NAXIS1", right_aligned(16)) +
                        card("NAXIS2", right_aligned(announced_rows)) + card("PCOUNT", right_aligned(0)) +
-                       card("GCOUNT", right_aligned(1)) + card("TFIELDS", right_aligned(2)) +
-                       card("TTYPE1", "'TIME'") + card("TFORM1", "'D'") + card("TTYPE2", "'" + flux_name + "'") +
-                       card("TFORM2", "'D'") + header_end();
+                       card("GCOUNT", right_aligned(1)) + card("TFIELDS", right_aligned(2)) + card("TTYPE1", "'TIME'") +
+                       card("TFORM1", "'D'") + card("TTYPE2", "'" + flux_name + "'") + card("TFORM2", "'D'") +
+                       header_end();
   std::string data;
   for (const auto& [time, flux] : points)
     for (const double value : {time, flux}) {

@@ -54,7 +54,8 @@ std::vector<std::string> default_inputs() {
     const std::string name = fs::path(file).filename().string();
     return !name.starts_with("EPIC") || !name.ends_with(".csv");
   });
-  if (files.empty()) throw UsageError(folder.string() + ": there are no EPIC*.csv in the folder of default light curves");
+  if (files.empty())
+    throw UsageError(folder.string() + ": there are no EPIC*.csv in the folder of default light curves");
   return files;
 }
 

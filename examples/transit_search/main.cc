@@ -78,7 +78,9 @@ bool search_and_report(const Star& star, hotspare::Pool* pool, const Ledger* led
     });
   }
   if (pool == nullptr || options.serial_check)
-    report.serial_seconds = seconds_of([&] { report.serial = search_band(curve.time, curve.flux, grid, {0, grid.trials}); });
+    report.serial_seconds = seconds_of([&] {
+      report.serial = search_band(curve.time, curve.flux, grid, {0, grid.trials});
+    });
   print(report);
   return report.good();
 }

@@ -10,15 +10,15 @@
 namespace transit {
 
 struct Options {
-  unsigned workers = 0;         ///< 0: as many as there are CPUs to use.
+  unsigned workers = 0;  ///< 0: as many as there are CPUs to use.
   unsigned spares = 1;
-  bool exec = false;            ///< Workers from this program started afresh, instead of forks of this process.
+  bool exec = false;  ///< Workers from this program started afresh, instead of forks of this process.
   std::uint64_t bands = 96;
-  std::uint64_t kills = 12;     ///< Per star; 0 without sabotage. Twelve: each way to die once.
+  std::uint64_t kills = 12;  ///< Per star; 0 without sabotage. Twelve: each way to die once.
   std::uint64_t seed = 1;
   GridOptions grid;
   bool serial_check = true;
-  bool serial_only = false;     ///< No pool at all.
+  bool serial_only = false;  ///< No pool at all.
   bool help = false;
   std::vector<std::string> inputs;
 };

@@ -43,8 +43,8 @@ PeriodGrid make_grid(double baseline_days, const GridOptions& options) {
 
   PeriodGrid grid;
   grid.first_root = std::cbrt(1 / longest);
-  // Over the baseline, a step may shift the transit by a duration / oversampling: df = q(f) / (baseline * oversampling),
-  // and with f = x^3 and q(f) = q(1) x^2 that is 3 dx = q(1) / (baseline * oversampling).
+  // Over the baseline, a step may shift the transit by a duration / oversampling: df = q(f) / (baseline *
+  // oversampling), and with f = x^3 and q(f) = q(1) x^2 that is 3 dx = q(1) / (baseline * oversampling).
   grid.step = solar_duration(1) / (3 * baseline_days * options.oversampling);
   const double trials = std::floor((std::cbrt(1 / options.min_period) - grid.first_root) / grid.step) + 1;
   if (trials > most_trials)

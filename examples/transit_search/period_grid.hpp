@@ -5,17 +5,17 @@
 namespace transit {
 
 struct GridOptions {
-  double min_period = 0.5;    ///< Days, at least 0.2.
-  double max_period = 0;      ///< Days; 0: a third of the time observed, so that three transits fit, at most 50.
-  double oversampling = 5;    ///< Trials within the width of a peak.
+  double min_period = 0.5;  ///< Days, at least 0.2.
+  double max_period = 0;    ///< Days; 0: a third of the time observed, so that three transits fit, at most 50.
+  double oversampling = 5;  ///< Trials within the width of a peak.
 };
 
 /// Trial periods, from long to short, of equal steps in the cube root of frequency: the sampling that gives
 /// each peak of the spectrum the same number of trials (Ofir 2014, A&A 561, A138), because a transit of a
 /// star of given density lasts a part of the period that grows as frequency^(2/3).
 struct PeriodGrid {
-  double first_root = 0;     ///< Cube root of the lowest frequency (1/days).
-  double step = 0;           ///< Step of the cube root.
+  double first_root = 0;  ///< Cube root of the lowest frequency (1/days).
+  double step = 0;        ///< Step of the cube root.
   std::uint64_t trials = 0;
 
   /// The i-th frequency (1/days). Depends on i alone, not on where a band begins.

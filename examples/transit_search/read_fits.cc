@@ -94,10 +94,13 @@ void check_rows(fitsfile* fits, const Table& table, const std::filesystem::path&
   fits_read_key(fits, TLONG, "NAXIS1", &width, nullptr, &status);
   check(status, file, "the width of its table cannot be read");
   const std::uintmax_t size = std::filesystem::file_size(file);
-  if (table.rows > 0 && width > 0 && static_cast<std::uintmax_t>(table.rows) <= size / static_cast<std::uintmax_t>(width))
+  if (table.rows > 0 && width > 0 &&
+      static_cast<std::uintmax_t>(table.rows) <= size / static_cast<std::uintmax_t>(width))
     return;
-  throw read_error(file, "its table should have " + std::to_string(table.rows) + " rows of " + std::to_string(width) +
-                             " bytes, the whole file has " + std::to_string(size) + " bytes (cut?)", expected_fits);
+  throw read_error(file,
+                   "its table should have " + std::to_string(table.rows) + " rows of " + std::to_string(width) +
+                       " bytes, the whole file has " + std::to_string(size) + " bytes (cut?)",
+                   expected_fits);
 }
 
 /// A column of one number per row.

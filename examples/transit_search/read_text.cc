@@ -99,7 +99,8 @@ bool has_words_only(const std::vector<std::string_view>& fields) {
     return !field.empty() && std::isalpha(static_cast<unsigned char>(field.front())) && !number(field);
   };
   return std::any_of(fields.begin(), fields.end(), is_word) &&
-         std::all_of(fields.begin(), fields.end(), [&](std::string_view field) { return field.empty() || is_word(field); });
+         std::all_of(fields.begin(), fields.end(),
+                     [&](std::string_view field) { return field.empty() || is_word(field); });
 }
 
 /// std::getline with a limit, so that a huge file without line ends is refused, not read into memory.
@@ -111,8 +112,9 @@ bool next_line(std::istream& in, std::string& line, const std::filesystem::path&
     if (c == '\n') return true;
     line += static_cast<char>(c);
     if (line.size() > max_line)
-      throw read_error(file, "line " + std::to_string(line_number) + " is longer than " + std::to_string(max_line) +
-                                 " characters", expected_table);
+      throw read_error(
+          file, "line " + std::to_string(line_number) + " is longer than " + std::to_string(max_line) + " characters",
+          expected_table);
   }
 }
 
@@ -121,12 +123,16 @@ void add_point(LightCurve& curve, const std::vector<std::string_view>& fields, c
   const std::string where = "line " + std::to_string(line_number);
   const std::size_t needed = std::max(columns.time, columns.flux) + 1;
   if (fields.size() < needed)
-    throw read_error(file, where + " has " + std::to_string(fields.size()) + " of at least " + std::to_string(needed) +
-                               " columns (cut?)", expected_table);
+    throw read_error(
+        file,
+        where + " has " + std::to_string(fields.size()) + " of at least " + std::to_string(needed) + " columns (cut?)",
+        expected_table);
   const std::optional<double> time = number(fields[columns.time]);
   const std::optional<double> flux = number(fields[columns.flux]);
-  if (!time) throw read_error(file, where + ": the time " + shown(fields[columns.time]) + " is no number", expected_table);
-  if (!flux) throw read_error(file, where + ": the flux " + shown(fields[columns.flux]) + " is no number", expected_table);
+  if (!time)
+    throw read_error(file, where + ": the time " + shown(fields[columns.time]) + " is no number", expected_table);
+  if (!flux)
+    throw read_error(file, where + ": the flux " + shown(fields[columns.flux]) + " is no number", expected_table);
   curve.time.push_back(*time);
   curve.flux.push_back(*flux);
 }

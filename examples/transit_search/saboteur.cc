@@ -119,7 +119,7 @@ TRANSIT_UNCHECKED void take_all_memory() {
 
 std::string_view name(Way way) {
   constexpr std::array<std::string_view, ways> names{
-      "none",  "SIGKILL from outside", "SIGKILL by itself", "SIGSEGV", "SIGBUS",      "SIGFPE", "SIGILL",
+      "none",  "SIGKILL from outside", "SIGKILL by itself", "SIGSEGV",        "SIGBUS",       "SIGFPE", "SIGILL",
       "abort", "std::terminate",       "exit(3)",           "stack overflow", "memory limit", "hang"};
   return names.at(static_cast<std::size_t>(way));
 }

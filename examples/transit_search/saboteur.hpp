@@ -11,18 +11,18 @@ namespace transit {
 
 enum class Way : std::uint8_t {
   none,
-  kill_from_outside,  ///< SIGKILL by another process.
-  kill_itself,        ///< SIGKILL by itself.
-  segmentation_fault, ///< A write through a null pointer.
-  bus_error,          ///< A read beyond the end of a mapped file.
-  division_by_zero,   ///< SIGFPE.
+  kill_from_outside,   ///< SIGKILL by another process.
+  kill_itself,         ///< SIGKILL by itself.
+  segmentation_fault,  ///< A write through a null pointer.
+  bus_error,           ///< A read beyond the end of a mapped file.
+  division_by_zero,    ///< SIGFPE.
   illegal_instruction,
   abort,
-  terminate,          ///< std::terminate, as by an exception that nobody catches.
-  exit,               ///< The process leaves with code 3.
-  stack_overflow,     ///< Endless recursion.
-  memory,             ///< Allocates until the task's memory limit ends it.
-  hang,               ///< An endless loop, until the task's timeout ends it.
+  terminate,       ///< std::terminate, as by an exception that nobody catches.
+  exit,            ///< The process leaves with code 3.
+  stack_overflow,  ///< Endless recursion.
+  memory,          ///< Allocates until the task's memory limit ends it.
+  hang,            ///< An endless loop, until the task's timeout ends it.
 };
 inline constexpr std::size_t ways = static_cast<std::size_t>(Way::hang) + 1;
 std::string_view name(Way way);
@@ -32,8 +32,8 @@ using Counts = std::array<std::uint64_t, ways>;
 /// What one task is to do to itself. Plain bytes: it travels as a task's argument.
 struct Sabotage {
   Way way = Way::none;
-  std::int32_t host = 0;    ///< Process that keeps the count,
-  std::int32_t ledger = -1; ///< and its descriptor of it.
+  std::int32_t host = 0;     ///< Process that keeps the count,
+  std::int32_t ledger = -1;  ///< and its descriptor of it.
 };
 
 /// The saboteur's own count, in memory that it shares with the workers: it outlives each of them. Workers

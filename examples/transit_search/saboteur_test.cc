@@ -21,7 +21,8 @@ TEST(Plan, IsTheSameForTheSameSeed) {
 TEST(Plan, TakesEachWayInTurn) {
   const std::vector<Way> ways_to_die = plan(96, 2 * (ways - 1), 1);
   for (std::size_t way = 1; way < ways; ++way)
-    EXPECT_EQ(std::count(ways_to_die.begin(), ways_to_die.end(), static_cast<Way>(way)), 2) << name(static_cast<Way>(way));
+    EXPECT_EQ(std::count(ways_to_die.begin(), ways_to_die.end(), static_cast<Way>(way)), 2)
+        << name(static_cast<Way>(way));
   const std::vector<Way> all_die = plan(3, 10, 1);
   EXPECT_EQ(std::count(all_die.begin(), all_die.end(), Way::none), 0);
 }
@@ -85,13 +86,14 @@ TEST_P(SaboteurDies, AsToldAndCounted) {
   EXPECT_EQ(ledger.done(), expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Ways, SaboteurDies,
-    testing::Values(Death{Way::kill_from_outside, SIGKILL, 0}, Death{Way::kill_itself, SIGKILL, 0},
-                    Death{Way::segmentation_fault, SIGSEGV, 0}, Death{Way::bus_error, SIGBUS, 0},
-                    Death{Way::division_by_zero, SIGFPE, 0}, Death{Way::illegal_instruction, SIGILL, 0},
-                    Death{Way::abort, SIGABRT, 0}, Death{Way::terminate, SIGABRT, 0}, Death{Way::exit, 0, 3},
-                    Death{Way::stack_overflow, SIGSEGV, 0}, Death{Way::memory, 0, 77}, Death{Way::hang, SIGALRM, 0}));
+INSTANTIATE_TEST_SUITE_P(Ways, SaboteurDies,
+                         testing::Values(Death{Way::kill_from_outside, SIGKILL, 0}, Death{Way::kill_itself, SIGKILL, 0},
+                                         Death{Way::segmentation_fault, SIGSEGV, 0}, Death{Way::bus_error, SIGBUS, 0},
+                                         Death{Way::division_by_zero, SIGFPE, 0},
+                                         Death{Way::illegal_instruction, SIGILL, 0}, Death{Way::abort, SIGABRT, 0},
+                                         Death{Way::terminate, SIGABRT, 0}, Death{Way::exit, 0, 3},
+                                         Death{Way::stack_overflow, SIGSEGV, 0}, Death{Way::memory, 0, 77},
+                                         Death{Way::hang, SIGALRM, 0}));
 
 }  // namespace
 }  // namespace transit

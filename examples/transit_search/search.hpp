@@ -20,13 +20,13 @@ struct SearchOptions {
 
 /// What the pool made of one star.
 struct SearchResult {
-  BandResult merged;             ///< All bands, in order; a band that was lost is left out.
+  BandResult merged;  ///< All bands, in order; a band that was lost is left out.
   std::vector<Band> bands;
-  std::vector<BandResult> parts; ///< One per band; empty if it was lost.
-  std::uint64_t lost = 0;        ///< Bands that never gave a result.
-  Counts ordered{};              ///< Deaths planned, by way,
-  Counts done{};                 ///< by the saboteur's own count,
-  Counts verdicts{};             ///< and by the pool's: WorkerDied with the right cause.
+  std::vector<BandResult> parts;       ///< One per band; empty if it was lost.
+  std::uint64_t lost = 0;              ///< Bands that never gave a result.
+  Counts ordered{};                    ///< Deaths planned, by way,
+  Counts done{};                       ///< by the saboteur's own count,
+  Counts verdicts{};                   ///< and by the pool's: WorkerDied with the right cause.
   std::vector<std::string> surprises;  ///< Deaths and errors that were not planned, or got another verdict.
 
   /// Every death the saboteur brought about was reported for what it was, and no other happened.

@@ -44,7 +44,8 @@ inline std::string bytes_of(const std::string& file) {
 /// Folder of real light curves; empty where it is absent.
 inline std::filesystem::path real_light_curves() {
   const char* named = std::getenv("HOTSPARE_SHARED_DATA");
-  const std::filesystem::path folder = std::filesystem::path(named != nullptr ? named : HOTSPARE_SHARED_DATA) / "lightcurves";
+  const std::filesystem::path folder =
+      std::filesystem::path(named != nullptr ? named : HOTSPARE_SHARED_DATA) / "lightcurves";
   return std::filesystem::is_directory(folder) ? folder : std::filesystem::path();
 }
 
