@@ -31,8 +31,8 @@ class HOTSPARE_API Pool {
   /// Runs f(arguments...) in a worker. f: a function, a functor, or a lambda that captures nothing or only trivially
   /// copyable values (not references: they would refer to the worker's copy of this process).
   /// Throws PoolClosed, PoolBroken, QueueFull, and what the arguments' serialization throws.
-  template <class F, class... A>
-    requires(!std::is_same_v<std::decay_t<F>, TaskOptions>)
+  // enable_if, because clang 14 looks at a requires-clause only after the result type, which is an error by then.
+  template <class F, class... A, std::enable_if_t<!std::is_same_v<std::decay_t<F>, TaskOptions>, int> = 0>
   auto submit(F&& f, A&&... arguments) -> Future<typename detail::CallTraits<F, A...>::Result> {
     using R = typename detail::CallTraits<F, A...>::Result;
     return Future<R>(detail::submit_call(*engine_, nullptr, f, arguments...));

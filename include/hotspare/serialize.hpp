@@ -56,7 +56,7 @@ class ByteSink {
  public:
   explicit ByteSink(std::span<std::byte> room) : room_(room) {}
   void put(const void* from, std::size_t size) {
-    if (size != 0 && used_ + size <= room_.size()) std::memcpy(room_.data() + used_, from, size);
+    if (size != 0 && used_ <= room_.size() && size <= room_.size() - used_) std::memcpy(room_.data() + used_, from, size);
     used_ += size;
   }
   void align(std::size_t alignment) { used_ = (used_ + alignment - 1) / alignment * alignment; }

@@ -1,0 +1,30 @@
+#include "options.hpp"
+
+#include <gtest/gtest.h>
+
+namespace transit {
+namespace {
+
+TEST(Options, AreReadInBothWritings) {
+  const Options options = parse_options({"--workers", "3", "--min-period=1.5", "--start=exec", "a.fits", "b"});
+  EXPECT_EQ(options.workers, 3U);
+  EXPECT_EQ(options.grid.min_period, 1.5);
+  EXPECT_TRUE(options.exec);
+  EXPECT_EQ(options.inputs, (std::vector<std::string>{"a.fits", "b"}));
+}
+
+TEST(Options, Flags) {
+  EXPECT_EQ(parse_options({"--no-sabotage"}).kills, 0U);
+  EXPECT_FALSE(parse_options({"--no-serial-check"}).serial_check);
+  EXPECT_TRUE(parse_options({"--serial"}).serial_only);
+  EXPECT_TRUE(parse_options({"--help"}).help);
+}
+
+TEST(Options, RefusesNonsense) {
+  for (const char* wrong : {"--nonsense", "--workers", "--workers=x", "--workers=-1", "--start=spawn", "--seed=1x",
+                            "--max-period=0", "--max-period=nan", "--"})
+    EXPECT_THROW(parse_options({wrong}), UsageError) << wrong;
+}
+
+}  // namespace
+}  // namespace transit
