@@ -37,8 +37,8 @@ class HOTSPARE_API RemoteError : public Error {
  public:
   RemoteError(std::string type, const std::string& message, std::vector<Frame> stack);
   ~RemoteError() override;
-  const std::string& type() const noexcept;            ///< Demangled name of the thrown type.
-  const std::vector<Frame>& stack() const noexcept;    ///< Where it was thrown, innermost first.
+  const std::string& type() const noexcept;          ///< Demangled name of the thrown type.
+  const std::vector<Frame>& stack() const noexcept;  ///< Where it was thrown, innermost first.
 
  private:
   struct State;

@@ -35,7 +35,7 @@ class Outcome {
       return *this;
     }
   }
-  std::exception_ptr error() const { return error_; }                      ///< Null if ok().
+  std::exception_ptr error() const { return error_; }                           ///< Null if ok().
   const std::shared_ptr<const CrashReport>& report() const { return report_; }  ///< Set if kind() is died.
 
  private:

@@ -55,8 +55,8 @@ class HOTSPARE_API Pool {
   /// The same, results in the order in which they are ready.
   template <class F, std::ranges::input_range Range>
   auto map_unordered(F f, Range&& range, MapOptions options = {}) {
-    return MapView<F, Range, MapOrder::completion>(engine_, usable_workers(), std::move(f),
-                                                   std::forward<Range>(range), std::move(options));
+    return MapView<F, Range, MapOrder::completion>(engine_, usable_workers(), std::move(f), std::forward<Range>(range),
+                                                   std::move(options));
   }
 
   /// Shared memory of so many bytes, warm if there is some: fill it and pass it to tasks without a copy.

@@ -56,7 +56,8 @@ class ByteSink {
  public:
   explicit ByteSink(std::span<std::byte> room) : room_(room) {}
   void put(const void* from, std::size_t size) {
-    if (size != 0 && used_ <= room_.size() && size <= room_.size() - used_) std::memcpy(room_.data() + used_, from, size);
+    if (size != 0 && used_ <= room_.size() && size <= room_.size() - used_)
+      std::memcpy(room_.data() + used_, from, size);
     used_ += size;
   }
   void align(std::size_t alignment) { used_ = (used_ + alignment - 1) / alignment * alignment; }
@@ -88,8 +89,8 @@ class ByteSource {
 
  private:
   [[noreturn]] void throw_cut(std::size_t wanted) const {
-    throw PayloadError("payload is cut: " + std::to_string(wanted) + " bytes wanted, " +
-                       std::to_string(remaining()) + " left");
+    throw PayloadError("payload is cut: " + std::to_string(wanted) + " bytes wanted, " + std::to_string(remaining()) +
+                       " left");
   }
   std::span<const std::byte> bytes_;
   std::size_t used_ = 0;
@@ -126,14 +127,10 @@ class PayloadReader : public cereal::InputArchive<PayloadReader, cereal::AllowEm
 
 template <class T>
   requires std::is_arithmetic_v<T>
-void CEREAL_SAVE_FUNCTION_NAME(PayloadWriter& ar, const T& value) {
-  ar.put(std::addressof(value), sizeof(value));
-}
+void CEREAL_SAVE_FUNCTION_NAME(PayloadWriter& ar, const T& value) { ar.put(std::addressof(value), sizeof(value)); }
 template <class T>
   requires std::is_arithmetic_v<T>
-void CEREAL_LOAD_FUNCTION_NAME(PayloadReader& ar, T& value) {
-  ar.take(std::addressof(value), sizeof(value));
-}
+void CEREAL_LOAD_FUNCTION_NAME(PayloadReader& ar, T& value) { ar.take(std::addressof(value), sizeof(value)); }
 template <class T>
 void CEREAL_SERIALIZE_FUNCTION_NAME(PayloadWriter& ar, cereal::NameValuePair<T>& pair) {
   ar(pair.value);
@@ -205,7 +202,7 @@ concept View = IsView<T>::value;
 
 template <class T>
 concept Archived = cereal::traits::is_output_serializable<T, PayloadWriter>::value &&
-                   cereal::traits::is_input_serializable<T, PayloadReader>::value;
+    cereal::traits::is_input_serializable<T, PayloadReader>::value;
 
 template <class T>
 concept RawBytes = std::is_trivially_copyable_v<T> && std::is_class_v<T> && !View<T>;

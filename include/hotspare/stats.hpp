@@ -8,25 +8,25 @@ namespace hotspare {
 /// values, raised, died, cancelled, refused once it has settled.
 struct Stats {
   std::uint64_t submitted = 0;
-  std::uint64_t values = 0;      ///< Returned a value.
-  std::uint64_t raised = 0;      ///< Threw.
-  std::uint64_t died = 0;        ///< Settled as WorkerDied.
+  std::uint64_t values = 0;  ///< Returned a value.
+  std::uint64_t raised = 0;  ///< Threw.
+  std::uint64_t died = 0;    ///< Settled as WorkerDied.
   std::uint64_t cancelled = 0;
-  std::uint64_t refused = 0;     ///< Settled as PoolBroken or PayloadError.
+  std::uint64_t refused = 0;  ///< Settled as PoolBroken or PayloadError.
 
-  std::uint64_t deaths = 0;            ///< Workers that died unexpectedly, with a task or without.
-  std::uint64_t deaths_idle = 0;       ///< Of these: no task was running.
+  std::uint64_t deaths = 0;               ///< Workers that died unexpectedly, with a task or without.
+  std::uint64_t deaths_idle = 0;          ///< Of these: no task was running.
   std::uint64_t deaths_before_ready = 0;  ///< Of these: before the initializer was through.
-  std::uint64_t takeovers = 0;         ///< Deaths after which a warm spare stood in at once.
-  std::uint64_t forks = 0;             ///< Workers asked for.
-  std::uint64_t retired = 0;           ///< Workers that left as planned.
-  std::uint64_t recalled = 0;          ///< Prefetched tasks taken back from a worker.
+  std::uint64_t takeovers = 0;            ///< Deaths after which a warm spare stood in at once.
+  std::uint64_t forks = 0;                ///< Workers asked for.
+  std::uint64_t retired = 0;              ///< Workers that left as planned.
+  std::uint64_t recalled = 0;             ///< Prefetched tasks taken back from a worker.
   std::uint64_t zygote_deaths = 0;
 
-  std::uint64_t queued = 0;      ///< Tasks not yet handed to a worker.
-  std::uint64_t in_workers = 0;  ///< Tasks handed to a worker and not settled.
-  std::uint64_t workers = 0;     ///< Ready to run tasks.
-  std::uint64_t spares = 0;      ///< Ready and parked.
+  std::uint64_t queued = 0;         ///< Tasks not yet handed to a worker.
+  std::uint64_t in_workers = 0;     ///< Tasks handed to a worker and not settled.
+  std::uint64_t workers = 0;        ///< Ready to run tasks.
+  std::uint64_t spares = 0;         ///< Ready and parked.
   std::uint64_t segment_bytes = 0;  ///< Shared memory held for large payloads.
 };
 

@@ -1,7 +1,5 @@
-#include "death/demangle.hpp"
 #include "death/stack_image.hpp"
 #include "death/stack_of_process.hpp"
-#include "death/unwind.hpp"
 #include "death/verdict.hpp"
 #include "os/clock.hpp"
 #include "supervisor/engine.hpp"
@@ -93,7 +91,10 @@ std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
   report->stderr_tail = worker.stderr_tail.lines();
   if (worker.victim) {
     report->task_id = worker.victim->id;
-    report->task_name = name_of(*worker.victim);
+    // Named when somebody asks: finding the name of code takes milliseconds, and this thread serves all workers.
+    if (worker.victim->extra_ != nullptr) report->task_name = worker.victim->extra_->options.name;
+    report->task_code = worker.victim->target;
+    report->task_type = worker.victim->site.type_name;
     report->attempt = ++worker.victim->attempt;
   }
   return report;
@@ -130,12 +131,6 @@ void Engine::take_stack_then_kill(Worker& worker) {
     held.held_for_stack = false;
     ask_reap(held);
   });
-}
-
-std::string Engine::name_of(const Task& task) const {
-  if (task.extra_ != nullptr && !task.extra_->options.name.empty()) return task.extra_->options.name;
-  if (task.target != nullptr) return death::describe_address(task.target);
-  return death::demangle(task.site.type_name);
 }
 
 }  // namespace hotspare::detail

@@ -65,22 +65,33 @@ int add_frame(Dwfl_Frame* frame, void* arg) {
   return DWARF_CB_OK;
 }
 
-/// How far the image was moved when it was loaded, told by the segment that this mapping shows.
-std::optional<std::uint64_t> load_bias(int file, const MappedCode& code) {
+/// Where the whole image lies, told by the segment that one of its mappings shows.
+struct ImageRange {
+  std::uint64_t low = 0;  ///< Of its first segment, as libdwfl counts: rounded down to the segment's alignment.
+  std::uint64_t high = 0;
+};
+
+std::optional<ImageRange> image_range(int file, const MappedCode& code) {
   const std::unique_ptr<Elf, int (*)(Elf*)> elf(::elf_begin(file, ELF_C_READ_MMAP, nullptr), ::elf_end);
   std::size_t count = 0;
   if (!elf || ::elf_kind(elf.get()) != ELF_K_ELF || ::elf_getphdrnum(elf.get(), &count) != 0) return std::nullopt;
+  std::optional<std::uint64_t> bias;
+  std::optional<std::uint64_t> first;
+  std::uint64_t last = 0;
   for (std::size_t i = 0; i < count; ++i) {
     GElf_Phdr segment;
     if (::gelf_getphdr(elf.get(), static_cast<int>(i), &segment) == nullptr || segment.p_type != PT_LOAD) continue;
     // The loader maps whole pages, so the mapping may begin a little before its segment.
     const std::uint64_t page = std::max<std::uint64_t>(segment.p_align, 1);
+    if (!first) first = segment.p_vaddr - segment.p_vaddr % page;
+    last = segment.p_vaddr + segment.p_memsz;
     const std::uint64_t begin = segment.p_offset - segment.p_offset % page;
-    if ((segment.p_flags & PF_X) == 0 || code.offset < begin) continue;
+    if (bias || (segment.p_flags & PF_X) == 0 || code.offset < begin) continue;
     if (code.offset >= segment.p_offset + segment.p_filesz) continue;
-    return code.start - (segment.p_vaddr + (code.offset - segment.p_offset));
+    bias = code.start - (segment.p_vaddr + (code.offset - segment.p_offset));
   }
-  return std::nullopt;
+  if (!bias || !first) return std::nullopt;
+  return ImageRange{*bias + *first, *bias + last};
 }
 
 /// The call went to an address where no code is, most often null: the return address lies where the call put it.
@@ -113,12 +124,12 @@ void DebugSession::report_modules() {
   for (const MappedCode& code : map_) {
     if (code.path == "[vdso]") ::dwfl_report_module(dwfl_.get(), "[vdso]", code.start, code.end);
     if (!code.is_file() || !seen.insert(code.path).second) continue;
-    os::Fd file = os::open_regular_file(code.path);
+    const os::Fd file = os::open_regular_file(code.path);
     if (!file) continue;
-    const auto bias = load_bias(file.get(), code);
-    if (!bias) continue;
-    const char* const path = code.path.c_str();
-    if (::dwfl_report_elf(dwfl_.get(), path, path, file.get(), *bias, true) != nullptr) file.release();
+    // The file itself is opened by local_files_only() when it is needed, and not kept open: a session is cached, and a
+    // pool that has seen deaths must not hold more descriptors than one that has not.
+    if (const auto range = image_range(file.get(), code))
+      ::dwfl_report_module(dwfl_.get(), code.path.c_str(), range->low, range->high);
   }
   ::dwfl_report_end(dwfl_.get(), nullptr, nullptr);
 }

@@ -15,6 +15,12 @@ std::string demangle(const char* symbol) {
   return status == 0 && name && symbol[0] == '_' && symbol[1] == 'Z' ? name.get() : symbol;
 }
 
+std::string demangle_type(const char* name) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
+  return text ? text.get() : name;
+}
+
 std::string short_name(std::string_view function) {
   constexpr std::string_view kCall = "operator()";
   constexpr std::string_view kAnonymous = "(anonymous namespace)";

@@ -11,14 +11,33 @@
 namespace hotspare::death {
 namespace {
 
-/// Only one module has no file: the vDSO, which is the same in every process of this kernel, so ours will do.
-int find_elf(Dwfl_Module*, void**, const char* name, Dwarf_Addr, char**, Elf** elf) {
+/// The vDSO has no file. It is the same in every process of this kernel, so ours will do.
+Elf* own_vdso() {
   const auto address = ::getauxval(AT_SYSINFO_EHDR);
-  if (address == 0 || std::strcmp(name, "[vdso]") != 0) return -1;
+  if (address == 0) return nullptr;
   Elf64_Ehdr header;
   std::memcpy(&header, reinterpret_cast<const void*>(address), sizeof header);
   const std::size_t size = header.e_shoff + std::size_t{header.e_shnum} * header.e_shentsize;
-  *elf = ::elf_memory(reinterpret_cast<char*>(address), size);
+  return ::elf_memory(reinterpret_cast<char*>(address), size);
+}
+
+/// The image, mapped whole, so that its file need not stay open.
+Elf* mapped_elf(const os::Fd& file) {
+  Elf* elf = file ? ::elf_begin(file.get(), ELF_C_READ_MMAP_PRIVATE, nullptr) : nullptr;
+  if (elf != nullptr && ::elf_cntl(elf, ELF_C_FDREAD) != 0) {
+    ::elf_end(elf);
+    return nullptr;
+  }
+  return elf;
+}
+
+int find_elf(Dwfl_Module*, void**, const char* name, Dwarf_Addr, char** found, Elf** elf) {
+  if (std::strcmp(name, "[vdso]") == 0) {
+    *elf = own_vdso();
+  } else {
+    *elf = mapped_elf(os::open_regular_file(name));
+    if (*elf != nullptr) *found = ::strdup(name);
+  }
   return -1;  // no descriptor
 }
 

@@ -1,6 +1,8 @@
+#include "death/demangle.hpp"
 #include "death/frame_text.hpp"
 #include "death/signal_name.hpp"
 #include "death/stack_image.hpp"
+#include "death/unwind.hpp"
 
 #include <hotspare/crash_report.hpp>
 
@@ -58,7 +60,7 @@ std::string whereabouts(const CrashReport& report) {
 std::string task_text(const CrashReport& report) {
   if (report.task_id == 0) return "; no task was running";
   std::string text = "; task " + std::to_string(report.task_id);
-  if (!report.task_name.empty()) text += " \"" + report.task_name + "\"";
+  if (const std::string label = report.task_label(); !label.empty()) text += " \"" + label + "\"";
   if (report.attempt > 0) text += ", attempt " + std::to_string(report.attempt);
   return text;
 }
@@ -87,6 +89,12 @@ std::string stack_text(const CrashReport& report) {
 }
 
 }  // namespace
+
+std::string CrashReport::task_label() const {
+  if (!task_name.empty()) return task_name;
+  if (task_code != nullptr) return death::describe_address(task_code);
+  return task_type != nullptr ? death::demangle_type(task_type) : std::string();
+}
 
 const std::vector<Frame>& CrashReport::native_stack() const {
   static const std::vector<Frame>& none = *new std::vector<Frame>;

@@ -38,7 +38,7 @@ std::string CrashReport::json() const {
       {"pid", pid},
       {"thread_id", unless(thread_id == 0, thread_id)},
       {"task_id", unless(task_id == 0, task_id)},
-      {"task_name", task_name},
+      {"task_name", task_label()},
       {"attempt", attempt},
       {"peak_rss_bytes", unless(peak_rss_bytes == 0, peak_rss_bytes)},
       {"cpu_time_us", cpu_time.count()},

@@ -19,11 +19,11 @@ namespace hotspare::detail {
 struct StackImage {
   os::Registers registers;
   std::int32_t thread_id = 0;
-  std::uint64_t stack_low = 0;     ///< The mapping that is the stack, [low, high); 0 if unknown.
+  std::uint64_t stack_low = 0;  ///< The mapping that is the stack, [low, high); 0 if unknown.
   std::uint64_t stack_high = 0;
-  std::uint64_t stack_start = 0;   ///< Address of stack[0] in the worker.
+  std::uint64_t stack_start = 0;  ///< Address of stack[0] in the worker.
   std::vector<std::byte> stack;
-  std::string maps;                ///< Executable lines of /proc/PID/maps.
+  std::string maps;  ///< Executable lines of /proc/PID/maps.
 
   /// Unwound and symbolised at the first call.
   const std::vector<Frame>& frames() const;

@@ -1,7 +1,7 @@
 #include "death/stack_image.hpp"
 
-#include "death/module_map.hpp"
 #include "death/crash_harness.hpp"
+#include "death/module_map.hpp"
 #include "death/stack_overflow.hpp"
 #include "os/ptrace.hpp"
 #include "os/self_memory.hpp"

@@ -34,11 +34,14 @@ void in_thread(int (*work)()) {
   pthread_t thread{};
   static int (*the_work)();
   the_work = work;
-  pthread_create(&thread, nullptr, [](void*) -> void* {
-    testing::use_alternate_stack();
-    sink = the_work();
-    return nullptr;
-  }, nullptr);
+  pthread_create(
+      &thread, nullptr,
+      [](void*) -> void* {
+        testing::use_alternate_stack();
+        sink = the_work();
+        return nullptr;
+      },
+      nullptr);
   pthread_join(thread, nullptr);
 }
 
@@ -63,11 +66,18 @@ TEST(StackOverflow, EndlessRecursionInAThread) {
   EXPECT_NE(crash.image->thread_id, crash.pid);
 }
 
-TEST(StackOverflow, OneHugeFrame) { EXPECT_TRUE(overflowed(crash_in_child([] { sink = huge_frame(); }))); }
+TEST(StackOverflow, OneHugeFrame) {
+  EXPECT_TRUE(overflowed(crash_in_child([] { sink = huge_frame(); })));
+}
 
 TEST(StackOverflow, NullIsNone) {
   EXPECT_FALSE(overflowed(crash_in_child([] { write_to(target); })));
-  EXPECT_FALSE(overflowed(crash_in_child([] { in_thread([] { write_to(target); return 0; }); })));
+  EXPECT_FALSE(overflowed(crash_in_child([] {
+    in_thread([] {
+      write_to(target);
+      return 0;
+    });
+  })));
 }
 
 TEST(StackOverflow, AWildPointerIsNone) {

@@ -11,7 +11,7 @@ using shm::SlotState;
 
 void Engine::condemn(Worker& worker) {
   const bool was_active = worker.state == workers::State::active;
-  harvest(worker);  // what it committed before it died counts
+  harvest(worker);                                        // what it committed before it died counts
   if (worker.state == workers::State::condemned) return;  // harvesting found nonsense, and came here itself
   worker.step(workers::Event::noticed);
   fence(worker);
@@ -32,14 +32,16 @@ void Engine::fence(Worker& worker) {
     shm::TaskSlot& slot = worker.channel().slot(worker.head);
     --counts_.in_workers;
     std::uint64_t word = shm::pack({worker.head, SlotState::queued});
-    if (slot.word.compare_exchange_strong(word, shm::pack({worker.head, SlotState::recalled}), std::memory_order_seq_cst)) {
+    if (slot.word.compare_exchange_strong(word, shm::pack({worker.head, SlotState::recalled}),
+                                          std::memory_order_seq_cst)) {
       task->worker = 0;
       ++counts_.recalled;
       back.push_back(std::move(task));
       continue;
     }
     if (word == shm::pack({worker.head, SlotState::running}) &&
-        slot.word.compare_exchange_strong(word, shm::pack({worker.head, SlotState::condemned}), std::memory_order_seq_cst)) {
+        slot.word.compare_exchange_strong(word, shm::pack({worker.head, SlotState::condemned}),
+                                          std::memory_order_seq_cst)) {
       worker.victim = std::move(task);
       continue;
     }

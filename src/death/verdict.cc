@@ -34,8 +34,9 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
       return true;
     case EndedBy::lifeline:
       report.cause = Cause::lifeline_closed;
-      report.evidence = "it closed its lifeline (all its descriptors?) while it lived, so it was killed: nothing "
-                        "would have ended it with its host";
+      report.evidence =
+          "it closed its lifeline (all its descriptors?) while it lived, so it was killed: nothing "
+          "would have ended it with its host";
       return true;
     case EndedBy::protocol:
       report.cause = Cause::protocol;
@@ -84,8 +85,8 @@ bool judge_last_words(const Evidence& evidence, CrashReport& report) {
       return true;
     case LastWordsKind::memory_limit:
       report.cause = Cause::memory_limit;
-      report.evidence = "operator new failed under the task's limit of " + std::to_string(evidence.data_limit >> 20) +
-                        " MB";
+      report.evidence =
+          "operator new failed under the task's limit of " + std::to_string(evidence.data_limit >> 20) + " MB";
       return true;
     case LastWordsKind::initializer:
       report.cause = Cause::exited;
@@ -107,8 +108,9 @@ void judge_sigkill(const Evidence& evidence, CrashReport& report) {
     report.evidence = "SIGKILL from nobody we know, and the kernel killed " + std::to_string(evidence.oom_kills) +
                       " process(es) for memory while this worker lived";
   } else {
-    report.evidence = "SIGKILL from outside or by itself: nobody of ours sent it, and the kernel killed nothing for "
-                      "memory while this worker lived";
+    report.evidence =
+        "SIGKILL from outside or by itself: nobody of ours sent it, and the kernel killed nothing for "
+        "memory while this worker lived";
   }
 }
 
@@ -138,7 +140,8 @@ void judge(const Evidence& evidence, CrashReport& report) {
   report.cpu_time = std::chrono::microseconds(evidence.exit.cpu_us);
   report.stack_image = evidence.stack;
   if (judge_our_own(evidence, report)) {
-    if (evidence.exit.known && WIFSIGNALED(evidence.exit.wait_status)) report.signal = WTERMSIG(evidence.exit.wait_status);
+    if (evidence.exit.known && WIFSIGNALED(evidence.exit.wait_status))
+      report.signal = WTERMSIG(evidence.exit.wait_status);
     return;
   }
   if (!judge_last_words(evidence, report)) judge_exit_status(evidence, report);

@@ -1,5 +1,6 @@
 #include "os/fd.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace hotspare::os {
@@ -8,5 +9,7 @@ void Fd::reset() noexcept {
   // Not retried after EINTR: Linux has closed the descriptor by then, and its number may be another's.
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
+
+void close_on_exec(const Fd& fd) noexcept { ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC); }
 
 }  // namespace hotspare::os

@@ -27,4 +27,7 @@ class Fd {
   int fd_ = -1;
 };
 
+/// Programs that this process starts do not inherit it.
+void close_on_exec(const Fd& fd) noexcept;
+
 }  // namespace hotspare::os

@@ -18,7 +18,8 @@ bool kernel_log_contains(const std::string& text) {
     const ssize_t size = ::read(fd.get(), record.data(), record.size());
     if (size < 0 && (errno == EPIPE || errno == EINTR || errno == EINVAL)) continue;  // overwritten meanwhile
     if (size <= 0) return false;
-    if (std::string_view(record.data(), static_cast<std::size_t>(size)).find(text) != std::string_view::npos) return true;
+    if (std::string_view(record.data(), static_cast<std::size_t>(size)).find(text) != std::string_view::npos)
+      return true;
   }
 }
 

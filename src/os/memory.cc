@@ -33,7 +33,8 @@ Result<Fd> make_memfd(const char* label, std::size_t size) {
   if (!fd) return failed(std::string("memfd_create(\"") + label + "\")");
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
     return failed("ftruncate(memfd, " + std::to_string(size) + ")");
-  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return failed("fcntl(F_ADD_SEALS)");
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    return failed("fcntl(F_ADD_SEALS)");
   return fd;
 }
 

@@ -63,7 +63,8 @@ ExitStatus reap_child(pid_t pid) noexcept {
   status.known = true;
   status.usage_known = true;
   status.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-  status.cpu_us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+  status.cpu_us =
+      (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
   return status;
 }
 
@@ -103,7 +104,8 @@ Result<pid_t> spawn_self(const std::string& variable, const std::string& value, 
     std::string all;
     for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) all.push_back(static_cast<char>(c));
     std::fclose(file);
-    for (std::size_t at = 0; at < all.size(); at += arguments.back().size() + 1) arguments.emplace_back(all.c_str() + at);
+    for (std::size_t at = 0; at < all.size(); at += arguments.back().size() + 1)
+      arguments.emplace_back(all.c_str() + at);
   }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());

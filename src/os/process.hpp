@@ -16,8 +16,8 @@ namespace hotspare::os {
 
 /// How a process ended and what it used, as the kernel says.
 struct ExitStatus {
-  bool known = false;       ///< False: somebody else reaped it and the kernel no longer tells.
-  int wait_status = 0;      ///< As of waitpid.
+  bool known = false;   ///< False: somebody else reaped it and the kernel no longer tells.
+  int wait_status = 0;  ///< As of waitpid.
   bool usage_known = false;
   std::uint64_t peak_rss_bytes = 0;
   std::int64_t cpu_us = 0;  ///< User and system time.

@@ -10,8 +10,6 @@ std::string Failure::text() const {
   return call + ": " + std::strerror(code) + " (errno " + std::to_string(code) + ")";
 }
 
-void throw_failure(const Failure& failure, const char* what) {
-  throw Error(std::string(what) + ": " + failure.text());
-}
+void throw_failure(const Failure& failure, const char* what) { throw Error(std::string(what) + ": " + failure.text()); }
 
 }  // namespace hotspare::os

@@ -7,8 +7,8 @@ namespace hotspare::shm {
 
 /// How eager the host's listener is to hear of finished tasks. A waiting caller has a bell of its own.
 enum class Ring : std::uint32_t {
-  never,    ///< Somebody is looking anyway.
-  when_dry, ///< Only when the worker has nothing left to run.
+  never,     ///< Somebody is looking anyway.
+  when_dry,  ///< Only when the worker has nothing left to run.
   always,
 };
 

@@ -13,9 +13,9 @@
 namespace hotspare::shm {
 
 inline constexpr std::size_t slot_count = 256;
-inline constexpr std::size_t slot_bytes = 176;             ///< Payloads up to this size lie in the slot itself,
-inline constexpr std::size_t box_bytes = 256 * 1024;       ///< up to box_payload in a box beside the slots,
-inline constexpr std::size_t box_payload = 64 * 1024;      ///< and larger ones in a segment of their own.
+inline constexpr std::size_t slot_bytes = 176;         ///< Payloads up to this size lie in the slot itself,
+inline constexpr std::size_t box_bytes = 256 * 1024;   ///< up to box_payload in a box beside the slots,
+inline constexpr std::size_t box_payload = 64 * 1024;  ///< and larger ones in a segment of their own.
 
 /// Where a payload lies.
 enum class Place : std::uint8_t { slot, box, segment };
@@ -23,8 +23,8 @@ enum class Place : std::uint8_t { slot, box, segment };
 enum class Ended : std::uint8_t { none, value, raised };
 
 struct PayloadAt {
-  std::uint64_t at = 0;      ///< Place::box: offset in the box. Place::segment: the segment's id.
-  std::uint64_t size = 0;    ///< Bytes.
+  std::uint64_t at = 0;    ///< Place::box: offset in the box. Place::segment: the segment's id.
+  std::uint64_t size = 0;  ///< Bytes.
   Place place = Place::slot;
 };
 
@@ -34,13 +34,13 @@ struct alignas(64) TaskSlot {
   std::atomic<std::uint64_t> word{0};
   std::uint64_t entry_module = 0;
   std::uint64_t entry_offset = 0;
-  std::uint64_t memory_limit = 0;  ///< Bytes; 0: none.
-  PayloadAt arguments;             ///< Of the result after the commit.
+  std::uint64_t memory_limit = 0;         ///< Bytes; 0: none.
+  PayloadAt arguments;                    ///< Of the result after the commit.
   std::atomic<std::int64_t> begun_at{0};  ///< CLOCK_MONOTONIC, ns; only if timed.
   Ended ended = Ended::none;
   bool timed = false;
-  std::uint32_t attachments = 0;   ///< Segment ids (8 bytes each) behind the result's bytes.
-  std::uint64_t box_end = 0;       ///< Result in the box: position up to which the host may free it.
+  std::uint32_t attachments = 0;  ///< Segment ids (8 bytes each) behind the result's bytes.
+  std::uint64_t box_end = 0;      ///< Result in the box: position up to which the host may free it.
   alignas(16) std::byte bytes[slot_bytes];
 };
 
@@ -59,14 +59,14 @@ struct Channel {
   alignas(64) std::atomic<std::uint32_t> bell{0};  ///< Host rings, worker sleeps on it.
   std::atomic<std::uint32_t> asleep{0};            ///< Worker: about to sleep, ring please.
   std::atomic<Order> order{Order::work};
-  std::atomic<std::uint64_t> outbox_freed{0};      ///< Host: result bytes taken out so far.
+  std::atomic<std::uint64_t> outbox_freed{0};  ///< Host: result bytes taken out so far.
 
   alignas(64) std::atomic<Phase> phase{Phase::starting};
-  std::atomic<std::uint64_t> lease_wanted{0};      ///< Worker: bytes; 0: none.
-  std::atomic<std::uint64_t> lease_request{0};     ///< Worker: number of this request.
+  std::atomic<std::uint64_t> lease_wanted{0};   ///< Worker: bytes; 0: none.
+  std::atomic<std::uint64_t> lease_request{0};  ///< Worker: number of this request.
 
   alignas(64) std::atomic<std::uint64_t> lease_granted{0};  ///< Host: number of the request answered.
-  std::uint64_t lease_segment = 0;                 ///< Host: segment id; 0: there is no memory.
+  std::uint64_t lease_segment = 0;                          ///< Host: segment id; 0: there is no memory.
   std::uint64_t lease_size = 0;
 
   alignas(64) worker::LastWords last_words;

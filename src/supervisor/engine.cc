@@ -49,13 +49,13 @@ Engine::~Engine() = default;
 void Engine::start() {
   const char* what = "a pool cannot be made";
   // First of all: a fork of this process must be taken before it has threads.
-  zygote_ = os::or_throw(zygote::launch(options_.start, make_setup()), what);
+  start_zygotes();
   bells_fd_ = os::or_throw(os::make_memfd("hotspare-bells", sizeof(shm::Bells)), what);
   wishes_fd_ = os::or_throw(os::make_memfd("hotspare-wishes", sizeof(shm::Wishes)), what);
-  bells_map_ = os::or_throw(
-      os::Mapping::of(bells_fd_, sizeof(shm::Bells), os::Access::read_write, os::OnFork::drop), what);
-  wishes_map_ = os::or_throw(
-      os::Mapping::of(wishes_fd_, sizeof(shm::Wishes), os::Access::read_write, os::OnFork::drop), what);
+  bells_map_ =
+      os::or_throw(os::Mapping::of(bells_fd_, sizeof(shm::Bells), os::Access::read_write, os::OnFork::drop), what);
+  wishes_map_ =
+      os::or_throw(os::Mapping::of(wishes_fd_, sizeof(shm::Wishes), os::Access::read_write, os::OnFork::drop), what);
   bells_ = bells_map_.as<shm::Bells>();
   wishes_ = wishes_map_.as<shm::Wishes>();
   wishes_->listener.store(shm::Ring::always);
@@ -66,8 +66,11 @@ void Engine::start() {
   using supervisor::tag;
   os::or_throw(poller_->watch(supervisor_call_->fd(), tag(Tag::call)), what);
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
-  os::or_throw(poller_->watch(zygote_.control, tag(Tag::zygote_message)), what);
-  os::or_throw(poller_->watch(zygote_.pidfd, tag(Tag::zygote_exit)), what);
+  if (seed_) {
+    os::or_throw(poller_->watch(seed_->control, tag(Tag::seed_message)), what);
+    os::or_throw(poller_->watch(seed_->pidfd, tag(Tag::seed_exit)), what);
+  }
+  if (!employ(std::move(zygote_))) throw Error(std::string(what) + ": the zygote could not be set up");
 
   // Twice as many words as workers wanted: the dying and the refills are there at the same time.
   const std::size_t listeners = 1 + 2 * wanted_workers_ / words_per_listener;
@@ -100,18 +103,7 @@ void Engine::shutdown(bool wait, bool cancel) {
   coroner_.stop();
   {
     Lock lock(mutex_);
-    if (standby_) drop_zygote(*standby_);
-    const pid_t zygote = zygote_.pid;
-    const bool own_child = zygote_.own_child;
-    const os::Fd pidfd = std::move(zygote_.pidfd);
-    drop_zygote(zygote_);  // the end of its control socket tells it to go
-    lock.unlock();
-    if (own_child) {
-      os::reap_child(zygote);
-    } else if (pidfd) {
-      os::wait_exit(pidfd);
-    }
-    lock.lock();
+    end_zygotes(lock);
     graveyard_.clear();
   }
   callbacks_.stop();

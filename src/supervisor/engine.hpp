@@ -155,14 +155,21 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void retire(Worker& worker);
   void forget(Worker& worker);
   void roster_changed(Worker& worker);
-  std::string name_of(const Task& task) const;
 
   // supervisor/zygotes.cc
+  void start_zygotes();
   void on_zygote_message(zygote::Handle& from);
-  void on_reply(const zygote::Reply& reply, std::vector<os::Fd>& fds);
+  void on_reply(const zygote::Handle& from, const zygote::Reply& reply, std::vector<os::Fd>& fds);
+  void on_copy(zygote::Handle& copy, const zygote::Reply& reply, std::vector<os::Fd>& fds);
   void on_zygote_exit();
+  void on_standby_exit();
+  void on_seed_exit();
+  void mourn_workers_of_zygote();
+  std::string replace_zygote();
+  bool employ(zygote::Handle zygote);
   void want_standby();
   void drop_zygote(zygote::Handle& handle);
+  void end_zygotes(Lock& lock);
   zygote::Setup make_setup() const;
 
   // supervisor/supervisor.cc
@@ -192,13 +199,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   TaskQueue queue_;
   std::uint64_t last_task_id_ = 0;
   std::uint64_t unsettled_ = 0;
-  std::size_t payload_bytes_ = 0;        ///< Of large arguments not yet settled.
+  std::size_t payload_bytes_ = 0;  ///< Of large arguments not yet settled.
   std::condition_variable room_;
   unsigned room_waiters_ = 0;
   task::Deadlines deadlines_;
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;
-  bool relook_ = false;                  ///< A worker may be stuck with tasks others could run: look again soon.
+  bool relook_ = false;  ///< A worker may be stuck with tasks others could run: look again soon.
   shm::SpinBudget caller_spin_;
 
   // Workers.
@@ -209,8 +216,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   WorkerId last_worker_id_ = 0;
   std::size_t asked_ = 0;
   death::Breaker breaker_;
-  zygote::Handle zygote_;
-  std::optional<zygote::Handle> standby_;
+  zygote::Handle zygote_;                  ///< Forks the workers.
+  std::optional<zygote::Handle> standby_;  ///< A parked copy of it: takes its place.
+  std::optional<zygote::Handle> seed_;     ///< Start::fork: the host's image, parked for when both are dead.
+  std::optional<zygote::Handle> heir_;     ///< Asked of the seed: will be the zygote.
   unsigned zygote_deaths_in_a_row_ = 0;
 
   // Life of the pool.
@@ -233,7 +242,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::thread supervisor_;
   supervisor::CallbackThread callbacks_;
-  supervisor::CallbackThread coroner_;   ///< Takes stacks of hung workers; slow work about the dead.
+  supervisor::CallbackThread coroner_;  ///< Takes stacks of hung workers; slow work about the dead.
 };
 
 }  // namespace hotspare::detail

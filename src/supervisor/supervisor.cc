@@ -25,12 +25,14 @@ void Engine::on_ready(const os::Ready& ready) {
   const Tag kind = supervisor::kind_of(ready.tag);
   switch (kind) {
     case Tag::call: return supervisor_call_->clear();
-    case Tag::timer:
-      timer_->clear();
-      return check_deadlines();
+    case Tag::timer: timer_->clear(); return check_deadlines();
     case Tag::zygote_message: return on_zygote_message(zygote_);
     case Tag::zygote_exit: return on_zygote_exit();
-    case Tag::standby_message: return;
+    case Tag::standby_exit: return on_standby_exit();
+    case Tag::seed_message:
+      if (seed_) on_zygote_message(*seed_);
+      return;
+    case Tag::seed_exit: return on_seed_exit();
     case Tag::worker_exit:
     case Tag::worker_lifeline:
     case Tag::worker_stderr: break;
@@ -47,7 +49,8 @@ void Engine::on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready
       poller_->forget(worker.ties.lifeline.ours);
       // Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not
       // has closed its descriptors and lives.
-      if (worker.was_ready && !worker.life_lost() && !os::exited(worker.pidfd)) end_worker(worker, death::EndedBy::lifeline);
+      if (worker.was_ready && !worker.life_lost() && !os::exited(worker.pidfd))
+        end_worker(worker, death::EndedBy::lifeline);
       return;
     case Tag::worker_stderr:
       forward_stderr(worker);

@@ -3,10 +3,12 @@
 #include "supervisor/fork_guard.hpp"
 #include "supervisor/tags.hpp"
 
+#include <array>
 #include <cstring>
 
-/// The zygote and its standby. A zygote's death costs nothing but the time of the refill: its standby, forked from it
-/// when it was fresh, takes its place; running workers go on.
+/// The zygote, its standby and the seed. A zygote's death costs nothing but the time of a refill, and running workers
+/// go on: the standby, a copy that was forked when the zygote was fresh, takes its place. Should there be none yet, the
+/// seed (the host's image from when the pool was made) forks another; with Start::exec the program is started again.
 namespace hotspare::detail {
 
 using supervisor::Tag;
@@ -21,74 +23,141 @@ zygote::Setup Engine::make_setup() const {
   return setup;
 }
 
+/// Before the pool has threads.
+void Engine::start_zygotes() {
+  const char* what = "a pool cannot be made";
+  if (options_.start == Start::fork) seed_ = os::or_throw(zygote::launch(Start::fork), what);
+  zygote_ = os::or_throw(zygote::launch(options_.start), what);
+}
+
+/// From now on this one forks the workers.
+bool Engine::employ(zygote::Handle zygote) {
+  zygote_ = std::move(zygote);
+  zygote_.ready = false;
+  return poller_->watch(zygote_.pidfd, tag(Tag::zygote_exit)) &&
+         poller_->watch(zygote_.control, tag(Tag::zygote_message)) && zygote::set_up(zygote_, make_setup());
+}
+
 void Engine::on_zygote_message(zygote::Handle& from) {
-  for (;;) {
+  const pid_t sender = from.pid;
+  while (from.pid == sender && from.control) {
     zygote::Reply reply;
-    auto received =
-        os::receive_message(from.control, std::as_writable_bytes(std::span(&reply, 1)), os::Wait::no);
+    auto received = os::receive_message(from.control, std::as_writable_bytes(std::span(&reply, 1)), os::Wait::no);
     if (!received) return;
     if (received->size != sizeof reply) {
-      poller_->forget(from.control);  // closed: its exit is told by its pidfd
+      poller_->forget(from.control);  // closed: its pidfd tells the rest
       return;
     }
     reply.text[sizeof reply.text - 1] = '\0';
-    on_reply(reply, received->fds);
+    on_reply(from, reply, received->fds);
   }
 }
 
-void Engine::on_reply(const zygote::Reply& reply, std::vector<os::Fd>& fds) {
+void Engine::on_reply(const zygote::Handle& from, const zygote::Reply& reply, std::vector<os::Fd>& fds) {
   switch (reply.say) {
     case zygote::Say::ready:
       zygote_.ready = true;
       zygote_deaths_in_a_row_ = 0;
       want_standby();
-      refill();
-      return;
+      return refill();
     case zygote::Say::spawned:
       if (!fds.empty()) on_spawned(reply.worker, reply.pid, std::move(fds[0]));
       return;
     case zygote::Say::standby:
-      if (!standby_ || fds.empty()) return;
-      standby_->pid = reply.pid;
-      standby_->pidfd = std::move(fds[0]);
-      standby_->ready = true;
+      if (seed_ && &from == &*seed_) {
+        if (!heir_) return;
+        on_copy(*heir_, reply, fds);
+        heir_->parent = zygote::Parent::seed;
+        if (!employ(std::move(*heir_))) os::signal_process(zygote_.pidfd, SIGKILL);  // its exit brings us here again
+        heir_.reset();
+      } else if (standby_) {
+        on_copy(*standby_, reply, fds);
+        static_cast<void>(poller_->watch(standby_->pidfd, tag(Tag::standby_exit)));
+      }
       return;
     case zygote::Say::reaped:
       if (const auto found = workers_.find(reply.worker); found != workers_.end()) bury(*found->second, reply.status);
       return;
-    case zygote::Say::failed:
-      if (reply.worker == 0) return break_pool("pool \"" + options_.name + "\": " + reply.text);
-      if (const auto found = workers_.find(reply.worker); found != workers_.end()) {
-        --asked_;
-        found->second->step(workers::Event::reaped);
-        forget(*found->second);
-        if (workers_.empty()) break_pool("pool \"" + options_.name + "\" cannot fork workers: " + reply.text);
-      }
-      return;
+    case zygote::Say::failed: break;
   }
+  const std::string why = "pool \"" + options_.name + "\": no worker can be forked: " + reply.text;
+  const auto found = workers_.find(reply.worker);
+  if (found == workers_.end()) return break_pool(why);
+  --asked_;
+  found->second->step(workers::Event::reaped);
+  forget(*found->second);
+  if (workers_.empty()) break_pool(why);
+}
+
+void Engine::on_copy(zygote::Handle& copy, const zygote::Reply& reply, std::vector<os::Fd>& fds) {
+  if (fds.empty()) return;
+  copy.pid = reply.pid;
+  copy.pidfd = std::move(fds[0]);
+  copy.born = true;
 }
 
 void Engine::want_standby() {
   if (standby_ || closing_) return;
-  auto asked = zygote::ask_standby(zygote_);
+  auto asked = zygote::ask_copy(zygote_);
   if (asked) standby_ = std::move(*asked);
 }
 
 void Engine::drop_zygote(zygote::Handle& handle) {
-  if (handle.control) supervisor::forget_in_forks(handle.control.get());
+  if (handle.control) {
+    supervisor::forget_in_forks(handle.control.get());
+    poller_->forget(handle.control);
+  }
   if (handle.lifeline) supervisor::forget_in_forks(handle.lifeline.get());
   if (handle.pidfd) poller_->forget(handle.pidfd);
-  if (handle.control) poller_->forget(handle.control);
   handle = zygote::Handle();
+}
+
+void Engine::on_standby_exit() {
+  if (!standby_) return;
+  drop_zygote(*standby_);
+  standby_.reset();
+  if (zygote_.ready) want_standby();
+}
+
+/// The image of the host is lost with it; zygote and standby are as good as long as one of them lives.
+void Engine::on_seed_exit() {
+  if (!seed_) return;
+  os::reap_child(seed_->pid);
+  drop_zygote(*seed_);
+  seed_.reset();
+  if (!heir_) return;
+  drop_zygote(*heir_);
+  heir_.reset();
+  break_pool("pool \"" + options_.name + "\": no more workers can be made: zygote, standby and seed are dead");
 }
 
 void Engine::on_zygote_exit() {
   const pid_t dead = zygote_.pid;
   on_zygote_message(zygote_);  // what it said before it died
-  if (zygote_.pid != dead) return;
-  const os::ExitStatus status = zygote_.own_child ? os::reap_child(dead) : os::ExitStatus{};
+  if (zygote_.pid != dead || !zygote_.pidfd) return;
+  if (zygote_.parent == zygote::Parent::host) os::reap_child(dead);
+  if (zygote_.parent == zygote::Parent::seed && seed_) {
+    zygote::Request request;
+    request.ask = zygote::Ask::reap;
+    request.pid = dead;
+    static_cast<void>(zygote::send(seed_->control, request));
+  }
   const bool was_ready = zygote_.ready;
   drop_zygote(zygote_);
+  mourn_workers_of_zygote();
+  if (closing_) return;
+  ++counts_.zygote_deaths;
+  if (!was_ready) ++zygote_deaths_in_a_row_;
+  Event event;
+  event.kind = Event::Kind::zygote_died;
+  event.pid = dead;
+  event.detail = replace_zygote();
+  tell(std::move(event));
+}
+
+/// Those it had not yet forked are forgotten: should one exist after all, the end of its lifeline ends it. Those it
+/// was to reap are init's now.
+void Engine::mourn_workers_of_zygote() {
   asked_ = 0;
   std::vector<Worker*> unborn;
   std::vector<Worker*> unreaped;
@@ -97,46 +166,75 @@ void Engine::on_zygote_exit() {
     if (worker->reap_asked) unreaped.push_back(worker.get());
   }
   for (Worker* worker : unborn) {
-    // If it was forked all the same, the end of its lifeline ends it.
     worker->step(workers::Event::reaped);
     forget(*worker);
   }
   for (Worker* worker : unreaped) bury(*worker, os::exit_status_of(worker->pidfd));
-  if (closing_) return;
-  ++counts_.zygote_deaths;
-  Event event;
-  event.kind = Event::Kind::zygote_died;
-  event.pid = dead;
-  if (standby_ && standby_->ready) {
-    zygote_ = std::move(*standby_);
+}
+
+/// Says what was done.
+std::string Engine::replace_zygote() {
+  constexpr unsigned most_in_a_row = 3;
+  const std::string hint =
+      " before it was ready (with Start::exec: does main call hotspare::init first? a preload hook "
+      "that crashes?)";
+  if (zygote_deaths_in_a_row_ >= most_in_a_row) {
+    break_pool("pool \"" + options_.name + "\": the zygote died " + std::to_string(most_in_a_row) + " times in a row" +
+               hint);
+    return "given up";
+  }
+  if (standby_ && standby_->born && !os::exited(standby_->pidfd)) {
+    poller_->forget(standby_->pidfd);
+    zygote::Handle next = std::move(*standby_);
     standby_.reset();
-    event.detail = "its standby took over";
-    static_cast<void>(poller_->watch(zygote_.pidfd, tag(Tag::zygote_exit)));
-    static_cast<void>(poller_->watch(zygote_.control, tag(Tag::zygote_message)));
-    tell(std::move(event));
-    want_standby();
-    refill();
-    return;
+    next.parent = zygote::Parent::gone;
+    if (employ(std::move(next))) return "its standby took over";
   }
   if (standby_) drop_zygote(*standby_);
   standby_.reset();
-  const bool again = options_.start == Start::exec && ++zygote_deaths_in_a_row_ < 3;
-  auto launched = again ? zygote::launch(Start::exec, make_setup())
-                        : os::Failure{ECHILD, "the zygote died and so did its standby"};
-  if (!launched) {
-    tell(std::move(event));
-    std::string why = "pool \"" + options_.name + "\": no more workers can be made: the zygote died";
-    if (!was_ready)
-      why += " before it was ready (did it start? with Start::exec main must call hotspare::init first, with a preload "
-             "hook that hook may have crashed)";
-    if (status.known) why += ", wait status " + std::to_string(status.wait_status);
-    return break_pool(why);
+  if (options_.start == Start::exec) {
+    auto launched = zygote::launch(Start::exec);
+    if (launched && employ(std::move(*launched))) return "the program was started again as a zygote";
+  } else if (seed_) {
+    auto asked = zygote::ask_copy(*seed_);
+    if (asked) {
+      heir_ = std::move(*asked);
+      return "the seed forks another";
+    }
   }
-  event.detail = "another one was started";
-  tell(std::move(event));
-  zygote_ = std::move(*launched);
-  static_cast<void>(poller_->watch(zygote_.pidfd, tag(Tag::zygote_exit)));
-  static_cast<void>(poller_->watch(zygote_.control, tag(Tag::zygote_message)));
+  break_pool("pool \"" + options_.name + "\": no more workers can be made: the zygote and its standby are dead");
+  return "given up";
+}
+
+/// They go when their control sockets close.
+void Engine::end_zygotes(Lock& lock) {
+  std::array<pid_t, 2> own{};
+  std::array<os::Fd, 4> others;
+  if (zygote_.pidfd) {
+    if (zygote_.parent == zygote::Parent::host) {
+      own[0] = zygote_.pid;
+    } else {
+      others[0] = std::move(zygote_.pidfd);
+    }
+  }
+  if (seed_) own[1] = seed_->pid;
+  if (standby_ && standby_->pidfd) others[1] = std::move(standby_->pidfd);
+  if (heir_ && heir_->pidfd) others[2] = std::move(heir_->pidfd);
+  drop_zygote(zygote_);
+  for (auto* parked : {&standby_, &heir_}) {
+    if (*parked) drop_zygote(**parked);
+    parked->reset();
+  }
+  lock.unlock();
+  for (const os::Fd& pidfd : others)
+    if (pidfd) os::wait_exit(pidfd);
+  lock.lock();
+  if (seed_) drop_zygote(*seed_);
+  seed_.reset();
+  lock.unlock();
+  for (const pid_t pid : own)
+    if (pid != 0) os::reap_child(pid);
+  lock.lock();
 }
 
 }  // namespace hotspare::detail

@@ -18,14 +18,16 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
   if (worker.victim.get() == task.get()) return false;  // its death is already being reported
   auto& word = worker.channel().slot(task->ticket).word;
   std::uint64_t expected = shm::pack({task->ticket, SlotState::queued});
-  if (word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::recalled}), std::memory_order_seq_cst)) {
+  if (word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::recalled}),
+                                   std::memory_order_seq_cst)) {
     --counts_.in_workers;
     settle(std::move(worker.task(task->ticket)), Ending::cancelled);
     return true;
   }
   if (!kill || expected != shm::pack({task->ticket, SlotState::running})) return false;
   // Whoever wins this exchange decides: its result counts, or the cancellation does.
-  if (!word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::condemned}), std::memory_order_seq_cst))
+  if (!word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::condemned}),
+                                    std::memory_order_seq_cst))
     return false;
   --counts_.in_workers;
   settle(std::move(worker.task(task->ticket)), Ending::cancelled);

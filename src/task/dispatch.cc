@@ -94,13 +94,13 @@ bool Engine::announce(Worker& worker, Segment& segment) {
   if (worker.known_segments.contains(segment.id())) return true;
   const auto send = [&](std::uint64_t id, std::uint64_t size, std::span<const int> fds) {
     const worker::SegmentMessage message{id, size};
-    return static_cast<bool>(
-        os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds));
+    return static_cast<bool>(os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds));
   };
   // Tell it of those that are gone before there are too many.
   if (worker.known_segments.size() >= 32) {
-    std::erase_if(worker.known_segments,
-                  [&](std::uint64_t id) { return !arena_->exists(id) && !worker.leases.contains(id) && send(id, 0, {}); });
+    std::erase_if(worker.known_segments, [&](std::uint64_t id) {
+      return !arena_->exists(id) && !worker.leases.contains(id) && send(id, 0, {});
+    });
   }
   const int fd = segment.fd().get();
   if (!send(segment.id(), segment.size(), {&fd, 1})) return false;
@@ -124,7 +124,8 @@ void Engine::balance() {
     if (idle->outstanding() != 0) continue;
     Worker* donor = nullptr;
     for (Worker* worker : active_)
-      if (worker->outstanding() >= 2 && (donor == nullptr || worker->outstanding() > donor->outstanding())) donor = worker;
+      if (worker->outstanding() >= 2 && (donor == nullptr || worker->outstanding() > donor->outstanding()))
+        donor = worker;
     if (donor == nullptr) return;
     if (donor->head_at_last_look != donor->head) {
       donor->head_at_last_look = donor->head;
@@ -132,7 +133,8 @@ void Engine::balance() {
       continue;
     }
     if (recall_from(*donor) == 0) return;
-    while (!queue_.empty() && idle->outstanding() < idle->prefetch && hand_over(*idle, *queue_.front())) queue_.pop_front();
+    while (!queue_.empty() && idle->outstanding() < idle->prefetch && hand_over(*idle, *queue_.front()))
+      queue_.pop_front();
   }
 }
 
@@ -140,12 +142,15 @@ void Engine::balance() {
 std::size_t Engine::recall_from(Worker& donor) {
   std::uint64_t not_begun = 0;
   for (std::uint64_t ticket = donor.head; ticket != donor.tail; ++ticket)
-    if (shm::unpack(donor.channel().slot(ticket).word.load(std::memory_order_relaxed)).state == SlotState::queued) ++not_begun;
+    if (shm::unpack(donor.channel().slot(ticket).word.load(std::memory_order_relaxed)).state == SlotState::queued)
+      ++not_begun;
   std::size_t recalled = 0;
   for (std::uint64_t ticket = donor.tail; ticket != donor.head && recalled < (not_begun + 1) / 2; --ticket) {
     std::uint64_t expected = shm::pack({ticket - 1, SlotState::queued});
-    if (!donor.channel().slot(ticket - 1).word.compare_exchange_strong(
-            expected, shm::pack({ticket - 1, SlotState::recalled}), std::memory_order_seq_cst))
+    if (!donor.channel()
+             .slot(ticket - 1)
+             .word.compare_exchange_strong(expected, shm::pack({ticket - 1, SlotState::recalled}),
+                                           std::memory_order_seq_cst))
       continue;
     TaskRef task = std::move(donor.task(ticket - 1));
     task->worker = 0;

@@ -30,7 +30,8 @@ std::size_t Engine::harvest(Worker& worker) {
       nonsense = "the word of ticket " + std::to_string(worker.head) + " is damaged";
       break;
     }
-    if (word.state == SlotState::queued || word.state == SlotState::running || word.state == SlotState::condemned) break;
+    if (word.state == SlotState::queued || word.state == SlotState::running || word.state == SlotState::condemned)
+      break;
     TaskRef task = std::move(worker.task(worker.head));
     if (word.state == SlotState::done && task) {
       --counts_.in_workers;
@@ -53,7 +54,8 @@ std::size_t Engine::harvest(Worker& worker) {
   if (worker.state == workers::State::condemned) return harvested;
   serve_lease(worker);
   note_progress(worker, harvested);
-  if (worker.outstanding() == 0 && options_.tasks_per_worker != 0 && worker.handed >= options_.tasks_per_worker) retire(worker);
+  if (worker.outstanding() == 0 && options_.tasks_per_worker != 0 && worker.handed >= options_.tasks_per_worker)
+    retire(worker);
   return harvested;
 }
 
@@ -157,7 +159,8 @@ void Engine::serve_lease(Worker& worker) {
 void Engine::note_progress(Worker& worker, std::size_t harvested) {
   if (harvested == 0) return;
   const std::int64_t now = os::monotonic_ns();
-  const std::int64_t each = std::max<std::int64_t>(1, (now - worker.progressed_at) / static_cast<std::int64_t>(harvested));
+  const std::int64_t each =
+      std::max<std::int64_t>(1, (now - worker.progressed_at) / static_cast<std::int64_t>(harvested));
   worker.progressed_at = now;
   constexpr std::int64_t ahead_ns = 500'000;
   worker.prefetch = static_cast<std::uint64_t>(

@@ -20,8 +20,9 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
     return task;
   }
   auto segment = arena_->allocate(bytes, 0);
-  if (!segment) throw PayloadError("no shared memory for " + std::to_string(bytes) + " bytes of arguments: " +
-                                   segment.failure().text());
+  if (!segment)
+    throw PayloadError("no shared memory for " + std::to_string(bytes) +
+                       " bytes of arguments: " + segment.failure().text());
   room = (*segment)->data();
   task->payload.adopt(std::move(*segment), bytes);
   return task;

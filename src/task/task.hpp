@@ -44,14 +44,14 @@ class Task final : public Attachments {
   const CallSite& site;
   const void* const target;
   std::uint64_t id = 0;
-  Payload payload;                  ///< The arguments, and once settled the result.
+  Payload payload;  ///< The arguments, and once settled the result.
   std::unique_ptr<TaskExtra> extra_;
-  std::uint16_t attempt = 0;        ///< Attempts begun.
+  std::uint16_t attempt = 0;  ///< Attempts begun.
   bool queued = false;
   bool cancel_wanted = false;
-  std::uint64_t worker = 0;         ///< Handed to this worker (its id), 0: none,
-  std::uint64_t ticket = 0;         ///< under this ticket.
-  Task* next = nullptr;             ///< In the queue.
+  std::uint64_t worker = 0;  ///< Handed to this worker (its id), 0: none,
+  std::uint64_t ticket = 0;  ///< under this ticket.
+  Task* next = nullptr;      ///< In the queue.
   Task* previous = nullptr;
 
   TaskExtra& extra() {

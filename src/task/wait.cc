@@ -80,7 +80,8 @@ bool wait(const TaskRef& task, std::chrono::nanoseconds timeout) {
   if (task->settled()) return true;
   const std::int64_t deadline = timeout.count() < 0 ? -1 : os::monotonic_ns() + timeout.count();
   const std::shared_ptr<Engine> engine = task->engine;
-  return engine->wait_until(task.get(), [&] { return task->settled(); }, deadline);
+  return engine->wait_until(
+      task.get(), [&] { return task->settled(); }, deadline);
 }
 
 struct Completions::State {
@@ -92,7 +93,9 @@ struct Completions::State {
   std::shared_ptr<Sink> sink = std::make_shared<Sink>();
 };
 
-Completions::Completions(Engine& engine) : state_(std::make_shared<State>()) { state_->engine = engine.shared_from_this(); }
+Completions::Completions(Engine& engine) : state_(std::make_shared<State>()) {
+  state_->engine = engine.shared_from_this();
+}
 Completions::~Completions() = default;
 
 void Completions::watch(const TaskRef& task) { state_->engine->watch(task, state_->sink); }
@@ -100,7 +103,8 @@ void Completions::watch(const TaskRef& task) { state_->engine->watch(task, state
 TaskRef Completions::take() {
   Engine& engine = *state_->engine;
   auto& ready = state_->sink->ready;
-  engine.wait_until(state_->sink.get(), [&] { return !ready.empty(); }, -1);
+  engine.wait_until(
+      state_->sink.get(), [&] { return !ready.empty(); }, -1);
   std::lock_guard lock(engine.mutex());
   TaskRef task = std::move(ready.front());
   ready.pop_front();

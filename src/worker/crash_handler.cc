@@ -21,8 +21,9 @@ namespace hotspare::worker {
 namespace {
 
 // Signals whose default action ends the process. SIGKILL tells nobody; SIGPIPE stays as the program has it.
-constexpr int fatal_signals[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT,   SIGSYS,  SIGTRAP, SIGTERM, SIGINT,  SIGHUP,
-                                 SIGQUIT, SIGXCPU, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGSTKFLT};
+constexpr int fatal_signals[] = {SIGSEGV,   SIGBUS,  SIGFPE,  SIGILL,  SIGABRT,  SIGSYS,  SIGTRAP,
+                                 SIGTERM,   SIGINT,  SIGHUP,  SIGQUIT, SIGXCPU,  SIGXFSZ, SIGALRM,
+                                 SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGSTKFLT};
 
 // Room for the handler and capture_here; SIGSTKSZ is too small with AVX-512 state (11 kB saved registers).
 alignas(64) std::byte alternate_stack[64 * 1024];

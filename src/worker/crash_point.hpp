@@ -4,28 +4,28 @@
 /// one load and one branch; it does nothing unless HOTSPARE_CRASH_AT names it when the worker starts.
 namespace hotspare::worker {
 
-#define HOTSPARE_CRASH_POINTS(X)                                                        \
-  X(before_setup)         /* process exists, nothing is mapped */                       \
-  X(before_life_lock)     /* mapped, the robust mutex not yet held: only the pidfd tells */ \
-  X(before_ready)         /* initialized, not announced */                              \
-  X(after_ready)          /* announced, never ran a task */                             \
-  X(after_begin)          /* task begun, its code not yet called */                     \
-  X(after_task)           /* its code returned, no result written */                    \
-  X(in_result)            /* result half written */                                     \
-  X(before_commit)        /* result written, not committed */                           \
-  X(after_commit)         /* committed, nobody told */                                  \
-  X(between_tasks)        /* about to look for the next */                              \
-  X(before_sleep)         /* said that it sleeps, does not yet */                       \
-  X(after_lease_request)  /* asked for a segment, not yet answered */                   \
-  X(with_lease)           /* holds a segment that the host lent */                      \
-  X(in_crash_handler)     /* died of a signal while noting a signal */                  \
-  X(before_leave)         /* told to leave */
+#define HOTSPARE_CRASH_POINTS(X)                                                           \
+  X(before_setup)        /* process exists, nothing is mapped */                           \
+  X(before_life_lock)    /* mapped, the robust mutex not yet held: only the pidfd tells */ \
+  X(before_ready)        /* initialized, not announced */                                  \
+  X(after_ready)         /* announced, never ran a task */                                 \
+  X(after_begin)         /* task begun, its code not yet called */                         \
+  X(after_task)          /* its code returned, no result written */                        \
+  X(in_result)           /* result half written */                                         \
+  X(before_commit)       /* result written, not committed */                               \
+  X(after_commit)        /* committed, nobody told */                                      \
+  X(between_tasks)       /* about to look for the next */                                  \
+  X(before_sleep)        /* said that it sleeps, does not yet */                           \
+  X(after_lease_request) /* asked for a segment, not yet answered */                       \
+  X(with_lease)          /* holds a segment that the host lent */                          \
+  X(in_crash_handler)    /* died of a signal while noting a signal */                      \
+  X(before_leave)        /* told to leave */
 
 enum class CrashPoint : unsigned char {
 #define HOTSPARE_NAME(name) name,
   HOTSPARE_CRASH_POINTS(HOTSPARE_NAME)
 #undef HOTSPARE_NAME
-  count
+      count
 };
 
 const char* name(CrashPoint point) noexcept;

@@ -92,7 +92,8 @@ FunctionRef locate(const void* address) {
   const auto at = reinterpret_cast<std::uint64_t>(address);
   std::lock_guard lock(modules().mutex);
   const Module* module = modules().find([at](const Module& each) { return at >= each.low && at < each.high; });
-  if (module == nullptr) throw Error("a task's code lies in no loaded module: generated code cannot be sent to a worker");
+  if (module == nullptr)
+    throw Error("a task's code lies in no loaded module: generated code cannot be sent to a worker");
   return {module->key, at - module->base};
 }
 
@@ -105,8 +106,9 @@ void* resolve(FunctionRef reference) {
     std::lock_guard lock(modules().mutex);
     const Module* module = modules().find([&](const Module& each) { return each.key == reference.module; });
     if (module == nullptr)
-      throw Error("the task's code lies in a module that this worker has not loaded: a library that the host loaded "
-                  "after the pool was made, or has replaced by another build since");
+      throw Error(
+          "the task's code lies in a module that this worker has not loaded: a library that the host loaded "
+          "after the pool was made, or has replaced by another build since");
     last_key = module->key;
     last_base = module->base;
     last_size = module->high - module->base;

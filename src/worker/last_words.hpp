@@ -19,16 +19,16 @@ enum class LastWordsKind : std::uint32_t {
 
 /// Lives in the channel; written once by the first thread that dies, read by the host when told that it is complete.
 struct LastWords {
-  std::atomic<std::uint32_t> claimed{0};   ///< The first dying thread takes it.
+  std::atomic<std::uint32_t> claimed{0};                 ///< The first dying thread takes it.
   std::atomic<LastWordsKind> kind{LastWordsKind::none};  ///< Stored last, with release: all below is written.
   std::int32_t signal = 0;
   std::int32_t signal_code = 0;
-  std::uint64_t address = 0;       ///< si_addr.
-  std::int32_t sender_pid = 0;     ///< si_pid, for signals that somebody sent.
+  std::uint64_t address = 0;    ///< si_addr.
+  std::int32_t sender_pid = 0;  ///< si_pid, for signals that somebody sent.
   std::int32_t thread_id = 0;
-  std::uint64_t data_bytes = 0;    ///< Private memory in use then.
-  std::uint64_t data_limit = 0;    ///< The task's limit then; 0: none.
-  char detail[512] = {};           ///< Cut, zero-terminated.
+  std::uint64_t data_bytes = 0;  ///< Private memory in use then.
+  std::uint64_t data_limit = 0;  ///< The task's limit then; 0: none.
+  char detail[512] = {};         ///< Cut, zero-terminated.
   StackRecord stack;
 };
 

@@ -1,5 +1,6 @@
 #include "worker/raised.hpp"
 
+#include "death/demangle.hpp"
 #include "death/unwind.hpp"
 #include "worker/executable_maps.hpp"
 
@@ -78,14 +79,6 @@ const std::array simple{
 };
 enum Special : std::uint32_t { other = 1000, system_error, filesystem_error, ios_failure, regex_error };
 
-std::string demangle(const char* mangled) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
-  std::string result = text != nullptr ? text : mangled;
-  std::free(text);
-  return result;
-}
-
 void fill_code(Wire& wire, const std::error_code& code) {
   wire.code = code.value();
   wire.category = code.category().name();
@@ -118,8 +111,8 @@ void fill(Wire& wire, const std::exception& error) {
 
 std::error_code code_of(const Wire& wire) {
   // Categories are told apart by address, so only those that every program has can be found again.
-  for (const auto* category : {&std::generic_category(), &std::system_category(), &std::iostream_category(),
-                               &std::future_category()}) {
+  for (const auto* category :
+       {&std::generic_category(), &std::system_category(), &std::iostream_category(), &std::future_category()}) {
     if (wire.category == category->name()) return {wire.code, *category};
   }
   return {wire.code, std::generic_category()};
@@ -155,7 +148,7 @@ std::string encode_current_exception() {
   Wire wire;
   wire.kind = other;
   if (const std::type_info* type = abi::__cxa_current_exception_type(); type != nullptr)
-    wire.type = demangle(type->name());
+    wire.type = death::demangle_type(type->name());
   try {
     throw;
   } catch (const std::exception& error) {

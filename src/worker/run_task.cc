@@ -101,7 +101,8 @@ std::byte* TaskRunner::reserve_result(std::size_t bytes) {
     result_.at = result_segment_->id();
     room = result_segment_->data();
   }
-  if (!attachments_.empty()) std::memcpy(room + bytes, attachments_.data(), attachments_.size() * sizeof(std::uint64_t));
+  if (!attachments_.empty())
+    std::memcpy(room + bytes, attachments_.data(), attachments_.size() * sizeof(std::uint64_t));
   reach(CrashPoint::in_result);
   return room;
 }

@@ -29,8 +29,7 @@ Segments::Known& Segments::wait_for(std::uint64_t segment) {
     const auto found = known_.find(segment);
     if (found != known_.end()) return found->second;
     SegmentMessage message;
-    auto received =
-        os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::yes);
+    auto received = os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::yes);
     if (!received || received->size != sizeof message)
       throw PayloadError("shared memory for this task cannot be had: the worker's descriptors were closed");
     if (received->fds.empty()) {

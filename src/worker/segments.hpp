@@ -54,7 +54,7 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   std::map<std::uint64_t, Known> known_;
   std::map<std::uint64_t, std::unique_ptr<detail::Segment>> leased_;  ///< Ours to write.
   std::vector<std::unique_ptr<detail::Segment>> given_;  ///< Handed over, and still referred to by the task's Buffers.
-  std::vector<detail::Segment*> idle_;  ///< Leased and not used: for the next wish of their size.
+  std::vector<detail::Segment*> idle_;                   ///< Leased and not used: for the next wish of their size.
 };
 
 }  // namespace hotspare::worker

@@ -27,17 +27,17 @@ struct StackRecord {
 
   /// kComplete, written last. SYNC POINT stack-record: released by capture_here(), acquired by from_record().
   std::atomic<std::uint32_t> complete;
-  std::atomic<std::uint32_t> claimed;   ///< 1 once a thread writes; when two crash at once, the first one has it.
-  std::int32_t thread_id;               ///< Kernel id of the thread.
+  std::atomic<std::uint32_t> claimed;  ///< 1 once a thread writes; when two crash at once, the first one has it.
+  std::int32_t thread_id;              ///< Kernel id of the thread.
   std::uint32_t register_count;
-  std::uint64_t registers[34];          ///< In DWARF's numbering.
+  std::uint64_t registers[34];  ///< In DWARF's numbering.
   std::uint64_t pc;
   std::uint64_t sp;
-  std::uint64_t stack_low;              ///< First writable mapping that ends above sp: the stack, also when it
-  std::uint64_t stack_high;             ///< overflowed. [low, high), both 0 if unknown.
-  std::uint64_t stack_start;            ///< Address of stack[0] in the crasher.
-  std::uint32_t stack_size;             ///< Bytes of `stack` that are filled.
-  std::uint32_t maps_size;              ///< Bytes of `maps` that are filled, whole lines.
+  std::uint64_t stack_low;    ///< First writable mapping that ends above sp: the stack, also when it
+  std::uint64_t stack_high;   ///< overflowed. [low, high), both 0 if unknown.
+  std::uint64_t stack_start;  ///< Address of stack[0] in the crasher.
+  std::uint32_t stack_size;   ///< Bytes of `stack` that are filled.
+  std::uint32_t maps_size;    ///< Bytes of `maps` that are filled, whole lines.
   std::byte stack[kStackSize];
   char maps[kMapsSize];
   char scratch[kScratchSize];

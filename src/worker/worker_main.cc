@@ -72,7 +72,8 @@ void run_worker(WorkerStart start) {
   os::allow_tracer(start.setup.host);
   map_all(start.fds);
   const auto segments = std::make_shared<Segments>(std::move(start.fds[zygote::segments_fd]));
-  for (const auto fd : {zygote::channel_fd, zygote::bells_fd, zygote::wishes_fd, zygote::stderr_fd}) start.fds[fd].reset();
+  for (const auto fd : {zygote::channel_fd, zygote::bells_fd, zygote::wishes_fd, zygote::stderr_fd})
+    start.fds[fd].reset();
   install_crash_handler();
   reach(CrashPoint::before_life_lock);
   ::pthread_mutex_lock(&state.channel->life);  // never unlocked: the kernel does that in our death

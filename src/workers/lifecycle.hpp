@@ -36,13 +36,13 @@ constexpr std::optional<State> next(State state, Event event) {
   constexpr std::size_t events = static_cast<std::size_t>(Event::count);
   constexpr std::array<std::array<std::optional<State>, events>, states> table{{
       //              spawned      ready     promoted   retired      noticed       reaped
-      /* asked     */ {S::starting, no,       no,        S::asked,    S::condemned, S::gone},
-      /* starting  */ {no,          S::spare, no,        S::leaving,  S::condemned, no},
-      /* spare     */ {no,          no,       S::active, S::leaving,  S::condemned, no},
-      /* active    */ {no,          no,       no,        S::leaving,  S::condemned, no},
-      /* leaving   */ {no,          no,       no,        S::leaving,  S::condemned, no},
-      /* condemned */ {no,          no,       no,        no,          S::condemned, S::gone},
-      /* gone      */ {no,          no,       no,        no,          no,           no},
+      /* asked     */ {S::starting, no, no, S::asked, S::condemned, S::gone},
+      /* starting  */ {no, S::spare, no, S::leaving, S::condemned, no},
+      /* spare     */ {no, no, S::active, S::leaving, S::condemned, no},
+      /* active    */ {no, no, no, S::leaving, S::condemned, no},
+      /* leaving   */ {no, no, no, S::leaving, S::condemned, no},
+      /* condemned */ {no, no, no, no, S::condemned, S::gone},
+      /* gone      */ {no, no, no, no, no, no},
   }};
   return table[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)];
 }

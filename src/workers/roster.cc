@@ -19,8 +19,8 @@ constexpr std::size_t most_asked = 16;
 
 void Engine::refill() {
   if (closing_ || !broken_.empty() || !zygote_.ready) return;
-  const auto present = static_cast<std::size_t>(
-      std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
+  const auto present = static_cast<std::size_t>(std::count_if(
+      workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
   for (std::size_t n = workers::refill(wanted_workers_, present, asked_, most_asked); n > 0; --n) ask_worker();
 }
 
@@ -70,7 +70,8 @@ void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd) {
   worker.ties.segments.theirs.reset();
   worker.ties.stderr_pipe.theirs.reset();
   static_cast<void>(poller_->watch(worker.pidfd, supervisor::tag(supervisor::Tag::worker_exit, id)));
-  static_cast<void>(poller_->watch_hang_up(worker.ties.lifeline.ours, supervisor::tag(supervisor::Tag::worker_lifeline, id)));
+  static_cast<void>(
+      poller_->watch_hang_up(worker.ties.lifeline.ours, supervisor::tag(supervisor::Tag::worker_lifeline, id)));
   static_cast<void>(poller_->watch(worker.ties.stderr_pipe.ours, supervisor::tag(supervisor::Tag::worker_stderr, id)));
   roster_changed(worker);
   if (closing_) retire(worker);

@@ -51,7 +51,9 @@ void Worker::step(Event event) {
   state = *to;
 }
 
-bool Worker::life_lost() const { return (channel().life_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0; }
+bool Worker::life_lost() const {
+  return (channel().life_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0;
+}
 
 void Worker::ring() {
   shm::Channel& shared = channel();

@@ -50,28 +50,28 @@ class Worker {
   std::uint64_t inbox_filled = 0;
   std::uint64_t inbox_freed = 0;
   std::uint64_t outbox_freed = 0;
-  std::uint64_t handed = 0;              ///< Tasks handed over in all, without those taken back.
-  std::uint64_t prefetch = 2;            ///< Tasks it may have at a time.
-  std::int64_t progressed_at = 0;        ///< When its head last moved, ns.
+  std::uint64_t handed = 0;        ///< Tasks handed over in all, without those taken back.
+  std::uint64_t prefetch = 2;      ///< Tasks it may have at a time.
+  std::int64_t progressed_at = 0;  ///< When its head last moved, ns.
   std::uint64_t head_at_last_look = 0;
-  bool doorbell_due = false;             ///< Something was handed over since it was last rung.
+  bool doorbell_due = false;  ///< Something was handed over since it was last rung.
 
-  std::unordered_set<std::uint64_t> known_segments;  ///< It has their descriptors.
+  std::unordered_set<std::uint64_t> known_segments;              ///< It has their descriptors.
   std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
   std::uint64_t lease_served = 0;
 
   death::Evidence evidence;
-  detail::TaskRef victim;                ///< What it ran when it was condemned.
+  detail::TaskRef victim;  ///< What it ran when it was condemned.
   StderrTail stderr_tail;
   std::uint64_t oom_kills_at_birth = 0;
   bool reap_asked = false;
-  bool held_for_stack = false;           ///< Its stack is being taken: it must not be reaped meanwhile.
-  bool exited = false;                   ///< The pidfd said so.
+  bool held_for_stack = false;  ///< Its stack is being taken: it must not be reaped meanwhile.
+  bool exited = false;          ///< The pidfd said so.
   bool takeover_told = false;
-  bool retiring = false;                 ///< Told to leave: its exit is no death.
-  bool was_ready = false;                ///< Its initializer got through.
-  pid_t zygote_pid = 0;                  ///< Its parent.
-  std::size_t listener = 0;              ///< Which listener watches its robust word.
+  bool retiring = false;     ///< Told to leave: its exit is no death.
+  bool was_ready = false;    ///< Its initializer got through.
+  pid_t zygote_pid = 0;      ///< Its parent.
+  std::size_t listener = 0;  ///< Which listener watches its robust word.
 
   shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
   std::uint64_t outstanding() const { return tail - head; }
@@ -81,7 +81,7 @@ class Worker {
   bool can(Event event) const { return next(state, event).has_value(); }
   /// True when the kernel has marked the robust mutex: the process is dying or dead.
   bool life_lost() const;
-  void ring() ;
+  void ring();
 };
 
 /// Ids instead of pointers wherever something outlives a lock: a worker may be freed meanwhile.

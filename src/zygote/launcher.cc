@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <fcntl.h>
 #include <string>
 
 namespace hotspare::zygote {
@@ -41,37 +40,41 @@ os::Result<Handle> start_exec(os::SocketPair control) {
 
 }  // namespace
 
-os::Result<Handle> launch(Start start, const Setup& setup) {
+os::Result<Handle> launch(Start start) {
   auto control = os::make_message_sockets();
   if (!control) return control.failure();
-  auto lifeline = os::make_lifeline_sockets();
-  if (!lifeline) return lifeline.failure();
   auto started = start == Start::fork ? start_fork(std::move(*control)) : start_exec(std::move(*control));
   if (!started) return started.failure();
   Handle handle = std::move(*started);
-  handle.own_child = true;
   auto pidfd = os::open_pidfd(handle.pid);
   if (!pidfd) return pidfd.failure();
   handle.pidfd = std::move(*pidfd);
-  handle.lifeline = std::move(lifeline->ours);
+  handle.born = true;
   supervisor::close_in_forks(handle.control.get());
-  supervisor::close_in_forks(handle.lifeline.get());
+  return handle;
+}
+
+os::Status set_up(Handle& zygote, const Setup& setup) {
+  auto lifeline = os::make_lifeline_sockets();
+  if (!lifeline) return lifeline.failure();
   Request request;
   request.ask = Ask::setup;
   request.setup = setup;
   const int fd = lifeline->theirs.get();
-  auto sent = send(handle.control, request, {&fd, 1});
+  auto sent = send(zygote.control, request, {&fd, 1});
   if (!sent) return sent.failure();
-  return handle;
+  zygote.lifeline = std::move(lifeline->ours);
+  supervisor::close_in_forks(zygote.lifeline.get());
+  return os::Done{};
 }
 
-os::Result<Handle> ask_standby(const Handle& zygote) {
+os::Result<Handle> ask_copy(const Handle& of) {
   auto control = os::make_message_sockets();
   if (!control) return control.failure();
   Request request;
   request.ask = Ask::standby;
   const int fd = control->theirs.get();
-  auto sent = send(zygote.control, request, {&fd, 1});
+  auto sent = send(of.control, request, {&fd, 1});
   if (!sent) return sent.failure();
   Handle handle;
   handle.control = std::move(control->ours);
@@ -85,7 +88,7 @@ void become_zygote_if_asked() {
   if (number == nullptr) return;
   os::Fd control(static_cast<int>(std::strtol(number, nullptr, 10)));
   ::unsetenv(variable);
-  ::fcntl(control.get(), F_SETFD, FD_CLOEXEC);
+  os::close_on_exec(control);
   zygote_main(std::move(control));
 }
 

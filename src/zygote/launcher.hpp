@@ -11,20 +11,30 @@
 
 namespace hotspare::zygote {
 
+/// Who reaps a zygote.
+enum class Parent : unsigned char {
+  host,  ///< We do.
+  seed,  ///< The seed, when we ask it to.
+  gone,  ///< Its parent was a zygote that is dead: init does.
+};
+
 /// The host's ends of one zygote.
 struct Handle {
   pid_t pid = 0;
   os::Fd pidfd;
   os::Fd control;
   os::Fd lifeline;
-  bool own_child = false;  ///< We started it, so we reap it; a standby is its predecessor's child.
-  bool ready = false;
+  Parent parent = Parent::host;
+  bool born = false;   ///< It has a pid and a pidfd.
+  bool ready = false;  ///< It is set up: it may be asked for workers.
 };
 
-/// Forks this process into a zygote, or starts this program afresh as one.
-os::Result<Handle> launch(Start start, const Setup& setup);
-/// A control socket and lifeline for a standby, and the request that makes it. handle.pid comes with the reply.
-os::Result<Handle> ask_standby(const Handle& zygote);
+/// Forks this process into a parked zygote, or starts this program afresh as one.
+os::Result<Handle> launch(Start start);
+/// Makes a parked one work: sends the setup. It preloads, if it did not inherit that, and says that it is ready.
+os::Status set_up(Handle& zygote, const Setup& setup);
+/// Asks a zygote to fork a parked copy of itself. Its pid and pidfd come with the reply.
+os::Result<Handle> ask_copy(const Handle& of);
 
 /// Called by hotspare::init: becomes the zygote if the environment says so.
 void become_zygote_if_asked();

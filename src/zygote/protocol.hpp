@@ -19,7 +19,7 @@ struct Setup {
   detail::FunctionRef preload;      ///< {0, 0}: none.
   detail::FunctionRef initializer;  ///< {0, 0}: none.
   pid_t host = 0;
-  char name[12] = {};               ///< For process titles.
+  char name[12] = {};  ///< For process titles.
 };
 
 enum class Ask : std::uint8_t {
@@ -44,7 +44,7 @@ enum class Say : std::uint8_t {
   spawned,  ///< descriptor: the pidfd.
   standby,  ///< descriptor: the pidfd.
   reaped,
-  failed,   ///< text says what: the spawn of `worker`, or (worker 0) the preload.
+  failed,  ///< text says what: the spawn of `worker`, or (worker 0) the preload.
 };
 struct Reply {
   Say say{};

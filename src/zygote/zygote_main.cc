@@ -25,8 +25,7 @@ class Zygote {
   [[noreturn]] void run() {
     for (;;) {
       Request request;
-      auto received =
-          os::receive_message(control_, std::as_writable_bytes(std::span(&request, 1)), os::Wait::yes);
+      auto received = os::receive_message(control_, std::as_writable_bytes(std::span(&request, 1)), os::Wait::yes);
       if (!received || received->size != sizeof request) leave();
       answer(request, received->fds);
     }
@@ -45,6 +44,8 @@ class Zygote {
   /// While the user's preload runs nobody listens to the control socket, so the lifeline watches the host meanwhile.
   void set_up(const Request& request, std::vector<os::Fd>& fds) {
     setup_ = request.setup;
+    // Only now: a parked one must not adopt the workers of a zygote that it forked, and end them as strangers.
+    static_cast<void>(os::adopt_orphans());
     const std::string failure = preloaded_ ? std::string() : preload(fds);
     preloaded_ = true;
     Reply reply;
@@ -90,7 +91,6 @@ class Zygote {
       control_ = std::move(fds[0]);
       children_.clear();
       static_cast<void>(os::become_group_leader());
-      static_cast<void>(os::adopt_orphans());
       return;  // and goes on as the standby, in the same loop
     }
     announce(reply, child);
@@ -160,7 +160,6 @@ class Zygote {
 
 void zygote_main(os::Fd control) {
   static_cast<void>(os::become_group_leader());
-  static_cast<void>(os::adopt_orphans());
   os::default_signals();
   os::set_title("hotspare-zygote");
   Zygote(std::move(control)).run();

@@ -17,7 +17,7 @@ struct Carried {
   using type = std::decay_t<A>;
 };
 template <class A>
-  requires std::is_same_v<std::decay_t<A>, const char*> || std::is_same_v<std::decay_t<A>, char*>
+  requires(std::is_same_v<std::decay_t<A>, const char*> || std::is_same_v<std::decay_t<A>, char*>)
 struct Carried<A> {
   using type = std::string;
 };
@@ -37,7 +37,7 @@ template <class T>
 using ArrivingT = typename Arriving<T>::type;
 
 template <class F>
-inline constexpr bool is_function_pointer = std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>;
+inline constexpr bool is_function_pointer = (std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>);
 
 template <class F>
 void write_callable(ByteSink& sink, const F& f) {
@@ -122,21 +122,12 @@ struct CallTraits {
                 "of type T& cannot take them, T, T&& or const T& can)");
   using Raw = std::invoke_result_t<Callable&, ArrivingT<CarriedT<A>>...>;
   using Result = std::remove_cvref_t<Raw>;
-  static_assert(!View<Result>, "hotspare: a span or string_view result would point into a worker: return a "
-                               "vector, string or hotspare::Buffer");
+  static_assert(!View<Result>,
+                "hotspare: a span or string_view result would point into a worker: return a "
+                "vector, string or hotspare::Buffer");
   static_assert(!std::is_pointer_v<Result>, "hotspare: a pointer result means nothing in the host");
   using CallType = Call<Callable, Result, CarriedT<A>...>;
 };
-
-template <class T, class A>
-const auto& as_carried(const A& argument, [[maybe_unused]] T& holder) {
-  if constexpr (std::is_same_v<T, A>) {
-    return argument;
-  } else {
-    holder = T(argument);
-    return holder;
-  }
-}
 
 template <class A>
 void write_argument(ByteSink& sink, Attachments* attachments, const A& argument) {
@@ -158,7 +149,7 @@ TaskRef submit_call(Engine& engine, const TaskOptions* options, const F& f, cons
   if constexpr (is_function_pointer<Callable>) target = reinterpret_cast<const void*>(callable);
 
   constexpr bool plain = ((Plain<CarriedT<A>> || View<CarriedT<A>>)&&...);
-  const auto write_all = [&](ByteSink& sink, Attachments* attachments) {
+  const auto write_all = [&](ByteSink& sink, [[maybe_unused]] Attachments* attachments) {
     write_callable(sink, callable);
     (write_argument(sink, attachments, arguments), ...);
   };
