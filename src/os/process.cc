@@ -174,6 +174,14 @@ void forbid_core_dumps() noexcept {
   ::setrlimit(RLIMIT_CORE, &limit);
 }
 
+void append_to_file(const char* path, const char* line) noexcept {
+  const Fd file(::open(path, O_WRONLY | O_APPEND | O_CLOEXEC));
+  char text[64] = {};
+  std::strncpy(text, line, sizeof text - 2);
+  text[std::strlen(text)] = '\n';
+  if (file) retry([&] { return ::write(file.get(), text, std::strlen(text)); });
+}
+
 void redirect_stderr(const Fd& to) noexcept { ::dup2(to.get(), STDERR_FILENO); }
 
 std::uint64_t data_in_use() noexcept {

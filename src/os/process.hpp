@@ -58,6 +58,8 @@ void set_title(const std::string& title) noexcept;
 void allow_tracer(pid_t pid) noexcept;
 /// No core dumps: dumping 1 GB delays every later notice of the death by seconds.
 void forbid_core_dumps() noexcept;
+/// Adds a line in one write. Async-signal-safe.
+void append_to_file(const char* path, const char* line) noexcept;
 void redirect_stderr(const Fd& to) noexcept;
 
 /// Soft limit on private writable memory (RLIMIT_DATA) of this process: what it has now and so many bytes more.

@@ -53,9 +53,11 @@ void Engine::rebuild(Listener& listener) {
 /// Returns until when to sleep at most: -1 for ever. recent: results fetched by the last look.
 std::int64_t Engine::look_after_results(std::size_t& recent) {
   for (const auto& [id, worker] : workers_) note_ready(*worker);
-  if (leader_ != nullptr) return -1;
   recent = harvest_all();
   pump();
+  // The leader hears of results itself. We are here because of something it does not look for: a worker that wants a
+  // segment rang while the leader was awake, say.
+  if (leader_ != nullptr) return -1;
   if (recent >= dense) {
     wishes_->listener.store(shm::Ring::when_dry, std::memory_order_seq_cst);
     return os::monotonic_ns() + batch_ns;

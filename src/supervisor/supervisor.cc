@@ -100,8 +100,11 @@ bool Engine::closing_done() {
       leave_deadline_ = now + grace_ns;
       arm_timer();
     } else if (now >= leave_deadline_) {
-      for (Worker* worker : all)
-        if (worker->pidfd) os::signal_process(worker->pidfd, SIGKILL);
+      for (Worker* worker : all) {
+        if (!worker->pidfd) continue;
+        if (worker->state == workers::State::leaving) worker->evidence.ended_by = death::EndedBy::shutdown;
+        os::signal_process(worker->pidfd, SIGKILL);
+      }
       leave_deadline_ = now + grace_ns;
       arm_timer();
     }

@@ -30,6 +30,7 @@ enum class CrashPoint : unsigned char {
 
 const char* name(CrashPoint point) noexcept;
 
+/// Each death adds its point's name to the file HOTSPARE_CRASH_LOG, if that is set.
 /// Reads HOTSPARE_CRASH_AT="point[:one_in[:seed]]": die of SIGKILL there once in so many passes, drawn with the seed and
 /// the worker's id.
 void arm_crash_points(unsigned long long worker_id) noexcept;

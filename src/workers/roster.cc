@@ -118,7 +118,10 @@ void Engine::retire(Worker& worker) {
   worker.channel().order.store(shm::Order::leave, std::memory_order_seq_cst);
   worker.ring();
   // An initializer may never end.
-  if (starting) os::signal_process(worker.pidfd, SIGKILL);
+  if (starting) {
+    worker.evidence.ended_by = death::EndedBy::shutdown;
+    os::signal_process(worker.pidfd, SIGKILL);
+  }
   if (!closing_) {
     promote();
     refill();

@@ -1,0 +1,84 @@
+#include "chaos/storm_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+
+/// Kills at the labelled points of the protocol (src/worker/crash_point.hpp), drawn with a seed.
+namespace hotspare::testing {
+namespace {
+
+/// Sets the saboteur up for the processes that are started from now on.
+class Saboteur {
+ public:
+  Saboteur(const std::string& point, int one_in, std::uint64_t seed) {
+    const char* folder = std::getenv("TMPDIR");
+    log_ = std::string(folder != nullptr ? folder : "/tmp") + "/crash_log_" + std::to_string(::getpid());
+    std::ofstream(log_).flush();
+    ::setenv("HOTSPARE_CRASH_AT", (point + ":" + std::to_string(one_in) + ":" + std::to_string(seed)).c_str(), 1);
+    ::setenv("HOTSPARE_CRASH_LOG", log_.c_str(), 1);
+  }
+  ~Saboteur() {
+    ::unsetenv("HOTSPARE_CRASH_AT");
+    ::unsetenv("HOTSPARE_CRASH_LOG");
+    ::unlink(log_.c_str());
+  }
+  /// How many it killed, by its own count.
+  std::uint64_t kills() const {
+    std::ifstream file(log_);
+    std::uint64_t lines = 0;
+    for (std::string line; std::getline(file, line);) ++lines;
+    return lines;
+  }
+
+ private:
+  std::string log_;
+};
+
+void storm(const std::string& point, int one_in, std::uint64_t seed, int tasks) {
+  const Saboteur saboteur(point, one_in, seed);
+  const RunTable table;
+  PoolOptions options = small_pool();
+  options.breaker_deaths = 1'000'000;  // many workers die before they are ready: that is the storm
+  Pool pool(options);
+  const StormResult result = run_storm(pool, table, seed, tasks);
+  pool.shutdown();
+  const Stats stats = pool.stats();
+  EXPECT_EQ(stats.submitted, static_cast<std::uint64_t>(tasks));
+  EXPECT_EQ(stats.values, static_cast<std::uint64_t>(result.values));
+  EXPECT_EQ(stats.raised, static_cast<std::uint64_t>(result.raised));
+  EXPECT_EQ(stats.died, static_cast<std::uint64_t>(result.died));
+  EXPECT_EQ(stats.deaths, saboteur.kills());
+}
+
+class SeededStorm : public ::testing::TestWithParam<int> {};
+
+TEST_P(SeededStorm, NothingIsLostOrSettledTwice) { storm("any", 60, static_cast<std::uint64_t>(GetParam()), 400); }
+
+INSTANTIATE_TEST_SUITE_P(Chaos, SeededStorm, ::testing::Range(1, 31));
+
+struct Point {
+  const char* name;
+  int one_in;
+};
+
+class CrashPointStorm : public ::testing::TestWithParam<Point> {};
+
+TEST_P(CrashPointStorm, NothingIsLostOrSettledTwice) {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) storm(GetParam().name, GetParam().one_in, seed, 200);
+}
+
+// Points that each worker passes once are hit often, so that some hits happen at all.
+INSTANTIATE_TEST_SUITE_P(Chaos, CrashPointStorm,
+                         ::testing::Values(Point{"before_setup", 2}, Point{"before_life_lock", 2}, Point{"before_ready", 2},
+                                           Point{"after_ready", 2}, Point{"after_begin", 10}, Point{"after_task", 10},
+                                           Point{"in_result", 10}, Point{"before_commit", 10}, Point{"after_commit", 10},
+                                           Point{"between_tasks", 10}, Point{"before_sleep", 3},
+                                           Point{"after_lease_request", 3}, Point{"with_lease", 3}, Point{"before_leave", 2}),
+                         [](const auto& point) { return std::string(point.param.name); });
+
+}  // namespace
+}  // namespace hotspare::testing
