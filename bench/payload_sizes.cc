@@ -43,7 +43,7 @@ void payload_sizes(Run& run) {
     Samples ring;
     tasks_per_second(pool, size.bytes, tasks / 10);
     for (int i = 0; i < run.rounds(3, 1); ++i) {
-      ring.add(bare::ring_rate(size.bytes, size.bytes > 10'000 ? 100'000 : 2'000'000));
+      ring.add(bare::ring_rate(size.bytes, size.bytes > 10'000 ? 20'000 : 1'000'000));
       pooled.add(tasks_per_second(pool, size.bytes, tasks));
     }
     run.report.add({std::string(size.name) + " argument and result, 2 workers",

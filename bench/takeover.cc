@@ -99,7 +99,7 @@ void takeover(Run& run, const Size& size, int rounds, int pidfd_rounds) {
 }  // namespace
 
 void takeover_1mb(Run& run) { takeover(run, {"1 MB resident", 1 << 20}, run.rounds(200, 20), run.rounds(200, 20)); }
-void takeover_100mb(Run& run) { takeover(run, {"100 MB resident", 100 << 20}, run.rounds(100, 10), run.rounds(30, 5)); }
+void takeover_100mb(Run& run) { takeover(run, {"100 MB resident", 100 << 20}, run.rounds(60, 10), run.rounds(30, 5)); }
 void takeover_1gb(Run& run) { takeover(run, {"1 GB resident", 1 << 30}, run.rounds(30, 3), run.rounds(10, 2)); }
 
 }  // namespace bench
