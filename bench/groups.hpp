@@ -1,0 +1,28 @@
+#pragma once
+
+#include "report.hpp"
+
+namespace bench {
+
+/// What a group of rows is given to work with.
+struct Run {
+  Report& report;
+  bool quick = false;
+  /// How many rounds: the first in a full run, the second in a quick one.
+  int rounds(int full, int few) const { return quick ? few : full; }
+};
+
+void throughput(Run& run);
+void round_trip(Run& run);
+void payload_sizes(Run& run);
+void payload_100mb(Run& run);
+void takeover_1mb(Run& run);
+void takeover_100mb(Run& run);
+void takeover_1gb(Run& run);
+void storm(Run& run);
+void refill(Run& run);
+void memory(Run& run);
+void workers(Run& run);
+void queue(Run& run);
+
+}  // namespace bench
