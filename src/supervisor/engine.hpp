@@ -185,6 +185,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // supervisor/listener.cc
   void listen(Listener& listener);
   void rebuild(Listener& listener);
+  void refuse_queued();
+  /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
+  bool finishing() const { return closing_ && unsettled_ == 0; }
   std::int64_t look_after_results(std::size_t& recent);
   void nudge_listener(Listener& listener);
 

@@ -18,7 +18,7 @@ constexpr std::size_t most_asked = 16;
 }  // namespace
 
 void Engine::refill() {
-  if (closing_ || !broken_.empty() || !zygote_.ready) return;
+  if (finishing() || !broken_.empty() || !zygote_.ready) return;
   const auto present = static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
   for (std::size_t n = workers::refill(wanted_workers_, present, asked_, most_asked); n > 0; --n) ask_worker();
@@ -74,7 +74,7 @@ void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd) {
       poller_->watch_hang_up(worker.ties.lifeline.ours, supervisor::tag(supervisor::Tag::worker_lifeline, id)));
   static_cast<void>(poller_->watch(worker.ties.stderr_pipe.ours, supervisor::tag(supervisor::Tag::worker_stderr, id)));
   roster_changed(worker);
-  if (closing_) retire(worker);
+  if (finishing()) retire(worker);
   note_ready(worker);
   refill();
 }
@@ -119,7 +119,7 @@ void Engine::retire(Worker& worker) {
   worker.ring();
   // An initializer may never end.
   if (starting) os::signal_process(worker.pidfd, SIGKILL);
-  if (!closing_) {
+  if (!finishing()) {
     promote();
     refill();
   }
