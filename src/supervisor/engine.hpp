@@ -79,6 +79,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
     const void* key;
     std::atomic<std::uint32_t> called{0};
   };
+  /// What a leader looks at without the mutex: a worker's oldest ticket, and the last lease it was granted.
+  struct Head {
+    shm::Channel* channel;
+    std::uint64_t ticket;
+    std::uint64_t lease_served;
+  };
   /// One thread in futex_waitv over the robust words of its workers.
   struct Listener {
     std::atomic<std::uint32_t> changed{0};
@@ -108,7 +114,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void free_slot(Worker& worker);
   void serve_lease(Worker& worker);
   void note_progress(Worker& worker, std::size_t harvested);
-  bool anything_to_harvest(const std::vector<std::pair<shm::Channel*, std::uint64_t>>& heads) const;
+  bool anything_to_harvest(const std::vector<Head>& heads) const;
 
   // task/settle.cc
   void settle(TaskRef task, Ending ending);

@@ -167,10 +167,11 @@ void Engine::note_progress(Worker& worker, std::size_t harvested) {
       std::clamp<std::int64_t>(ahead_ns / each, 2, static_cast<std::int64_t>(shm::slot_count)));
 }
 
-bool Engine::anything_to_harvest(const std::vector<std::pair<shm::Channel*, std::uint64_t>>& heads) const {
-  return std::any_of(heads.begin(), heads.end(), [](const auto& head) {
-    const SlotWord word = shm::unpack(head.first->slot(head.second).word.load(std::memory_order_seq_cst));
-    return word.ticket == head.second && word.state == SlotState::done;
+bool Engine::anything_to_harvest(const std::vector<Head>& heads) const {
+  return std::any_of(heads.begin(), heads.end(), [](const Head& head) {
+    const SlotWord word = shm::unpack(head.channel->slot(head.ticket).word.load(std::memory_order_seq_cst));
+    return (word.ticket == head.ticket && word.state == SlotState::done) ||
+           head.channel->lease_request.load(std::memory_order_seq_cst) != head.lease_served;
   });
 }
 

@@ -34,7 +34,7 @@ bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std
 void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns) {
   leader_ = &me;
   wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
-  std::vector<std::pair<shm::Channel*, std::uint64_t>> heads;
+  std::vector<Head> heads;
   for (;;) {
     me.called.store(0, std::memory_order_relaxed);
     harvest_all();
@@ -43,8 +43,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     const std::int64_t now = os::monotonic_ns();
     if (ready() || closed_ || (deadline_ns >= 0 && now >= deadline_ns)) break;
     heads.clear();
-    for (Worker* worker : active_)
-      if (worker->outstanding() != 0) heads.emplace_back(&worker->channel(), worker->head);
+    for (Worker* worker : active_) heads.push_back({&worker->channel(), worker->head, worker->lease_served});
     std::int64_t until = deadline_ns;
     if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
     lock.unlock();
