@@ -86,8 +86,7 @@ void Engine::shutdown(bool wait, bool cancel) {
   {
     Lock lock(mutex_);
     closing_ = true;
-    if (cancel)
-      while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
+    if (cancel) drop_unbegun();
     room_.notify_all();
     nudge_supervisor();
   }

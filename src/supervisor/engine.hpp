@@ -102,6 +102,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool announce(Worker& worker, Segment& segment);
   void balance();
   std::size_t recall_from(Worker& donor);
+  void drop_unbegun();
   void ring_doorbells();
 
   // task/harvest.cc

@@ -163,4 +163,11 @@ std::size_t Engine::recall_from(Worker& donor) {
   return recalled;
 }
 
+void Engine::drop_unbegun() {
+  for (Worker* worker : active_)
+    while (recall_from(*worker) != 0) {
+    }
+  while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
+}
+
 }  // namespace hotspare::detail
