@@ -91,8 +91,7 @@ void Engine::shutdown(bool wait, bool cancel) {
     nudge_supervisor();
   }
   if (!wait || callbacks_.is_current()) return;
-  static std::mutex joining;  // shutdown(true) by two threads: the second one finds all done
-  std::lock_guard one(joining);
+  std::lock_guard one(joining_);
   if (!supervisor_.joinable()) return;
   supervisor_.join();
   for (auto& listener : listeners_) {

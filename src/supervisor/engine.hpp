@@ -236,7 +236,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::string broken_;
   bool closing_ = false;
   bool closed_ = false;
-  std::condition_variable closed_changed_;
+  std::mutex joining_;  ///< shutdown(true) by two threads: the second one finds all done.
   Stats counts_;
 
   // What is shared with the workers, and the threads.
