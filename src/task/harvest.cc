@@ -14,8 +14,12 @@ using shm::SlotWord;
 
 std::size_t Engine::harvest_all() {
   std::size_t harvested = 0;
-  // By index: a worker that wrote nonsense is condemned, and leaves the list, while we walk it.
-  for (std::size_t i = 0; i < active_.size(); ++i) harvested += harvest(*active_[i]);
+  // One that wrote nonsense or has run its tasks leaves the list while we walk it, and the next one moves up.
+  for (std::size_t i = 0; i < active_.size();) {
+    Worker* const worker = active_[i];
+    harvested += harvest(*worker);
+    if (i < active_.size() && active_[i] == worker) ++i;
+  }
   return harvested;
 }
 
