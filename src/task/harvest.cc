@@ -50,7 +50,9 @@ std::size_t Engine::harvest(Worker& worker) {
     }
     free_slot(worker);
   }
-  if (!nonsense.empty() && worker.state != workers::State::condemned) {
+  if (!nonsense.empty()) {
+    // Condemning it harvests first, and finds the same nonsense again.
+    if (worker.evidence.ended_by != death::EndedBy::nobody) return harvested;
     worker.evidence.protocol_error = nonsense;
     end_worker(worker, death::EndedBy::protocol);
     return harvested;
