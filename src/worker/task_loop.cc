@@ -26,6 +26,8 @@ Look look_at(std::uint64_t ticket) {
   // SYNC POINT task-handed: released by Engine::hand_over.
   std::uint64_t bits = slot.word.load(std::memory_order_acquire);
   if (bits == shm::pack({ticket, SlotState::recalled})) return Look::skipped;
+  // Recalled and freed before we came by, and the slot used again: only a ticket that never ran can be overtaken.
+  if (shm::unpack(bits).ticket > ticket) return Look::skipped;
   if (bits != shm::pack({ticket, SlotState::queued})) return Look::nothing;
   if (slot.word.compare_exchange_strong(bits, shm::pack({ticket, SlotState::running}), std::memory_order_seq_cst))
     return Look::begun;
@@ -37,7 +39,7 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin) {
   shm::Channel& channel = *state.channel;
   const auto present = [&] {
     const SlotWord word = shm::unpack(channel.slot(ticket).word.load(std::memory_order_acquire));
-    return word.ticket == ticket && word.state != SlotState::empty;
+    return word.ticket >= ticket && word.state != SlotState::empty;
   };
   const auto told_to_leave = [&] { return channel.order.load(std::memory_order_acquire) == shm::Order::leave; };
   if (spin.spin_until([&] { return present() || told_to_leave(); })) return present();
