@@ -46,7 +46,8 @@ void Engine::refuse(TaskRef task, std::exception_ptr why) {
 void Engine::wake_waiters(const void* key) {
   for (Waiter* waiter : waiters_) {
     if (waiter->key != key) continue;
-    waiter->called.store(1, std::memory_order_release);
+    // SYNC POINT leader-called: before the look at its wish, as it looks at this after it has stored the wish.
+    waiter->called.store(1, std::memory_order_seq_cst);
     if (waiter == leader_) {
       wake_leader();
     } else {
