@@ -79,11 +79,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
     const void* key;
     std::atomic<std::uint32_t> called{0};
   };
-  /// What a leader looks at without the mutex: a worker's oldest ticket, and the last lease it was granted.
+  /// What a leader looks at without the mutex: a worker's oldest ticket, the last lease it was granted, and whether it
+  /// was told to read what it was sent.
   struct Head {
     shm::Channel* channel;
     std::uint64_t ticket;
     std::uint64_t lease_served;
+    bool told_to_read;
   };
   /// One thread in futex_waitv over the robust words of its workers.
   struct Listener {
@@ -100,6 +102,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
   bool announce(Worker& worker, Segment& segment);
+  void forget_segments(Worker& worker);
   void balance();
   std::size_t recall_from(Worker& donor);
   void drop_unbegun();
@@ -185,6 +188,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready& ready);
   void forward_stderr(Worker& worker);
   void break_pool(const std::string& why);
+  void refuse_queued();
+  /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
+  bool finishing() const { return closing_ && unsettled_ == 0; }
   void tell(Event event);
   bool closing_done();
   void nudge_supervisor() { supervisor_call_->notify(); }
@@ -192,9 +198,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // supervisor/listener.cc
   void listen(Listener& listener);
   void rebuild(Listener& listener);
-  void refuse_queued();
-  /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
-  bool finishing() const { return closing_ && unsettled_ == 0; }
   std::int64_t look_after_results(std::size_t& recent);
   void nudge_listener(Listener& listener);
 

@@ -147,8 +147,8 @@ void Engine::serve_lease(Worker& worker) {
   const std::uint64_t request = channel.lease_request.load(std::memory_order_acquire);
   if (request == worker.lease_served) return;
   auto segment = arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
-  // A full socket means that the worker is not reading what it was sent; without the descriptor it has no memory.
-  if (segment && announce(worker, **segment)) {
+  if (segment && !announce(worker, **segment)) return;  // served when it has read what it was sent
+  if (segment) {
     channel.lease_segment = (*segment)->id();
     channel.lease_size = (*segment)->size();
     const std::uint64_t id = (*segment)->id();
@@ -176,8 +176,10 @@ void Engine::note_progress(Worker& worker, std::size_t harvested) {
 bool Engine::anything_to_harvest(const std::vector<Head>& heads) const {
   return std::any_of(heads.begin(), heads.end(), [](const Head& head) {
     const SlotWord word = shm::unpack(head.channel->slot(head.ticket).word.load(std::memory_order_seq_cst));
-    return (word.ticket == head.ticket && word.state == SlotState::done) ||
-           head.channel->lease_request.load(std::memory_order_seq_cst) != head.lease_served;
+    if (word.ticket == head.ticket && word.state == SlotState::done) return true;
+    // While it has not read, there is nothing that could be done for it.
+    if (head.told_to_read) return head.channel->read_segments.load(std::memory_order_seq_cst) == 0;
+    return head.channel->lease_request.load(std::memory_order_seq_cst) != head.lease_served;
   });
 }
 

@@ -43,7 +43,8 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     const std::int64_t now = os::monotonic_ns();
     if (ready() || closed_ || (deadline_ns >= 0 && now >= deadline_ns)) break;
     heads.clear();
-    for (Worker* worker : active_) heads.push_back({&worker->channel(), worker->head, worker->lease_served});
+    for (Worker* worker : active_) heads.push_back({&worker->channel(), worker->head, worker->lease_served,
+                       worker->channel().read_segments.load(std::memory_order_relaxed) != 0});
     std::int64_t until = deadline_ns;
     if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
     lock.unlock();

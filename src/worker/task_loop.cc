@@ -35,7 +35,7 @@ Look look_at(std::uint64_t ticket) {
 }
 
 /// Waits until there may be something at this ticket; false when the host orders to leave.
-bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin) {
+bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin, Segments& segments) {
   shm::Channel& channel = *state.channel;
   const auto present = [&] {
     const SlotWord word = shm::unpack(channel.slot(ticket).word.load(std::memory_order_acquire));
@@ -48,6 +48,10 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin) {
     channel.asleep.store(1, std::memory_order_seq_cst);
     // SYNC POINT worker-doorbell: this look after the store, the host's look at `asleep` after its own store.
     if (present() || told_to_leave()) break;
+    if (channel.read_segments.load(std::memory_order_seq_cst) != 0) {
+      segments.read_announced();
+      continue;
+    }
     reach(CrashPoint::before_sleep);
     os::futex_wait(channel.bell, bell, os::FutexScope::shared);
   }
@@ -76,7 +80,7 @@ void run_tasks(Segments& segments) {
     reach(CrashPoint::between_tasks);
     switch (look_at(ticket)) {
       case Look::nothing:
-        if (!wait_for(ticket, spin)) {
+        if (!wait_for(ticket, spin, segments)) {
           reach(CrashPoint::before_leave);
           return;
         }
