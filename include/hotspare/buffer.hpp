@@ -18,6 +18,8 @@ HOTSPARE_API void segment_release(Segment* segment) noexcept;
 /// pass it as an argument; the other side maps the same pages. A handle: copies share the bytes, which are
 /// given back when the last handle goes, even after the pool is closed. Page-aligned.
 /// In a task an argument Buffer is read-only (writing raises SIGSEGV); a Buffer made by the task is writable.
+/// An argument is lent to its task: kept beyond its end it can still be read, but its bytes may have changed, and only
+/// the task that got or made a Buffer can return it (PayloadError).
 /// Threads: handles as shared_ptr; the bytes are yours to synchronise.
 class HOTSPARE_API Buffer {
  public:

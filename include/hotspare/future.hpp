@@ -73,6 +73,11 @@ class Future {
     using std::chrono::nanoseconds;
     if (ready()) return true;
     if (timeout <= timeout.zero()) return false;
+    // A time that no clock reaches would not fit into nanoseconds.
+    if (std::chrono::duration<double>(timeout) > std::chrono::hours(24 * 36'500)) {
+      wait();
+      return true;
+    }
     return detail::wait(task_, std::chrono::ceil<nanoseconds>(timeout));
   }
   bool ready() const { return detail::is_ready(*task_); }

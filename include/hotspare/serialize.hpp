@@ -200,6 +200,18 @@ struct IsView<std::span<T>> : std::true_type {};
 template <class T>
 concept View = IsView<T>::value;
 
+/// One block of bytes with its length before it: read in one go, without being filled with zeros first.
+template <class T>
+struct IsBlock : std::false_type {};
+template <>
+struct IsBlock<std::string> : std::true_type {};
+template <class E>
+  requires(std::is_arithmetic_v<E> && !std::is_same_v<E, bool>)
+struct IsBlock<std::vector<E>> : std::true_type {};
+
+template <class T>
+concept Block = IsBlock<T>::value;
+
 template <class T>
 concept Archived = cereal::traits::is_output_serializable<T, PayloadWriter>::value &&
     cereal::traits::is_input_serializable<T, PayloadReader>::value;
@@ -215,7 +227,7 @@ template <class T>
 void write_value(ByteSink& sink, Attachments* attachments, const T& value) {
   if constexpr (Plain<T>) {
     sink.put(&value, sizeof value);
-  } else if constexpr (View<T>) {
+  } else if constexpr (View<T> || Block<T>) {
     using Element = std::remove_cv_t<typename T::value_type>;
     static_assert(std::is_trivially_copyable_v<Element>, "hotspare: a span argument needs trivially copyable elements");
     const std::uint64_t count = value.size();
@@ -240,14 +252,19 @@ T read_value(ByteSource& source, Attachments* attachments) {
     T value;
     source.take(&value, sizeof value);
     return value;
-  } else if constexpr (View<T>) {
+  } else if constexpr (View<T> || Block<T>) {
     using Element = typename T::value_type;
     std::uint64_t count = 0;
     source.take(&count, sizeof count);
     if (count > source.remaining() / sizeof(Element)) throw PayloadError("payload is cut inside an array");
     const std::size_t size = static_cast<std::size_t>(count) * sizeof(Element);
     const std::byte* at = source.view(size, alignof(Element));
-    return T(reinterpret_cast<const Element*>(at), static_cast<std::size_t>(count));
+    const auto* first = reinterpret_cast<const Element*>(at);
+    if constexpr (Block<T>) {
+      return T(first, first + count);
+    } else {
+      return T(first, static_cast<std::size_t>(count));
+    }
   } else if constexpr (Archived<T>) {
     T value{};
     PayloadReader reader(source, attachments);

@@ -59,12 +59,12 @@ void Engine::bury(Worker& worker, const os::ExitStatus& status) {
     event.report = report;
     tell(std::move(event));
     settle_victim(worker, report);
-    if (before_ready && !closing_) note_death_before_ready(*report);
+    if (before_ready && !finishing()) note_death_before_ready(*report);
   }
   worker.leases.clear();
   arena_->writer_gone(worker.id);
   forget(worker);
-  refill();
+  refill_soon();
 }
 
 void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) {

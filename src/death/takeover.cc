@@ -18,9 +18,10 @@ void Engine::condemn(Worker& worker) {
   std::erase(active_, &worker);
   std::erase(spares_, &worker);
   roster_changed(worker);
+  if (!broken_.empty()) refuse_queued();  // nobody would come to run what was taken back
   if (was_active) take_over_from(worker);
   pump();
-  refill();
+  refill_soon();
 }
 
 /// After this no store of the dying worker can have an effect: each of its tasks is harvested, taken back, or its victim.
@@ -59,7 +60,7 @@ void Engine::fence(Worker& worker) {
 }
 
 void Engine::take_over_from(Worker& worker) {
-  if (closing_ || spares_.empty()) return;
+  if (finishing() || spares_.empty()) return;
   Worker& spare = *spares_.front();
   promote();
   ++counts_.takeovers;

@@ -163,6 +163,12 @@ int own_threads() {
   return threads;
 }
 
+std::size_t descriptor_limit() noexcept {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
 void set_title(const std::string& title) noexcept { ::prctl(PR_SET_NAME, title.substr(0, 15).c_str()); }
 
 void allow_tracer(pid_t pid) noexcept { ::prctl(PR_SET_PTRACER, pid); }

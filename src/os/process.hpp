@@ -53,6 +53,8 @@ Status adopt_orphans();
 std::vector<pid_t> own_children();
 /// Threads of this process.
 int own_threads();
+/// Descriptors that this process may have open (soft RLIMIT_NOFILE).
+std::size_t descriptor_limit() noexcept;
 void set_title(const std::string& title) noexcept;
 /// Lets that process trace us where Yama would forbid it; costs nothing elsewhere.
 void allow_tracer(pid_t pid) noexcept;

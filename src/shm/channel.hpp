@@ -59,6 +59,7 @@ struct Channel {
   alignas(64) std::atomic<std::uint32_t> bell{0};  ///< Host rings, worker sleeps on it.
   std::atomic<std::uint32_t> asleep{0};            ///< Worker: about to sleep, ring please.
   std::atomic<Order> order{Order::work};
+  std::atomic<std::uint32_t> read_segments{0};  ///< Host: its segment socket is full. Worker: 0 when it has read it.
   std::atomic<std::uint64_t> outbox_freed{0};  ///< Host: result bytes taken out so far.
 
   alignas(64) std::atomic<Phase> phase{Phase::starting};

@@ -36,6 +36,7 @@ PoolOptions checked(PoolOptions options) {
 Engine::Engine(PoolOptions options)
     : options_(checked(std::move(options))),
       payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::physical_memory() / 4),
+      most_payload_segments_(os::descriptor_limit() / 4),
       wanted_workers_(options_.workers + options_.spares),
       host_mark_(os::or_throw(os::Mapping::wiped_on_fork(), "hotspare")),
       arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16)),
@@ -86,14 +87,12 @@ void Engine::shutdown(bool wait, bool cancel) {
   {
     Lock lock(mutex_);
     closing_ = true;
-    if (cancel)
-      while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
+    if (cancel) drop_unbegun();
     room_.notify_all();
     nudge_supervisor();
   }
   if (!wait || callbacks_.is_current()) return;
-  static std::mutex joining;  // shutdown(true) by two threads: the second one finds all done
-  std::lock_guard one(joining);
+  std::lock_guard one(joining_);
   if (!supervisor_.joinable()) return;
   supervisor_.join();
   for (auto& listener : listeners_) {

@@ -79,6 +79,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
     const void* key;
     std::atomic<std::uint32_t> called{0};
   };
+  /// What a leader looks at without the mutex: a worker's oldest ticket, the last lease it was granted, and whether it
+  /// was told to read what it was sent.
+  struct Head {
+    shm::Channel* channel;
+    std::uint64_t ticket;
+    std::uint64_t lease_served;
+    bool told_to_read;
+  };
   /// One thread in futex_waitv over the robust words of its workers.
   struct Listener {
     std::atomic<std::uint32_t> changed{0};
@@ -94,8 +102,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
   bool announce(Worker& worker, Segment& segment);
+  void forget_segments(Worker& worker);
   void balance();
   std::size_t recall_from(Worker& donor);
+  void drop_unbegun();
   void ring_doorbells();
 
   // task/harvest.cc
@@ -108,17 +118,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void free_slot(Worker& worker);
   void serve_lease(Worker& worker);
   void note_progress(Worker& worker, std::size_t harvested);
-  bool anything_to_harvest(const std::vector<std::pair<shm::Channel*, std::uint64_t>>& heads) const;
+  bool anything_to_harvest(const std::vector<Head>& heads) const;
 
   // task/settle.cc
   void settle(TaskRef task, Ending ending);
   void refuse(TaskRef task, std::exception_ptr why);
   void wake_waiters(const void* key);
+  void call_waiter(Waiter& waiter);
   void wake_leader();
 
   // task/wait.cc
   void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns);
   void pass_leadership();
+  static Head head_of(const Worker& worker);
 
   // task/deadline.cc
   void watch_deadline(Task& task);
@@ -148,6 +160,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // workers/roster.cc
   void refill();
+  void refill_soon();
   void ask_worker();
   void on_spawned(WorkerId id, pid_t pid, os::Fd pidfd);
   void note_ready(Worker& worker);
@@ -178,6 +191,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready& ready);
   void forward_stderr(Worker& worker);
   void break_pool(const std::string& why);
+  void refuse_queued();
+  /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
+  bool finishing() const { return closing_ && unsettled_ == 0; }
   void tell(Event event);
   bool closing_done();
   void nudge_supervisor() { supervisor_call_->notify(); }
@@ -190,6 +206,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   const PoolOptions options_;
   const std::size_t payload_limit_;
+  const std::size_t most_payload_segments_;  ///< Each holds a descriptor: a quarter of what this process may open.
   const std::uint64_t wanted_workers_;
   os::Mapping host_mark_;
   const std::shared_ptr<shm::Arena> arena_;
@@ -200,6 +217,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::uint64_t last_task_id_ = 0;
   std::uint64_t unsettled_ = 0;
   std::size_t payload_bytes_ = 0;  ///< Of large arguments not yet settled.
+  std::size_t payload_segments_ = 0;         ///< How many they are.
   std::condition_variable room_;
   unsigned room_waiters_ = 0;
   task::Deadlines deadlines_;
@@ -226,7 +244,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::string broken_;
   bool closing_ = false;
   bool closed_ = false;
-  std::condition_variable closed_changed_;
+  std::mutex joining_;  ///< shutdown(true) by two threads: the second one finds all done.
   Stats counts_;
 
   // What is shared with the workers, and the threads.
@@ -239,6 +257,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::optional<os::Timer> timer_;
   std::int64_t timer_at_ = 0;
   std::int64_t leave_deadline_ = 0;
+  std::int64_t refill_at_ = 0;           ///< When to ask for what a takeover used up; 0: nothing is due.
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::thread supervisor_;
   supervisor::CallbackThread callbacks_;

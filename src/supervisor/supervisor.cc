@@ -75,8 +75,12 @@ void Engine::break_pool(const std::string& why) {
   event.kind = Event::Kind::broken;
   event.detail = why;
   tell(std::move(event));
-  while (!queue_.empty()) refuse(queue_.pop_front(), std::make_exception_ptr(PoolBroken(why)));
+  refuse_queued();
   room_.notify_all();
+}
+
+void Engine::refuse_queued() {
+  while (!queue_.empty()) refuse(queue_.pop_front(), std::make_exception_ptr(PoolBroken(broken_)));
 }
 
 void Engine::tell(Event event) {

@@ -97,7 +97,7 @@ void Engine::on_copy(zygote::Handle& copy, const zygote::Reply& reply, std::vect
 }
 
 void Engine::want_standby() {
-  if (standby_ || closing_) return;
+  if (standby_ || finishing()) return;
   auto asked = zygote::ask_copy(zygote_);
   if (asked) standby_ = std::move(*asked);
 }
@@ -145,7 +145,7 @@ void Engine::on_zygote_exit() {
   const bool was_ready = zygote_.ready;
   drop_zygote(zygote_);
   mourn_workers_of_zygote();
-  if (closing_) return;
+  if (finishing()) return;
   ++counts_.zygote_deaths;
   if (!was_ready) ++zygote_deaths_in_a_row_;
   Event event;

@@ -22,6 +22,8 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
                                    std::memory_order_seq_cst)) {
     --counts_.in_workers;
     settle(std::move(worker.task(task->ticket)), Ending::cancelled);
+    harvest(worker);  // the worker skips it without a word: nobody else would see that there is room again
+    pump();
     return true;
   }
   if (!kill || expected != shm::pack({task->ticket, SlotState::running})) return false;

@@ -14,7 +14,8 @@ void Engine::watch_deadline(Task& task) {
 
 void Engine::arm_timer() {
   std::int64_t first = deadlines_.first();
-  if (leave_deadline_ != 0 && (first == 0 || leave_deadline_ < first)) first = leave_deadline_;
+  for (const std::int64_t other : {leave_deadline_, refill_at_})
+    if (other != 0 && (first == 0 || other < first)) first = other;
   if (first == timer_at_) return;
   timer_at_ = first;
   timer_->arm(first);
@@ -22,6 +23,10 @@ void Engine::arm_timer() {
 
 void Engine::check_deadlines() {
   const std::int64_t now = os::monotonic_ns();
+  if (refill_at_ != 0 && now >= refill_at_) {
+    refill_at_ = 0;
+    refill();
+  }
   while (TaskRef task = deadlines_.take_due(now)) {
     const auto found = workers_.find(task->worker);
     if (task->settled() || found == workers_.end() || found->second->victim.get() == task.get()) continue;

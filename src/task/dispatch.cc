@@ -7,12 +7,21 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
 
 /// From the queue to a worker. Handing tasks over early hides the wake; it binds nothing, because a task that has not
 /// begun can be taken back (balance, fence, cancel).
 namespace hotspare::detail {
 
 using shm::SlotState;
+
+namespace {
+
+bool send_segment(const Worker& worker, worker::SegmentMessage message, std::span<const int> fds) {
+  return static_cast<bool>(os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds));
+}
+
+}  // namespace
 
 void Engine::pump() {
   while (!queue_.empty()) {
@@ -89,23 +98,37 @@ bool Engine::place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, st
   return true;
 }
 
-/// Sends the segment's descriptor to a worker that does not have it yet. False when its socket is full: later.
+/// Sends the segment's descriptor to a worker that does not have it yet. False when its socket is full: then the worker
+/// is told to read it, and rings when it has.
 bool Engine::announce(Worker& worker, Segment& segment) {
   if (worker.known_segments.contains(segment.id())) return true;
-  const auto send = [&](std::uint64_t id, std::uint64_t size, std::span<const int> fds) {
-    const worker::SegmentMessage message{id, size};
-    return static_cast<bool>(os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds));
-  };
-  // Tell it of those that are gone before there are too many.
-  if (worker.known_segments.size() >= 32) {
-    std::erase_if(worker.known_segments, [&](std::uint64_t id) {
-      return !arena_->exists(id) && !worker.leases.contains(id) && send(id, 0, {});
-    });
-  }
+  if (worker.known_segments.size() >= worker.known_segments_limit) forget_segments(worker);
   const int fd = segment.fd().get();
-  if (!send(segment.id(), segment.size(), {&fd, 1})) return false;
+  if (!send_segment(worker, {segment.id(), segment.size()}, {&fd, 1})) {
+    worker.channel().read_segments.store(1, std::memory_order_seq_cst);
+    worker.ring();
+    return false;
+  }
   worker.known_segments.insert(segment.id());
   return true;
+}
+
+/// Tells it of those that are gone before there are too many. A segment that one of its tasks still names is not gone:
+/// that task may not have begun, or may be looking at it now.
+void Engine::forget_segments(Worker& worker) {
+  std::unordered_set<std::uint64_t> named;
+  for (std::uint64_t ticket = worker.head; ticket != worker.tail; ++ticket) {
+    const TaskRef& task = worker.task(ticket);
+    if (!task) continue;
+    if (task->payload.segment() != nullptr) named.insert(task->payload.segment()->id());
+    if (task->extra_ == nullptr) continue;
+    for (const Buffer& buffer : task->extra_->argument_buffers) named.insert(buffer.segment()->id());
+  }
+  std::erase_if(worker.known_segments, [&](std::uint64_t id) {
+    return !arena_->exists(id) && !worker.leases.contains(id) && !named.contains(id) &&
+           send_segment(worker, {id, 0}, {});
+  });
+  worker.known_segments_limit = std::max<std::size_t>(32, 2 * worker.known_segments.size());
 }
 
 void Engine::ring_doorbells() {
@@ -161,6 +184,13 @@ std::size_t Engine::recall_from(Worker& donor) {
     queue_.push_front(std::move(task));
   }
   return recalled;
+}
+
+void Engine::drop_unbegun() {
+  for (Worker* worker : active_)
+    while (recall_from(*worker) != 0) {
+    }
+  while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
 }
 
 }  // namespace hotspare::detail

@@ -12,10 +12,20 @@ namespace hotspare::detail {
 using shm::SlotState;
 using shm::SlotWord;
 
+namespace {
+
+constexpr std::size_t copied_result = 256 * 1024;
+
+}  // namespace
+
 std::size_t Engine::harvest_all() {
   std::size_t harvested = 0;
-  // By index: a worker that wrote nonsense is condemned, and leaves the list, while we walk it.
-  for (std::size_t i = 0; i < active_.size(); ++i) harvested += harvest(*active_[i]);
+  // One that wrote nonsense or has run its tasks leaves the list while we walk it, and the next one moves up.
+  for (std::size_t i = 0; i < active_.size();) {
+    Worker* const worker = active_[i];
+    harvested += harvest(*worker);
+    if (i < active_.size() && active_[i] == worker) ++i;
+  }
   return harvested;
 }
 
@@ -46,7 +56,9 @@ std::size_t Engine::harvest(Worker& worker) {
     }
     free_slot(worker);
   }
-  if (!nonsense.empty() && worker.state != workers::State::condemned) {
+  if (!nonsense.empty()) {
+    // Condemning it harvests first, and finds the same nonsense again.
+    if (worker.evidence.ended_by != death::EndedBy::nobody) return harvested;
     worker.evidence.protocol_error = nonsense;
     end_worker(worker, death::EndedBy::protocol);
     return harvested;
@@ -68,9 +80,13 @@ bool Engine::take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::
     return false;
   }
   const std::size_t large = task.payload.segment() != nullptr ? task.payload.segment()->size() : 0;
+  const std::size_t segments = large != 0 ? 1 : 0;
   const bool taken = take_payload(worker, at, attachments, task, nonsense);
-  if (taken) payload_bytes_ -= large;  // the arguments made room for the result
-  if (box_end >= worker.outbox_freed && box_end - worker.outbox_freed <= shm::box_bytes) {
+  if (taken) {  // the arguments made room for the result
+    payload_bytes_ -= large;
+    payload_segments_ -= segments;
+  }
+  if (box_end > worker.outbox_freed && box_end - worker.outbox_freed <= shm::box_bytes) {
     worker.outbox_freed = box_end;
     worker.channel().outbox_freed.store(box_end, std::memory_order_seq_cst);
     worker.ring();
@@ -92,9 +108,13 @@ bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_
     if (lease == worker.leases.end() || outside(lease->second->size())) return false;
     const std::byte* data = lease->second->data();
     if (!take_attachments(worker, {data + at.size, ids}, task, nonsense)) return false;
-    SegmentRef segment = std::move(lease->second);
+    // Of a middling result a copy is kept: each segment holds a descriptor, and results may wait in their thousands.
+    if (at.size <= copied_result) {
+      task.payload.assign({data, at.size});
+    } else {
+      task.payload.adopt(std::move(lease->second), at.size);
+    }
     worker.leases.erase(lease);
-    task.payload.adopt(std::move(segment), at.size);
   } else {
     const bool in_slot = at.place == shm::Place::slot;
     if (!in_slot && (at.place != shm::Place::box || at.at > shm::box_bytes)) return false;
@@ -141,14 +161,15 @@ void Engine::serve_lease(Worker& worker) {
   const std::uint64_t request = channel.lease_request.load(std::memory_order_acquire);
   if (request == worker.lease_served) return;
   auto segment = arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
-  // A full socket means that the worker is not reading what it was sent; without the descriptor it has no memory.
-  if (segment && announce(worker, **segment)) {
+  if (segment && !announce(worker, **segment)) return;  // served when it has read what it was sent
+  if (segment) {
     channel.lease_segment = (*segment)->id();
     channel.lease_size = (*segment)->size();
     const std::uint64_t id = (*segment)->id();
     worker.leases[id] = std::move(*segment);
   } else {
     channel.lease_segment = 0;
+    channel.lease_size = static_cast<std::uint64_t>(segment.failure().code);
   }
   worker.lease_served = request;
   channel.lease_granted.store(request, std::memory_order_seq_cst);
@@ -167,10 +188,13 @@ void Engine::note_progress(Worker& worker, std::size_t harvested) {
       std::clamp<std::int64_t>(ahead_ns / each, 2, static_cast<std::int64_t>(shm::slot_count)));
 }
 
-bool Engine::anything_to_harvest(const std::vector<std::pair<shm::Channel*, std::uint64_t>>& heads) const {
-  return std::any_of(heads.begin(), heads.end(), [](const auto& head) {
-    const SlotWord word = shm::unpack(head.first->slot(head.second).word.load(std::memory_order_seq_cst));
-    return word.ticket == head.second && word.state == SlotState::done;
+bool Engine::anything_to_harvest(const std::vector<Head>& heads) const {
+  return std::any_of(heads.begin(), heads.end(), [](const Head& head) {
+    const SlotWord word = shm::unpack(head.channel->slot(head.ticket).word.load(std::memory_order_seq_cst));
+    if (word.ticket == head.ticket && word.state == SlotState::done) return true;
+    // While it has not read, there is nothing that could be done for it.
+    if (head.told_to_read) return head.channel->read_segments.load(std::memory_order_seq_cst) == 0;
+    return head.channel->lease_request.load(std::memory_order_seq_cst) != head.lease_served;
   });
 }
 

@@ -15,7 +15,10 @@ void Engine::settle(TaskRef task, Ending ending) {
     case Ending::pending: HS_CHECK(false);
   }
   if (ending != Ending::value && ending != Ending::raised) {
-    if (task->payload.segment() != nullptr) payload_bytes_ -= task->payload.segment()->size();
+    if (task->payload.segment() != nullptr) {
+      payload_bytes_ -= task->payload.segment()->size();
+      --payload_segments_;
+    }
     task->payload.clear();
   }
   --unsettled_;
@@ -44,14 +47,17 @@ void Engine::refuse(TaskRef task, std::exception_ptr why) {
 }
 
 void Engine::wake_waiters(const void* key) {
-  for (Waiter* waiter : waiters_) {
-    if (waiter->key != key) continue;
-    waiter->called.store(1, std::memory_order_release);
-    if (waiter == leader_) {
-      wake_leader();
-    } else {
-      os::futex_wake(waiter->called, 1, os::FutexScope::process);
-    }
+  for (Waiter* waiter : waiters_)
+    if (waiter->key == key) call_waiter(*waiter);
+}
+
+void Engine::call_waiter(Waiter& waiter) {
+  // SYNC POINT leader-called: before the look at its wish, as it looks at this after it has stored the wish.
+  waiter.called.store(1, std::memory_order_seq_cst);
+  if (&waiter == leader_) {
+    wake_leader();
+  } else {
+    os::futex_wake(waiter.called, 1, os::FutexScope::process);
   }
 }
 

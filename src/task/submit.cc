@@ -37,7 +37,8 @@ void Engine::submit(const TaskRef& task, ArgumentBuffers* buffers) {
   Lock lock(mutex_);
   const auto no_room = [&] {
     return (options_.queue_limit != 0 && queue_.size() >= options_.queue_limit) ||
-           (large_bytes != 0 && payload_bytes_ != 0 && payload_bytes_ + large_bytes > payload_limit_);
+           (large_bytes != 0 && payload_bytes_ != 0 &&
+            (payload_bytes_ + large_bytes > payload_limit_ || payload_segments_ >= most_payload_segments_));
   };
   if (no_room()) {
     if (options_.when_full == WhenFull::refuse || callbacks_.is_current())
@@ -51,6 +52,7 @@ void Engine::submit(const TaskRef& task, ArgumentBuffers* buffers) {
   if (closing_) throw PoolClosed("pool \"" + options_.name + "\" takes no more tasks: it was shut down");
   task->id = ++last_task_id_;
   payload_bytes_ += large_bytes;
+  payload_segments_ += large_bytes != 0 ? 1 : 0;
   ++counts_.submitted;
   ++unsettled_;
   queue_.push_back(task);

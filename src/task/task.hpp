@@ -5,7 +5,9 @@
 
 #include <hotspare/detail/task_ref.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,7 +61,12 @@ class Task final : public Attachments {
     return *extra_;
   }
   bool settled() const { return ending.load(std::memory_order_acquire) != 0; }
-  std::int64_t timeout_ns() const { return extra_ == nullptr ? 0 : extra_->options.timeout.count(); }
+  /// 0: none. One that is over before it begins ends the task at once; 100 years are as good as more, and can be added.
+  std::int64_t timeout_ns() const {
+    constexpr std::int64_t longest = std::chrono::nanoseconds(std::chrono::hours(24 * 36'500)).count();
+    const std::int64_t wanted = extra_ == nullptr ? 0 : extra_->options.timeout.count();
+    return wanted == 0 ? 0 : std::clamp<std::int64_t>(wanted, 1, longest);
+  }
   std::size_t memory_limit() const { return extra_ == nullptr ? 0 : extra_->options.memory_limit; }
 
   // As the attachments of its own result.

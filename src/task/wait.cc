@@ -31,10 +31,15 @@ bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std
   return ready();
 }
 
+Engine::Head Engine::head_of(const Worker& worker) {
+  shm::Channel& channel = worker.channel();
+  return {&channel, worker.head, worker.lease_served, channel.read_segments.load(std::memory_order_relaxed) != 0};
+}
+
 void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns) {
   leader_ = &me;
   wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
-  std::vector<std::pair<shm::Channel*, std::uint64_t>> heads;
+  std::vector<Head> heads;
   for (;;) {
     me.called.store(0, std::memory_order_relaxed);
     harvest_all();
@@ -43,8 +48,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     const std::int64_t now = os::monotonic_ns();
     if (ready() || closed_ || (deadline_ns >= 0 && now >= deadline_ns)) break;
     heads.clear();
-    for (Worker* worker : active_)
-      if (worker->outstanding() != 0) heads.emplace_back(&worker->channel(), worker->head);
+    for (Worker* worker : active_) heads.push_back(head_of(*worker));
     std::int64_t until = deadline_ns;
     if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
     lock.unlock();
@@ -74,6 +78,7 @@ void Engine::pass_leadership() {
   // What was committed before that wish was not rung for.
   harvest_all();
   pump();
+  if (relook_) nudge_listener(*listeners_.front());
 }
 
 bool wait(const TaskRef& task, std::chrono::nanoseconds timeout) {

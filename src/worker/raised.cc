@@ -79,9 +79,19 @@ const std::array simple{
 };
 enum Special : std::uint32_t { other = 1000, system_error, filesystem_error, ios_failure, regex_error };
 
-void fill_code(Wire& wire, const std::error_code& code) {
+/// Categories are told apart by address, so only those that every program has can be found again.
+const std::error_category* category_called(const std::string& name) {
+  for (const auto* category :
+       {&std::generic_category(), &std::system_category(), &std::iostream_category(), &std::future_category()})
+    if (name == category->name()) return category;
+  return nullptr;
+}
+
+/// False: its number would mean another error to the host.
+bool fill_code(Wire& wire, const std::error_code& code) {
   wire.code = code.value();
   wire.category = code.category().name();
+  return category_called(wire.category) != nullptr;
 }
 
 void fill(Wire& wire, const std::exception& error) {
@@ -92,30 +102,23 @@ void fill(Wire& wire, const std::exception& error) {
   }
   if (wire.kind != other) return;
   if (type == typeid(std::system_error)) {
-    wire.kind = system_error;
-    fill_code(wire, static_cast<const std::system_error&>(error).code());
+    if (fill_code(wire, static_cast<const std::system_error&>(error).code())) wire.kind = system_error;
   } else if (type == typeid(std::ios_base::failure)) {
-    wire.kind = ios_failure;
-    fill_code(wire, dynamic_cast<const std::ios_base::failure&>(error).code());
+    if (fill_code(wire, dynamic_cast<const std::ios_base::failure&>(error).code())) wire.kind = ios_failure;
   } else if (type == typeid(std::regex_error)) {
     wire.kind = regex_error;
     wire.code = static_cast<const std::regex_error&>(error).code();
   } else if (type == typeid(std::filesystem::filesystem_error)) {
-    wire.kind = filesystem_error;
     const auto& failure = static_cast<const std::filesystem::filesystem_error&>(error);
-    fill_code(wire, failure.code());
+    if (fill_code(wire, failure.code())) wire.kind = filesystem_error;
     wire.path1 = failure.path1();
     wire.path2 = failure.path2();
   }
 }
 
 std::error_code code_of(const Wire& wire) {
-  // Categories are told apart by address, so only those that every program has can be found again.
-  for (const auto* category :
-       {&std::generic_category(), &std::system_category(), &std::iostream_category(), &std::future_category()}) {
-    if (wire.category == category->name()) return {wire.code, *category};
-  }
-  return {wire.code, std::generic_category()};
+  const std::error_category* const category = category_called(wire.category);
+  return {wire.code, category != nullptr ? *category : std::generic_category()};
 }
 
 /// what() of these is "<prefix>: <text of the code>"; their constructors add the text again.

@@ -44,6 +44,7 @@ void TaskRunner::run(shm::TaskSlot& slot) {
   result_ = {};
   result_box_end_ = outbox_filled_;
   attachments_.clear();
+  fetched_.clear();
   // Read now: the result is written over the same fields.
   const shm::PayloadAt given = slot.arguments;
   if (slot.timed) slot.begun_at.store(os::monotonic_ns(), std::memory_order_release);
@@ -132,6 +133,8 @@ std::byte* TaskRunner::room_in_outbox(std::size_t bytes) {
 std::uint64_t TaskRunner::attach(const Buffer& buffer) {
   detail::Segment* segment = buffer.segment();
   if (segment == nullptr) return 0;
+  if (!segments_.leased(segment->id()) && std::find(fetched_.begin(), fetched_.end(), segment->id()) == fetched_.end())
+    throw PayloadError("a Buffer of an earlier task cannot be returned: it is the host's. Copy it into a new one");
   // write_value may run twice (measure, write): the same Buffer is attached once.
   if (std::find(attachments_.begin(), attachments_.end(), segment->id()) == attachments_.end()) {
     attachments_.push_back(segment->id());
@@ -141,7 +144,9 @@ std::uint64_t TaskRunner::attach(const Buffer& buffer) {
 }
 
 Buffer TaskRunner::fetch(std::uint64_t handle, std::uint64_t size) {
-  return handle == 0 ? Buffer() : segments_.buffer(handle, static_cast<std::size_t>(size));
+  if (handle == 0) return {};
+  fetched_.push_back(handle);
+  return segments_.buffer(handle, static_cast<std::size_t>(size));
 }
 
 void TaskRunner::committed() {

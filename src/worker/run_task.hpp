@@ -37,6 +37,7 @@ class TaskRunner final : public detail::TaskContext {
   std::uint64_t result_box_end_ = 0;
   detail::SegmentRef result_segment_;
   std::vector<std::uint64_t> attachments_;  ///< Ids of the segments that the result refers to.
+  std::vector<std::uint64_t> fetched_;      ///< Ids of the segments among the arguments.
   std::vector<detail::SegmentRef> kept_;    ///< The same, kept alive until the commit.
 };
 

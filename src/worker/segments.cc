@@ -10,11 +10,19 @@
 
 #include <algorithm>
 #include <new>
+#include <string>
+#include <system_error>
 
 namespace hotspare::worker {
 namespace {
 
 Segments* of_this_worker = nullptr;
+
+[[noreturn]] void refuse_lease(std::size_t size, int code) {
+  if (code == ENOMEM) throw std::bad_alloc();
+  throw PayloadError("the host has no shared memory for a result of " + std::to_string(size) +
+                     " bytes: " + std::generic_category().message(code));
+}
 
 }  // namespace
 
@@ -32,40 +40,61 @@ Segments::Known& Segments::wait_for(std::uint64_t segment) {
     auto received = os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::yes);
     if (!received || received->size != sizeof message)
       throw PayloadError("shared memory for this task cannot be had: the worker's descriptors were closed");
-    if (received->fds.empty()) {
-      known_.erase(message.segment);
-    } else {
-      known_[message.segment] = Known{std::move(received->fds[0]), message.size, {}, {}};
-    }
+    note(message, received->fds);
   }
 }
 
-std::byte* Segments::map(Known& known, os::Access access) {
-  os::Mapping& mapping = access == os::Access::read ? known.read : known.write;
-  if (mapping.data() == nullptr) {
-    auto made = os::Mapping::of(known.fd, known.size, access, os::OnFork::drop);
-    if (!made) throw PayloadError(made.failure().text());
-    mapping = std::move(*made);
+void Segments::note(const SegmentMessage& message, std::vector<os::Fd>& fds) {
+  if (fds.empty()) {
+    known_.erase(message.segment);
+  } else {
+    known_[message.segment] = Known{std::move(fds[0]), message.size, {}, {}};
   }
-  return mapping.data();
+}
+
+void Segments::read_announced() {
+  std::lock_guard lock(mutex_);
+  for (;;) {
+    SegmentMessage message;
+    auto received = os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::no);
+    if (!received || received->size != sizeof message) break;
+    note(message, received->fds);
+  }
+  state.channel->read_segments.store(0, std::memory_order_seq_cst);
+  ring_host();
+}
+
+os::Mapping Segments::map(const Known& known, os::Access access) {
+  auto made = os::Mapping::of(known.fd, known.size, access, os::OnFork::drop);
+  if (!made) throw PayloadError(made.failure().text());
+  return std::move(*made);
+}
+
+std::byte* Segments::map_to_read(Known& known) {
+  if (known.read == nullptr) {
+    auto made = std::make_shared<ReadMapping>();
+    made->mapping = map(known, os::Access::read);
+    known.read = std::move(made);
+  }
+  return known.read->mapping.data();
 }
 
 const std::byte* Segments::view(std::uint64_t segment, std::size_t size) {
   std::lock_guard lock(mutex_);
   Known& known = wait_for(segment);
   if (size > known.size) throw PayloadError("payload is larger than its segment");
-  return map(known, os::Access::read);
+  return map_to_read(known);
 }
 
 Buffer Segments::buffer(std::uint64_t segment, std::size_t size) {
   std::lock_guard lock(mutex_);
   Known& known = wait_for(segment);
   if (size > known.size) throw PayloadError("Buffer is larger than its segment");
-  static_cast<void>(map(known, os::Access::read));
+  std::byte* const data = map_to_read(known);
   // A mapping of its own for each handle would be unmapped with it; the one that is kept serves all.
   auto* view = new detail::Segment(segment, known.size, os::Fd(), os::Mapping());
-  view->lend(nullptr);
-  return {view, known.read.data(), size};
+  view->lend(known.read);
+  return {view, data, size};
 }
 
 std::uint64_t Segments::request(std::size_t size) {
@@ -81,6 +110,10 @@ std::uint64_t Segments::request(std::size_t size) {
     channel.asleep.store(1, std::memory_order_seq_cst);
     // SYNC POINT lease-grant: released by Engine::serve_lease.
     if (channel.lease_granted.load(std::memory_order_acquire) == number) break;
+    if (channel.read_segments.load(std::memory_order_seq_cst) != 0) {
+      read_announced();
+      continue;
+    }
     os::futex_wait(channel.bell, bell, os::FutexScope::shared);
   }
   channel.asleep.store(0, std::memory_order_relaxed);
@@ -100,15 +133,20 @@ detail::SegmentRef Segments::lease(std::size_t size) {
     return detail::SegmentRef(segment);
   }
   const std::uint64_t id = request(size);
-  if (id == 0) throw std::bad_alloc();
+  if (id == 0) refuse_lease(size, static_cast<int>(state.channel->lease_size));
   Known& known = wait_for(id);
-  map(known, os::Access::read_write);
+  if (known.write.data() == nullptr) known.write = map(known, os::Access::read_write);
   reach(CrashPoint::with_lease);
   auto made = std::make_unique<detail::Segment>(id, known.size, os::Fd(), std::move(known.write));
   detail::Segment* segment = made.get();
   leased_[id] = std::move(made);
   segment->lend(shared_from_this());
   return detail::SegmentRef(segment);
+}
+
+bool Segments::leased(std::uint64_t segment) {
+  std::lock_guard lock(mutex_);
+  return leased_.contains(segment);
 }
 
 void Segments::hand_over(std::uint64_t segment) {

@@ -35,17 +35,29 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   /// The host takes it over together with a result.
   void hand_over(std::uint64_t segment);
 
+  /// Takes in what the host has announced. Does not wait.
+  void read_announced();
+  /// Whether the task may still give it away: leased, and not handed over yet.
+  bool leased(std::uint64_t segment);
+
   void take_back(detail::Segment* segment) noexcept override;
 
  private:
+  /// Shared with the Buffers over it: a task may keep one longer than the host lets us know the segment.
+  struct ReadMapping : detail::SegmentHome {
+    os::Mapping mapping;
+    void take_back(detail::Segment* view) noexcept override { delete view; }
+  };
   struct Known {
     os::Fd fd;
     std::size_t size = 0;
-    os::Mapping read;
+    std::shared_ptr<ReadMapping> read;
     os::Mapping write;
   };
   Known& wait_for(std::uint64_t segment);
-  std::byte* map(Known& known, os::Access access);
+  void note(const SegmentMessage& message, std::vector<os::Fd>& fds);
+  static os::Mapping map(const Known& known, os::Access access);
+  static std::byte* map_to_read(Known& known);
   std::uint64_t request(std::size_t size);
   void keep_mapping(detail::Segment& segment);
 

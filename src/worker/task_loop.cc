@@ -26,6 +26,8 @@ Look look_at(std::uint64_t ticket) {
   // SYNC POINT task-handed: released by Engine::hand_over.
   std::uint64_t bits = slot.word.load(std::memory_order_acquire);
   if (bits == shm::pack({ticket, SlotState::recalled})) return Look::skipped;
+  // Recalled and freed before we came by, and the slot used again: only a ticket that never ran can be overtaken.
+  if (shm::unpack(bits).ticket > ticket) return Look::skipped;
   if (bits != shm::pack({ticket, SlotState::queued})) return Look::nothing;
   if (slot.word.compare_exchange_strong(bits, shm::pack({ticket, SlotState::running}), std::memory_order_seq_cst))
     return Look::begun;
@@ -33,11 +35,11 @@ Look look_at(std::uint64_t ticket) {
 }
 
 /// Waits until there may be something at this ticket; false when the host orders to leave.
-bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin) {
+bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin, Segments& segments) {
   shm::Channel& channel = *state.channel;
   const auto present = [&] {
     const SlotWord word = shm::unpack(channel.slot(ticket).word.load(std::memory_order_acquire));
-    return word.ticket == ticket && word.state != SlotState::empty;
+    return word.ticket >= ticket && word.state != SlotState::empty;
   };
   const auto told_to_leave = [&] { return channel.order.load(std::memory_order_acquire) == shm::Order::leave; };
   if (spin.spin_until([&] { return present() || told_to_leave(); })) return present();
@@ -46,6 +48,10 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin) {
     channel.asleep.store(1, std::memory_order_seq_cst);
     // SYNC POINT worker-doorbell: this look after the store, the host's look at `asleep` after its own store.
     if (present() || told_to_leave()) break;
+    if (channel.read_segments.load(std::memory_order_seq_cst) != 0) {
+      segments.read_announced();
+      continue;
+    }
     reach(CrashPoint::before_sleep);
     os::futex_wait(channel.bell, bell, os::FutexScope::shared);
   }
@@ -55,6 +61,21 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin) {
 
 bool next_is_there(std::uint64_t ticket) {
   return state.channel->slot(ticket).word.load(std::memory_order_relaxed) == shm::pack({ticket, SlotState::queued});
+}
+
+/// Tells whoever listens that something is committed. A caller that submits and then waits is often just about to look
+/// itself: a few µs of patience save the listener's wake, which costs both sides more. Never longer than that.
+void tell_host(std::uint64_t next_ticket, bool has_other_core) {
+  constexpr std::int64_t patience_ns = 4'000;
+  const auto nobody_is_coming = [&] {
+    return state.wishes->caller.load(std::memory_order_relaxed) == 0 &&
+           state.wishes->listener.load(std::memory_order_relaxed) == shm::Ring::always && !next_is_there(next_ticket);
+  };
+  if (has_other_core) {
+    const std::int64_t start = os::monotonic_ns();
+    while (nobody_is_coming() && os::monotonic_ns() - start < patience_ns) os::cpu_relax();
+  }
+  ring_host_for_result(!next_is_there(next_ticket));
 }
 
 /// False: the attempt was condemned meanwhile, its result does not count.
@@ -68,13 +89,14 @@ bool commit(shm::TaskSlot& slot, std::uint64_t ticket) {
 
 void run_tasks(Segments& segments) {
   TaskRunner runner(segments);
-  shm::SpinBudget spin(os::usable_cpus() > 1);
+  const bool has_other_core = os::usable_cpus() > 1;
+  shm::SpinBudget spin(has_other_core);
   // Tickets start at 1: a fresh channel's zeroed words mean no ticket.
   for (std::uint64_t ticket = 1;;) {
     reach(CrashPoint::between_tasks);
     switch (look_at(ticket)) {
       case Look::nothing:
-        if (!wait_for(ticket, spin)) {
+        if (!wait_for(ticket, spin, segments)) {
           reach(CrashPoint::before_leave);
           return;
         }
@@ -91,7 +113,7 @@ void run_tasks(Segments& segments) {
         runner.committed();
         reach(CrashPoint::after_commit);
         ++ticket;
-        ring_host_for_result(!next_is_there(ticket));
+        tell_host(ticket, has_other_core);
         break;
       }
     }

@@ -18,10 +18,20 @@ constexpr std::size_t most_asked = 16;
 }  // namespace
 
 void Engine::refill() {
-  if (closing_ || !broken_.empty() || !zygote_.ready) return;
+  if (finishing() || !broken_.empty() || !zygote_.ready) return;
   const auto present = static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
   for (std::size_t n = workers::refill(wanted_workers_, present, asked_, most_asked); n > 0; --n) ask_worker();
+}
+
+/// After a death with a spare at hand: the spare has just been woken, and a fork now would compete with it for a core. A
+/// pool that is short of workers asks at once.
+void Engine::refill_soon() {
+  constexpr std::int64_t later_ns = 1'000'000;
+  if (active_.size() < options_.workers || finishing()) return refill();
+  if (refill_at_ != 0) return;
+  refill_at_ = os::monotonic_ns() + later_ns;
+  arm_timer();
 }
 
 void Engine::ask_worker() {
@@ -74,7 +84,7 @@ void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd) {
       poller_->watch_hang_up(worker.ties.lifeline.ours, supervisor::tag(supervisor::Tag::worker_lifeline, id)));
   static_cast<void>(poller_->watch(worker.ties.stderr_pipe.ours, supervisor::tag(supervisor::Tag::worker_stderr, id)));
   roster_changed(worker);
-  if (closing_) retire(worker);
+  if (finishing()) retire(worker);
   note_ready(worker);
   refill();
 }
@@ -103,6 +113,8 @@ void Engine::promote() {
     spares_.erase(spares_.begin());
     spare.step(workers::Event::promoted);
     active_.push_back(&spare);
+    // The leader looks at the workers it knew when it last held the mutex.
+    if (leader_ != nullptr) call_waiter(*leader_);
   }
   pump();
 }
@@ -122,7 +134,7 @@ void Engine::retire(Worker& worker) {
     worker.evidence.ended_by = death::EndedBy::shutdown;
     os::signal_process(worker.pidfd, SIGKILL);
   }
-  if (!closing_) {
+  if (!finishing()) {
     promote();
     refill();
   }

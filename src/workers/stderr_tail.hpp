@@ -26,7 +26,9 @@ class StderrTail {
   }
   std::vector<std::string> lines() const {
     std::vector<std::string> all(lines_.begin(), lines_.end());
-    if (!open_.empty()) all.push_back(open_);
+    if (open_.empty()) return all;
+    if (all.size() == most_lines) all.erase(all.begin());
+    all.push_back(open_);
     return all;
   }
 

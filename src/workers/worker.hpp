@@ -57,6 +57,7 @@ class Worker {
   bool doorbell_due = false;  ///< Something was handed over since it was last rung.
 
   std::unordered_set<std::uint64_t> known_segments;              ///< It has their descriptors.
+  std::size_t known_segments_limit = 32;                         ///< From so many on, those that are gone are looked for.
   std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
   std::uint64_t lease_served = 0;
 
