@@ -55,8 +55,10 @@ bool at_memory_limit(const Evidence& evidence) {
 void judge_signal_words(const Evidence& evidence, CrashReport& report) {
   report.cause = Cause::signal;
   report.evidence = "its signal handler noted it; " + kernel_says(evidence);
-  const bool fault = evidence.signal_code > 0 && (evidence.signal == SIGSEGV || evidence.signal == SIGBUS ||
-                                                  evidence.signal == SIGFPE || evidence.signal == SIGILL);
+  // SI_KERNEL: the processor did not say which address it was, and the kernel gives 0 (not canonical, on x86_64).
+  const bool fault = evidence.signal_code > 0 && evidence.signal_code != SI_KERNEL &&
+                     (evidence.signal == SIGSEGV || evidence.signal == SIGBUS || evidence.signal == SIGFPE ||
+                      evidence.signal == SIGILL);
   report.has_fault_address = fault;
   report.fault_address = fault ? evidence.address : 0;
   report.sender_pid = evidence.sender_pid;

@@ -58,12 +58,17 @@ bool is_fault(const siginfo_t& info) {
                               info.si_signo == SIGILL || info.si_signo == SIGTRAP);
 }
 
+/// Of the other codes below zero some have something else in that place: a timer its number.
+bool has_sender(const siginfo_t& info) {
+  return info.si_code == SI_USER || info.si_code == SI_QUEUE || info.si_code == SI_TKILL || info.si_code == SI_MESGQ;
+}
+
 void note_signal(int signal, const siginfo_t& info, const ucontext_t* context) noexcept {
   LastWords& words = state.channel->last_words;
   words.signal = signal;
   words.signal_code = info.si_code;
   if (is_fault(info)) words.address = reinterpret_cast<std::uint64_t>(info.si_addr);
-  if (info.si_code <= 0) words.sender_pid = info.si_pid;
+  if (has_sender(info)) words.sender_pid = info.si_pid;
   note_here();
   reach(CrashPoint::in_crash_handler);
   capture_here(context, words.stack);
