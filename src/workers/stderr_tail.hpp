@@ -25,7 +25,8 @@ class StderrTail {
     }
   }
   std::vector<std::string> lines() const {
-    std::vector<std::string> all(lines_.begin(), lines_.end());
+    const bool one_too_many = !open_.empty() && lines_.size() == most_lines;
+    std::vector<std::string> all(lines_.begin() + (one_too_many ? 1 : 0), lines_.end());
     if (!open_.empty()) all.push_back(open_);
     return all;
   }
