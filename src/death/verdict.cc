@@ -67,8 +67,9 @@ void judge_signal_words(const Evidence& evidence, CrashReport& report) {
     report.evidence = "the fault lies at the end of the thread's stack; " + kernel_says(evidence);
   } else if (at_memory_limit(evidence)) {
     report.cause = Cause::memory_limit;
-    report.evidence = "it crashed with " + std::to_string(evidence.data_bytes >> 20) + " MB in use under a limit of " +
-                      std::to_string(evidence.data_limit >> 20) + " MB: an allocation that failed is the likely reason";
+    report.evidence = "it crashed when its task had added " + std::to_string(evidence.data_bytes >> 20) +
+                      " MB under a limit of " + std::to_string(evidence.data_limit >> 20) +
+                      " MB: an allocation that failed is the likely reason";
   }
 }
 

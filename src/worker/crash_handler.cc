@@ -43,8 +43,11 @@ void copy_text(const char* text) noexcept {
 void note_here() noexcept {
   LastWords& words = state.channel->last_words;
   words.thread_id = os::own_thread_id();
-  words.data_bytes = os::data_in_use();
   words.data_limit = state.memory_limit.load(std::memory_order_relaxed);
+  if (words.data_limit == 0) return;
+  const std::uint64_t before = state.memory_before.load(std::memory_order_relaxed);
+  const std::uint64_t now = os::data_in_use();
+  words.data_bytes = now > before ? now - before : 0;
 }
 
 void note_stack_here() noexcept {
