@@ -1,5 +1,7 @@
 #include "death/verdict.hpp"
 
+#include "death/stack_image.hpp"
+
 #include <csignal>
 #include <string>
 #include <sys/wait.h>
@@ -77,7 +79,6 @@ bool judge_last_words(const Evidence& evidence, CrashReport& report) {
   report.signal = evidence.signal;
   report.signal_code = evidence.signal_code;
   report.thread_id = evidence.thread_id;
-  report.detail = evidence.detail;
   switch (evidence.words) {
     case LastWordsKind::none:
     case LastWordsKind::fenced: return false;
@@ -142,9 +143,11 @@ void judge(const Evidence& evidence, CrashReport& report) {
   report.peak_rss_bytes = evidence.exit.peak_rss_bytes;
   report.cpu_time = std::chrono::microseconds(evidence.exit.cpu_us);
   report.stack_image = evidence.stack;
+  report.detail = evidence.detail;
   if (judge_our_own(evidence, report)) {
     if (evidence.exit.known && WIFSIGNALED(evidence.exit.wait_status))
       report.signal = WTERMSIG(evidence.exit.wait_status);
+    if (evidence.stack != nullptr) report.thread_id = evidence.stack->thread_id;
     return;
   }
   if (!judge_last_words(evidence, report)) judge_exit_status(evidence, report);
