@@ -40,6 +40,12 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
           "it closed its lifeline (all its descriptors?) while it lived, so it was killed: nothing "
           "would have ended it with its host";
       return true;
+    case EndedBy::exec:
+      report.cause = Cause::lifeline_closed;
+      report.evidence =
+          "it became another program (exec), which closed its lifeline, so it was killed: nothing would have "
+          "ended it with its host";
+      return true;
     case EndedBy::protocol:
       report.cause = Cause::protocol;
       report.evidence = "it wrote nonsense into its channel, so it was killed: " + evidence.protocol_error;
