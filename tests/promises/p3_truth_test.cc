@@ -232,6 +232,20 @@ TEST_F(P3Truth, StackOverflow) {
   EXPECT_TRUE(stack_has(report, "recurses"));
 }
 
+TEST_F(P3Truth, StackOverflowInAnotherThread) {
+  // Without an alternate stack of its own the kernel can call no handler: SIGSEGV is all that is known.
+  const CrashReport report = death_in([] { std::thread([] { sink = recurses(1); }).join(); });
+  EXPECT_EQ(report.signal, SIGSEGV);
+  EXPECT_TRUE(report.cause == Cause::signal || report.cause == Cause::stack_overflow) << report.text();
+}
+
+TEST_F(P3Truth, TheMainThreadLeavesByPthreadExit) {
+  // Its unwinding cannot pass the worker's own frames; glibc says so and aborts.
+  const CrashReport report = death_in([] { ::pthread_exit(nullptr); });
+  EXPECT_TRUE(report.cause == Cause::signal || report.cause == Cause::terminated) << report.text();
+  EXPECT_EQ(report.signal, SIGABRT) << report.text();
+}
+
 TEST_F(P3Truth, SignalsFromOutside) {
   const CrashReport report = death_by(SIGTERM);
   expect_signal(report, SIGTERM);
@@ -468,7 +482,8 @@ TEST_F(P3Truth, ClosesAllDescriptorsAndReturns) {
     ASSERT_NE(outcome.report(), nullptr);
     EXPECT_EQ(outcome.report()->cause, Cause::lifeline_closed);
   }
-  while (pool_.stats().deaths == 0) pool_.submit([] {}).get();
+  // Whichever task that worker runs when it is ended may die with it.
+  while (pool_.stats().deaths == 0) pool_.submit([] {}).wait();
   EXPECT_EQ(pool_.stats().deaths, 1u);
 }
 

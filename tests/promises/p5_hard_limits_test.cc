@@ -85,7 +85,7 @@ class P5Deadline : public OneDeath, public ::testing::WithParamInterface<Hang> {
 
 TEST_P(P5Deadline, HoldsAndTheStackIsTakenFirst) {
   if (sanitized() && GetParam().task == holds_mallocs_lock) GTEST_SKIP() << "the sanitizer has an allocator of its own";
-  options_.timeout = milliseconds(100);
+  options_.timeout = milliseconds(300);  // enough to come into the function on a busy machine
   const CrashReport report = death_in(GetParam().task);
   EXPECT_EQ(report.cause, Cause::deadline) << report.text();
   EXPECT_EQ(report.signal, SIGKILL);
