@@ -26,7 +26,10 @@ void Engine::notice_death(Worker& worker) {
   condemn(worker);
   // The robust futex speaks for the main thread only: should others live on, they end now. A worker that left last
   // words is dying by itself, and its exit status says of what.
-  if (worker.life_lost() && !leaving) os::signal_process(worker.pidfd, SIGKILL);
+  if (!worker.life_lost() || leaving) return;
+  // An exec marks the robust futex, too. The verdict must not take our SIGKILL for one from outside.
+  if (os::runs(worker.pid)) worker.evidence.ended_by = death::EndedBy::exec;
+  os::signal_process(worker.pidfd, SIGKILL);
 }
 
 /// We end it ourselves, for a reason of ours. What it was running is already fenced off by the caller, or is now.

@@ -22,7 +22,7 @@ std::string at_fault(const CrashReport& report) {
 
 std::string died_of_signal(const CrashReport& report) {
   const std::string signal = death::signal_name(report.signal);
-  if (report.sender_pid != 0) {
+  if (report.sender_pid != 0 && report.sender_pid != report.pid) {
     return "was killed by " + signal + " that process " + std::to_string(report.sender_pid) + " sent";
   }
   return "died of " + signal + at_fault(report);

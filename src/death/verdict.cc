@@ -1,5 +1,7 @@
 #include "death/verdict.hpp"
 
+#include "death/stack_image.hpp"
+
 #include <csignal>
 #include <string>
 #include <sys/wait.h>
@@ -38,6 +40,12 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
           "it closed its lifeline (all its descriptors?) while it lived, so it was killed: nothing "
           "would have ended it with its host";
       return true;
+    case EndedBy::exec:
+      report.cause = Cause::lifeline_closed;
+      report.evidence =
+          "it became another program (exec), which closed its lifeline, so it was killed: nothing would have "
+          "ended it with its host";
+      return true;
     case EndedBy::protocol:
       report.cause = Cause::protocol;
       report.evidence = "it wrote nonsense into its channel, so it was killed: " + evidence.protocol_error;
@@ -55,8 +63,10 @@ bool at_memory_limit(const Evidence& evidence) {
 void judge_signal_words(const Evidence& evidence, CrashReport& report) {
   report.cause = Cause::signal;
   report.evidence = "its signal handler noted it; " + kernel_says(evidence);
-  const bool fault = evidence.signal_code > 0 && (evidence.signal == SIGSEGV || evidence.signal == SIGBUS ||
-                                                  evidence.signal == SIGFPE || evidence.signal == SIGILL);
+  // SI_KERNEL: the processor did not say which address it was, and the kernel gives 0 (not canonical, on x86_64).
+  const bool fault = evidence.signal_code > 0 && evidence.signal_code != SI_KERNEL &&
+                     (evidence.signal == SIGSEGV || evidence.signal == SIGBUS || evidence.signal == SIGFPE ||
+                      evidence.signal == SIGILL);
   report.has_fault_address = fault;
   report.fault_address = fault ? evidence.address : 0;
   report.sender_pid = evidence.sender_pid;
@@ -65,8 +75,9 @@ void judge_signal_words(const Evidence& evidence, CrashReport& report) {
     report.evidence = "the fault lies at the end of the thread's stack; " + kernel_says(evidence);
   } else if (at_memory_limit(evidence)) {
     report.cause = Cause::memory_limit;
-    report.evidence = "it crashed with " + std::to_string(evidence.data_bytes >> 20) + " MB in use under a limit of " +
-                      std::to_string(evidence.data_limit >> 20) + " MB: an allocation that failed is the likely reason";
+    report.evidence = "it crashed when its task had added " + std::to_string(evidence.data_bytes >> 20) +
+                      " MB under a limit of " + std::to_string(evidence.data_limit >> 20) +
+                      " MB: an allocation that failed is the likely reason";
   }
 }
 
@@ -74,7 +85,6 @@ bool judge_last_words(const Evidence& evidence, CrashReport& report) {
   report.signal = evidence.signal;
   report.signal_code = evidence.signal_code;
   report.thread_id = evidence.thread_id;
-  report.detail = evidence.detail;
   switch (evidence.words) {
     case LastWordsKind::none:
     case LastWordsKind::fenced: return false;
@@ -139,9 +149,11 @@ void judge(const Evidence& evidence, CrashReport& report) {
   report.peak_rss_bytes = evidence.exit.peak_rss_bytes;
   report.cpu_time = std::chrono::microseconds(evidence.exit.cpu_us);
   report.stack_image = evidence.stack;
+  report.detail = evidence.detail;
   if (judge_our_own(evidence, report)) {
     if (evidence.exit.known && WIFSIGNALED(evidence.exit.wait_status))
       report.signal = WTERMSIG(evidence.exit.wait_status);
+    if (evidence.stack != nullptr) report.thread_id = evidence.stack->thread_id;
     return;
   }
   if (!judge_last_words(evidence, report)) judge_exit_status(evidence, report);

@@ -83,6 +83,19 @@ bool exited(const Fd& pidfd) noexcept {
   return ::poll(&state, 1, 0) == 1;
 }
 
+bool runs(pid_t pid) noexcept {
+  // stat: pid (name) state ppid pgrp session tty_nr tpgid flags. The name may hold anything, so from its end.
+  std::array<char, 512> text;
+  std::array<char, 32> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  if (read_small_file(path.data(), text.data(), text.size()) == 0) return false;
+  const char* name_end = std::strrchr(text.data(), ')');
+  unsigned flags = 0;
+  if (name_end == nullptr || std::sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1) return false;
+  constexpr unsigned exiting = 0x4;  // PF_EXITING, include/linux/sched.h
+  return (flags & exiting) == 0;
+}
+
 void wait_exit(const Fd& pidfd) noexcept {
   pollfd state{pidfd.get(), POLLIN, 0};
   retry([&] { return ::poll(&state, 1, -1); });

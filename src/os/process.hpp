@@ -35,6 +35,9 @@ ExitStatus reap_child(pid_t pid) noexcept;
 /// The exit status of somebody else's child, from its pidfd (Linux 6.15, only after it was reaped).
 ExitStatus exit_status_of(const Fd& pidfd) noexcept;
 bool exited(const Fd& pidfd) noexcept;
+/// Whether its main thread is neither gone nor on its way out, which the kernel says long before the process has exited.
+/// WARNING: only while nobody can have reaped it; afterwards the number may be another's.
+bool runs(pid_t pid) noexcept;
 /// Waits until the process has ended.
 void wait_exit(const Fd& pidfd) noexcept;
 

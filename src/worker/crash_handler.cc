@@ -43,8 +43,11 @@ void copy_text(const char* text) noexcept {
 void note_here() noexcept {
   LastWords& words = state.channel->last_words;
   words.thread_id = os::own_thread_id();
-  words.data_bytes = os::data_in_use();
   words.data_limit = state.memory_limit.load(std::memory_order_relaxed);
+  if (words.data_limit == 0) return;
+  const std::uint64_t before = state.memory_before.load(std::memory_order_relaxed);
+  const std::uint64_t now = os::data_in_use();
+  words.data_bytes = now > before ? now - before : 0;
 }
 
 void note_stack_here() noexcept {
@@ -58,12 +61,17 @@ bool is_fault(const siginfo_t& info) {
                               info.si_signo == SIGILL || info.si_signo == SIGTRAP);
 }
 
+/// Of the other codes below zero some have something else in that place: a timer its number.
+bool has_sender(const siginfo_t& info) {
+  return info.si_code == SI_USER || info.si_code == SI_QUEUE || info.si_code == SI_TKILL || info.si_code == SI_MESGQ;
+}
+
 void note_signal(int signal, const siginfo_t& info, const ucontext_t* context) noexcept {
   LastWords& words = state.channel->last_words;
   words.signal = signal;
   words.signal_code = info.si_code;
   if (is_fault(info)) words.address = reinterpret_cast<std::uint64_t>(info.si_addr);
-  if (info.si_code <= 0) words.sender_pid = info.si_pid;
+  if (has_sender(info)) words.sender_pid = info.si_pid;
   note_here();
   reach(CrashPoint::in_crash_handler);
   capture_here(context, words.stack);

@@ -21,6 +21,7 @@ class MemoryLimit {
  public:
   explicit MemoryLimit(std::uint64_t bytes) : bytes_(bytes) {
     if (bytes_ == 0) return;
+    state.memory_before.store(os::data_in_use(), std::memory_order_relaxed);
     state.memory_limit.store(bytes_, std::memory_order_relaxed);
     saved_ = os::limit_data(bytes_);
   }

@@ -121,6 +121,7 @@ void Engine::promote() {
 
 /// It leaves when it has finished what it has; a worker without tasks is ended at once.
 void Engine::retire(Worker& worker) {
+  note_ready(worker);  // one that is through with its initializer leaves by itself
   if (!worker.can(workers::Event::retired)) return;
   const bool starting = worker.state == workers::State::starting;
   worker.retiring = true;
@@ -129,8 +130,8 @@ void Engine::retire(Worker& worker) {
   std::erase(spares_, &worker);
   worker.channel().order.store(shm::Order::leave, std::memory_order_seq_cst);
   worker.ring();
-  // An initializer may never end.
-  if (starting) {
+  // An initializer may never end. One that has died by itself by now did not die of us.
+  if (starting && !worker.life_lost() && !os::exited(worker.pidfd)) {
     worker.evidence.ended_by = death::EndedBy::shutdown;
     os::signal_process(worker.pidfd, SIGKILL);
   }
