@@ -69,6 +69,8 @@ class MapView {
 
  public:
   using Result = typename detail::CallTraits<F, Item>::Result;
+  // Asked here, before overload resolution asks: g++ 12 then says no for a lambda that captures, and keeps to it.
+  static_assert(detail::Transportable<detail::CallableBox<Callable>>, "hotspare: map cannot send this callable");
   static_assert(!std::is_void_v<Result>, "hotspare: map needs a function that returns something; use submit");
 
   MapView(std::shared_ptr<detail::Engine> engine, unsigned workers, F f, Input&& input, MapOptions options)

@@ -124,8 +124,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void settle(TaskRef task, Ending ending);
   void refuse(TaskRef task, std::exception_ptr why);
   void wake_waiters(const void* key);
-  void call_waiter(Waiter& waiter);
   void wake_leader();
+  void call_leader();
 
   // task/wait.cc
   void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns);

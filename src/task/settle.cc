@@ -47,18 +47,23 @@ void Engine::refuse(TaskRef task, std::exception_ptr why) {
 }
 
 void Engine::wake_waiters(const void* key) {
-  for (Waiter* waiter : waiters_)
-    if (waiter->key == key) call_waiter(*waiter);
+  for (Waiter* waiter : waiters_) {
+    if (waiter->key != key) continue;
+    if (waiter == leader_) {
+      call_leader();
+    } else {
+      waiter->called.store(1, std::memory_order_release);
+      os::futex_wake(waiter->called, 1, os::FutexScope::process);
+    }
+  }
 }
 
-void Engine::call_waiter(Waiter& waiter) {
+/// Makes the leader look again: its own task has settled, or what it looks at without the mutex has changed.
+void Engine::call_leader() {
+  if (leader_ == nullptr) return;
   // SYNC POINT leader-called: before the look at its wish, as it looks at this after it has stored the wish.
-  waiter.called.store(1, std::memory_order_seq_cst);
-  if (&waiter == leader_) {
-    wake_leader();
-  } else {
-    os::futex_wake(waiter.called, 1, os::FutexScope::process);
-  }
+  leader_->called.store(1, std::memory_order_seq_cst);
+  wake_leader();
 }
 
 /// The leader sleeps on the workers' bell.

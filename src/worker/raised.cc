@@ -131,13 +131,20 @@ std::string without_code_text(const Wire& wire) {
 std::exception_ptr build(const Wire& wire) {
   if (wire.kind < simple.size()) return simple[wire.kind].make(wire.message);
   switch (wire.kind) {
-    case system_error: return std::make_exception_ptr(std::system_error(code_of(wire), without_code_text(wire)));
+    case system_error:
+      if (wire.message == code_of(wire).message()) return std::make_exception_ptr(std::system_error(code_of(wire)));
+      return std::make_exception_ptr(std::system_error(code_of(wire), without_code_text(wire)));
     case ios_failure: return std::make_exception_ptr(std::ios_base::failure(without_code_text(wire), code_of(wire)));
     case regex_error:
       return std::make_exception_ptr(std::regex_error(static_cast<std::regex_constants::error_type>(wire.code)));
     case filesystem_error: {
       std::string prefix = wire.message.substr(0, wire.message.find(": " + code_of(wire).message()));
       if (prefix.starts_with("filesystem error: ")) prefix.erase(0, 18);
+      // One made without a path does not show an empty one.
+      if (wire.path2.empty() && wire.path1.empty() && !wire.message.ends_with(" []"))
+        return std::make_exception_ptr(std::filesystem::filesystem_error(prefix, code_of(wire)));
+      if (wire.path2.empty() && !wire.message.ends_with("] []"))
+        return std::make_exception_ptr(std::filesystem::filesystem_error(prefix, wire.path1, code_of(wire)));
       return std::make_exception_ptr(std::filesystem::filesystem_error(prefix, wire.path1, wire.path2, code_of(wire)));
     }
     default:

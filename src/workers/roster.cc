@@ -113,8 +113,7 @@ void Engine::promote() {
     spares_.erase(spares_.begin());
     spare.step(workers::Event::promoted);
     active_.push_back(&spare);
-    // The leader looks at the workers it knew when it last held the mutex.
-    if (leader_ != nullptr) call_waiter(*leader_);
+    call_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
   }
   pump();
 }
