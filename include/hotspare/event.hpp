@@ -14,7 +14,7 @@ struct Event {
   enum class Kind : std::uint8_t {
     worker_ready,  ///< A worker finished its initializer.
     death,         ///< A worker died unexpectedly; report is set.
-    takeover,      ///< A warm spare took the place of a dead worker (pid: the spare).
+    takeover,      ///< A warm spare took the place of a dead worker (pid: the spare). Told after its death.
     refill,        ///< A new worker was asked for.
     retired,       ///< A worker left as planned.
     zygote_died,   ///< The zygote died; its standby took over or another was started (detail).

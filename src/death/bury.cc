@@ -58,6 +58,13 @@ void Engine::bury(Worker& worker, const os::ExitStatus& status) {
     event.detail = std::string(name(report->cause));
     event.report = report;
     tell(std::move(event));
+    if (worker.successor != 0) {
+      Event takeover;
+      takeover.kind = Event::Kind::takeover;
+      takeover.pid = worker.successor;
+      takeover.detail = "for worker " + std::to_string(worker.pid);
+      tell(std::move(takeover));
+    }
     settle_victim(worker, report);
     if (before_ready && !finishing()) note_death_before_ready(*report);
   }

@@ -61,15 +61,9 @@ void Engine::fence(Worker& worker) {
 
 void Engine::take_over_from(Worker& worker) {
   if (finishing() || spares_.empty()) return;
-  Worker& spare = *spares_.front();
-  promote();
+  worker.successor = spares_.front()->pid;  // told with the death: now every µs is the spare's
   ++counts_.takeovers;
-  worker.takeover_told = true;
-  Event event;
-  event.kind = Event::Kind::takeover;
-  event.pid = spare.pid;
-  event.detail = "for worker " + std::to_string(worker.pid);
-  tell(std::move(event));
+  promote();
 }
 
 }  // namespace hotspare::detail

@@ -73,6 +73,8 @@ void note_signal(int signal, const siginfo_t& info, const ucontext_t* context) n
   if (is_fault(info)) words.address = reinterpret_cast<std::uint64_t>(info.si_addr);
   if (has_sender(info)) words.sender_pid = info.si_pid;
   note_here();
+  // The host hears of it now; the stack it reads only when we are dead.
+  publish(LastWordsKind::signal);
   reach(CrashPoint::in_crash_handler);
   capture_here(context, words.stack);
 }
@@ -83,9 +85,7 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   if (in_worker()) {
     if (claim()) {
       note_signal(signal, *info, static_cast<const ucontext_t*>(context));
-      publish(LastWordsKind::signal);
-    } else if (state.channel->last_words.kind.load(std::memory_order_acquire) == LastWordsKind::none &&
-               state.channel->last_words.thread_id != os::own_thread_id()) {
+    } else if (state.channel->last_words.thread_id != os::own_thread_id()) {
       os::wait_for_the_end();  // another thread is dying and still speaking; its death ends us too
     }
   }
@@ -118,9 +118,9 @@ void on_terminate() {
   if (in_worker() && claim()) {
     note_here();
     state.channel->last_words.signal = SIGABRT;
-    note_stack_here();
     describe_current_exception(state.channel->last_words.detail, sizeof state.channel->last_words.detail);
     publish(LastWordsKind::terminated);
+    note_stack_here();
   }
   std::abort();
 }
@@ -129,8 +129,8 @@ void on_out_of_memory() {
   if (!in_worker() || state.memory_limit.load(std::memory_order_relaxed) == 0) throw std::bad_alloc();
   if (claim()) {
     note_here();
-    note_stack_here();
     publish(LastWordsKind::memory_limit);
+    note_stack_here();
   }
   os::exit_now(125);
 }

@@ -68,7 +68,7 @@ class Worker {
   bool reap_asked = false;
   bool held_for_stack = false;  ///< Its stack is being taken: it must not be reaped meanwhile.
   bool exited = false;          ///< The pidfd said so.
-  bool takeover_told = false;
+  pid_t successor = 0;           ///< The spare that stood in for it.
   bool retiring = false;     ///< Told to leave: its exit is no death.
   bool was_ready = false;    ///< Its initializer got through.
   pid_t zygote_pid = 0;      ///< Its parent.
