@@ -115,6 +115,8 @@ void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& r
 }
 
 void Engine::note_death_before_ready(const CrashReport& report) {
+  // One that is ready and has not been noticed yet ends the row.
+  for (const auto& [id, worker] : workers_) note_ready(*worker);
   if (!breaker_.died_before_ready()) return;
   std::string why = "pool \"" + options_.name + "\": " + std::to_string(breaker_.in_a_row()) +
                     " workers in a row died before their first task; the last one: " + report.summary();
