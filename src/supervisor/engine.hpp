@@ -126,6 +126,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void wake_waiters(const void* key);
   void wake_leader();
   void call_leader();
+  void note_for_leader();
 
   // task/wait.cc
   void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns);

@@ -24,7 +24,7 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
     settle(std::move(worker.task(task->ticket)), Ending::cancelled);
     harvest(worker);  // the worker skips it without a word: nobody else would see that there is room again
     pump();
-    call_leader();  // the oldest ticket is another one now
+    note_for_leader();  // the oldest ticket is another one now
     return true;
   }
   if (!kill || expected != shm::pack({task->ticket, SlotState::running})) return false;

@@ -58,11 +58,16 @@ void Engine::wake_waiters(const void* key) {
   }
 }
 
-/// Makes the leader look again: its own task has settled, or what it looks at without the mutex has changed.
+/// What the leader looks at without the mutex has changed. If it sleeps it need not be woken for that: then its wish
+/// stands, and the next commit rings for it.
+void Engine::note_for_leader() {
+  // SYNC POINT leader-called: it looks at this after it has stored its wish, workers at the wish after they committed.
+  if (leader_ != nullptr) leader_->called.store(1, std::memory_order_seq_cst);
+}
+
+/// Makes the leader look now: its own task has settled.
 void Engine::call_leader() {
-  if (leader_ == nullptr) return;
-  // SYNC POINT leader-called: before the look at its wish, as it looks at this after it has stored the wish.
-  leader_->called.store(1, std::memory_order_seq_cst);
+  note_for_leader();
   wake_leader();
 }
 

@@ -113,7 +113,7 @@ void Engine::promote() {
     spares_.erase(spares_.begin());
     spare.step(workers::Event::promoted);
     active_.push_back(&spare);
-    call_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
+    note_for_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
   }
   pump();
 }
