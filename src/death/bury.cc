@@ -35,7 +35,8 @@ void Engine::ask_reap(Worker& worker) {
 }
 
 void Engine::bury(Worker& worker, const os::ExitStatus& status) {
-  const bool left = worker.retiring && (!status.known || (WIFEXITED(status.wait_status) && WEXITSTATUS(status.wait_status) == 0));
+  const bool left =
+      worker.retiring && (!status.known || (WIFEXITED(status.wait_status) && WEXITSTATUS(status.wait_status) == 0));
   const bool planned = left || worker.evidence.ended_by == death::EndedBy::shutdown;
   const bool before_ready = !worker.was_ready;
   gather_evidence(worker, status);

@@ -1,3 +1,4 @@
+#include "os/clock.hpp"
 #include "supervisor/engine.hpp"
 
 #include <csignal>
@@ -24,12 +25,25 @@ void Engine::notice_death(Worker& worker) {
   if (!worker.can(workers::Event::noticed) || worker.state == workers::State::condemned) return;
   const bool leaving = worker.state == workers::State::leaving;
   condemn(worker);
-  // The robust futex speaks for the main thread only: should others live on, they end now. A worker that left last
-  // words is dying by itself, and its exit status says of what.
-  if (!worker.life_lost() || leaving) return;
-  // An exec marks the robust futex, too. The verdict must not take our SIGKILL for one from outside.
-  if (os::runs(worker.pid)) worker.evidence.ended_by = death::EndedBy::exec;
-  os::signal_process(worker.pidfd, SIGKILL);
+  if (leaving || worker.exited) return;
+  // A dying process is gone in a moment, and to look after it now would keep its spare from running.
+  constexpr std::int64_t dying_ns = 1'000'000;
+  constexpr std::int64_t last_words_ns = 5'000'000'000;  // for a crash handler that itself hangs
+  worker.gone_by = os::monotonic_ns() + (worker.life_lost() ? dying_ns : last_words_ns);
+  arm_timer();
+}
+
+/// The robust futex speaks for the main thread only: should others live on, they end now.
+void Engine::end_survivors(std::int64_t now) {
+  for (const auto& [id, worker] : workers_) {
+    if (worker->gone_by == 0 || worker->gone_by > now) continue;
+    worker->gone_by = 0;
+    if (worker->exited || worker->held_for_stack) continue;
+    // An exec marks the robust futex, too. The verdict must not take our SIGKILL for one from outside.
+    if (worker->life_lost() && worker->evidence.ended_by == death::EndedBy::nobody && os::runs(worker->pid))
+      worker->evidence.ended_by = death::EndedBy::exec;
+    os::signal_process(worker->pidfd, SIGKILL);
+  }
 }
 
 /// We end it ourselves, for a reason of ours. What it was running is already fenced off by the caller, or is now.

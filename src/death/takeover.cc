@@ -64,7 +64,7 @@ void Engine::take_over_from(Worker& worker) {
   if (finishing() || spares_.empty()) return;
   worker.successor = spares_.front()->pid;  // told with the death: now every µs is the spare's
   ++counts_.takeovers;
-  const os::SteeredHere here(spares_.front()->pid);
+  const os::SteeredHere here(spares_.front()->pid, worker.pid);
   promote();
 }
 

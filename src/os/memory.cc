@@ -1,5 +1,6 @@
 #include "os/memory.hpp"
 
+#include <cstdint>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,6 +41,13 @@ Result<Fd> make_memfd(const char* label, std::size_t size) {
 
 void free_pages(const Fd& memfd, std::size_t size) noexcept {
   ::fallocate(memfd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size));
+}
+
+void populate(std::span<std::byte> bytes) noexcept {
+  const auto start = reinterpret_cast<std::uintptr_t>(bytes.data()) / page_size() * page_size();
+  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
+  // Linux 5.14; without it the pages come when they are touched.
+  ::madvise(reinterpret_cast<void*>(start), end - start, MADV_POPULATE_WRITE);
 }
 
 std::size_t page_size() noexcept {

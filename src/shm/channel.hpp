@@ -60,7 +60,7 @@ struct Channel {
   std::atomic<std::uint32_t> asleep{0};            ///< Worker: about to sleep, ring please.
   std::atomic<Order> order{Order::work};
   std::atomic<std::uint32_t> read_segments{0};  ///< Host: its segment socket is full. Worker: 0 when it has read it.
-  std::atomic<std::uint64_t> outbox_freed{0};  ///< Host: result bytes taken out so far.
+  std::atomic<std::uint64_t> outbox_freed{0};   ///< Host: result bytes taken out so far.
 
   alignas(64) std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint64_t> lease_wanted{0};   ///< Worker: bytes; 0: none.

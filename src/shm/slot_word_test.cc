@@ -15,7 +15,7 @@ constexpr std::array states{SlotState::empty, SlotState::queued,   SlotState::ru
 TEST(SlotWord, OnlyTheseStepsAreLegal) {
   using S = SlotState;
   const std::set<std::pair<S, S>> steps{
-      {S::empty, S::queued},     {S::queued, S::running},  {S::queued, S::recalled},  {S::running, S::done},
+      {S::empty, S::queued},      {S::queued, S::running}, {S::queued, S::recalled}, {S::running, S::done},
       {S::running, S::condemned}, {S::done, S::queued},    {S::recalled, S::queued},
   };
   for (const SlotState from : states)
@@ -25,7 +25,8 @@ TEST(SlotWord, OnlyTheseStepsAreLegal) {
 }
 
 TEST(SlotWord, PacksAndUnpacksAll) {
-  for (const std::uint64_t ticket : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{256}, (std::uint64_t{1} << 56) - 1})
+  for (const std::uint64_t ticket :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{256}, (std::uint64_t{1} << 56) - 1})
     for (const SlotState state : states) {
       const SlotWord word{ticket, state};
       EXPECT_EQ(unpack(pack(word)), word);

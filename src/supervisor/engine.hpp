@@ -142,6 +142,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void notice_all(Listener& listener);
   bool shows_death(Worker& worker) const;
   void notice_death(Worker& worker);
+  void end_survivors(std::int64_t now);
   void end_worker(Worker& worker, death::EndedBy why);
 
   // death/takeover.cc
@@ -217,8 +218,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   TaskQueue queue_;
   std::uint64_t last_task_id_ = 0;
   std::uint64_t unsettled_ = 0;
-  std::size_t payload_bytes_ = 0;  ///< Of large arguments not yet settled.
-  std::size_t payload_segments_ = 0;         ///< How many they are.
+  std::size_t payload_bytes_ = 0;     ///< Of large arguments not yet settled.
+  std::size_t payload_segments_ = 0;  ///< How many they are.
   std::condition_variable room_;
   unsigned room_waiters_ = 0;
   task::Deadlines deadlines_;
@@ -258,7 +259,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::optional<os::Timer> timer_;
   std::int64_t timer_at_ = 0;
   std::int64_t leave_deadline_ = 0;
-  std::int64_t refill_at_ = 0;           ///< When to ask for what a takeover used up; 0: nothing is due.
+  std::int64_t refill_at_ = 0;  ///< When to ask for what a takeover used up; 0: nothing is due.
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::thread supervisor_;
   supervisor::CallbackThread callbacks_;

@@ -14,8 +14,12 @@ void Engine::watch_deadline(Task& task) {
 
 void Engine::arm_timer() {
   std::int64_t first = deadlines_.first();
-  for (const std::int64_t other : {leave_deadline_, refill_at_})
+  const auto consider = [&first](std::int64_t other) {
     if (other != 0 && (first == 0 || other < first)) first = other;
+  };
+  consider(leave_deadline_);
+  consider(refill_at_);
+  for (const auto& [id, worker] : workers_) consider(worker->gone_by);
   if (first == timer_at_) return;
   timer_at_ = first;
   timer_->arm(first);
@@ -23,6 +27,7 @@ void Engine::arm_timer() {
 
 void Engine::check_deadlines() {
   const std::int64_t now = os::monotonic_ns();
+  end_survivors(now);
   if (refill_at_ != 0 && now >= refill_at_) {
     refill_at_ = 0;
     refill();

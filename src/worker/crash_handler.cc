@@ -33,7 +33,7 @@ bool claim() noexcept { return state.channel->last_words.claimed.exchange(1, std
 /// SYNC POINT last-words: released here, acquired by the host's listener and by death/evidence.
 void publish(LastWordsKind kind) noexcept {
   state.channel->last_words.kind.store(kind, std::memory_order_release);
-  ring_host();
+  ring_listener();
 }
 
 void copy_text(const char* text) noexcept {

@@ -29,7 +29,8 @@ TEST(Functions, ThereAndBackInEveryModule) {
   expect_there_and_back(&std::puts);
   expect_there_and_back(static_cast<double (*)(double)>(&std::sin));
   expect_there_and_back(&resolve);
-  EXPECT_NE(locate(reinterpret_cast<const void*>(&here)).module, locate(reinterpret_cast<const void*>(&std::puts)).module);
+  EXPECT_NE(locate(reinterpret_cast<const void*>(&here)).module,
+            locate(reinterpret_cast<const void*>(&std::puts)).module);
 }
 
 TEST(Functions, CodeOutsideEveryModuleIsRefused) {

@@ -3,6 +3,7 @@
 #include "os/clock.hpp"
 #include "os/cpus.hpp"
 #include "os/futex.hpp"
+#include "os/memory.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "shm/spin.hpp"
@@ -78,6 +79,8 @@ void tell_host(std::uint64_t next_ticket, bool has_other_core) {
   ring_host_for_result(!next_is_there(next_ticket));
 }
 
+void do_nothing(detail::TaskContext&) {}
+
 /// False: the attempt was condemned meanwhile, its result does not count.
 bool commit(shm::TaskSlot& slot, std::uint64_t ticket) {
   std::uint64_t expected = shm::pack({ticket, SlotState::running});
@@ -86,6 +89,15 @@ bool commit(shm::TaskSlot& slot, std::uint64_t ticket) {
 }
 
 }  // namespace
+
+void warm_up(Segments& segments) {
+  os::populate({reinterpret_cast<std::byte*>(state.channel->slots), 4 * os::page_size()});
+  const detail::FunctionRef nothing = detail::locate(reinterpret_cast<const void*>(&do_nothing));
+  shm::TaskSlot slot;
+  slot.entry_module = nothing.module;
+  slot.entry_offset = nothing.offset;
+  TaskRunner(segments).run(slot);
+}
 
 void run_tasks(Segments& segments) {
   TaskRunner runner(segments);

@@ -78,6 +78,7 @@ void run_worker(WorkerStart start) {
   reach(CrashPoint::before_life_lock);
   ::pthread_mutex_lock(&state.channel->life);  // never unlocked: the kernel does that in our death
   initialize(start.setup);
+  warm_up(*segments);
   reach(CrashPoint::before_ready);
   // SYNC POINT worker-ready: acquired by Engine::note_ready.
   state.channel->phase.store(shm::Phase::ready, std::memory_order_seq_cst);

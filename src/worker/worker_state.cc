@@ -20,6 +20,8 @@ void ring_host() noexcept {
   ring(state.bells->listener);
 }
 
+void ring_listener() noexcept { ring(state.bells->listener); }
+
 void ring_host_for_result(bool dry) noexcept {
   // SYNC POINT result-bell: the commit before and these loads against the host's wish and its look at the slot after.
   if (state.wishes->caller.load(std::memory_order_seq_cst) != 0) {

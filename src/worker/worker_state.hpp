@@ -25,6 +25,8 @@ inline bool in_worker() { return state.is_worker != nullptr && *state.is_worker;
 
 /// Wakes whoever in the host listens: for what it must hear at once.
 void ring_host() noexcept;
+/// Wakes the listener, which alone looks for deaths.
+void ring_listener() noexcept;
 /// The same for a finished task: only if somebody wishes to hear of that. dry: there is no next task.
 void ring_host_for_result(bool dry) noexcept;
 

@@ -52,8 +52,8 @@ TEST(Lifecycle, OnlyTheActiveRunTasksAndOnlyTheStayingCount) {
   for (int s = 0; s < static_cast<int>(State::count); ++s) {
     const auto state = static_cast<State>(s);
     EXPECT_EQ(runs_tasks(state), state == State::active);
-    EXPECT_EQ(counts(state), state == State::asked || state == State::starting || state == State::spare ||
-                                 state == State::active);
+    EXPECT_EQ(counts(state),
+              state == State::asked || state == State::starting || state == State::spare || state == State::active);
   }
 }
 

@@ -56,8 +56,8 @@ class Worker {
   std::uint64_t head_at_last_look = 0;
   bool doorbell_due = false;  ///< Something was handed over since it was last rung.
 
-  std::unordered_set<std::uint64_t> known_segments;              ///< It has their descriptors.
-  std::size_t known_segments_limit = 32;                         ///< From so many on, those that are gone are looked for.
+  std::unordered_set<std::uint64_t> known_segments;  ///< It has their descriptors.
+  std::size_t known_segments_limit = 32;             ///< From so many on, those that are gone are looked for.
   std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
   std::uint64_t lease_served = 0;
 
@@ -67,12 +67,13 @@ class Worker {
   std::uint64_t oom_kills_at_birth = 0;
   bool reap_asked = false;
   bool held_for_stack = false;  ///< Its stack is being taken: it must not be reaped meanwhile.
+  std::int64_t gone_by = 0;     ///< Dying: should it still be there then (ns), it is killed. 0: not set.
   bool exited = false;          ///< The pidfd said so.
-  pid_t successor = 0;           ///< The spare that stood in for it.
-  bool retiring = false;     ///< Told to leave: its exit is no death.
-  bool was_ready = false;    ///< Its initializer got through.
-  pid_t zygote_pid = 0;      ///< Its parent.
-  std::size_t listener = 0;  ///< Which listener watches its robust word.
+  pid_t successor = 0;          ///< The spare that stood in for it.
+  bool retiring = false;        ///< Told to leave: its exit is no death.
+  bool was_ready = false;       ///< Its initializer got through.
+  pid_t zygote_pid = 0;         ///< Its parent.
+  std::size_t listener = 0;     ///< Which listener watches its robust word.
 
   shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
   std::uint64_t outstanding() const { return tail - head; }

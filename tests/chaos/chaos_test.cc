@@ -73,11 +73,12 @@ TEST_P(CrashPointStorm, NothingIsLostOrSettledTwice) {
 
 // Points that each worker passes once are hit often, so that some hits happen at all.
 INSTANTIATE_TEST_SUITE_P(Chaos, CrashPointStorm,
-                         ::testing::Values(Point{"before_setup", 2}, Point{"before_life_lock", 2}, Point{"before_ready", 2},
-                                           Point{"after_ready", 2}, Point{"after_begin", 10}, Point{"after_task", 10},
-                                           Point{"in_result", 10}, Point{"before_commit", 10}, Point{"after_commit", 10},
-                                           Point{"between_tasks", 10}, Point{"before_sleep", 3},
-                                           Point{"after_lease_request", 3}, Point{"with_lease", 3}, Point{"before_leave", 2}),
+                         ::testing::Values(Point{"before_setup", 2}, Point{"before_life_lock", 2},
+                                           Point{"before_ready", 2}, Point{"after_ready", 2}, Point{"after_begin", 10},
+                                           Point{"after_task", 10}, Point{"in_result", 10}, Point{"before_commit", 10},
+                                           Point{"after_commit", 10}, Point{"between_tasks", 10},
+                                           Point{"before_sleep", 3}, Point{"after_lease_request", 3},
+                                           Point{"with_lease", 3}, Point{"before_leave", 2}),
                          [](const auto& point) { return std::string(point.param.name); });
 
 }  // namespace

@@ -26,15 +26,19 @@ void make_grandchild(Grandchildren how) {
 [[noreturn]] void be_host(int ready, Grandchildren how) {
   Pool pool(small_pool());
   for (std::uint64_t i = 0;; ++i) {
-    auto dying = pool.submit([](Grandchildren children) {
-      make_grandchild(children);
-      ::raise(SIGSEGV);
-    }, how);
-    auto busy = pool.submit([](Grandchildren children) {
-      static bool once = false;
-      if (!once) make_grandchild(children);
-      once = true;
-    }, how);
+    auto dying = pool.submit(
+        [](Grandchildren children) {
+          make_grandchild(children);
+          ::raise(SIGSEGV);
+        },
+        how);
+    auto busy = pool.submit(
+        [](Grandchildren children) {
+          static bool once = false;
+          if (!once) make_grandchild(children);
+          once = true;
+        },
+        how);
     busy.outcome();
     dying.outcome();
     if (i == 5 && ::write(ready, "x", 1) != 1) ::_exit(1);

@@ -82,7 +82,9 @@ Flying fly(std::uint64_t id, Future<R> future, Check good) {
 
 Flying submit_one(Pool& pool, const std::string& table, std::uint64_t id, Kind kind) {
   const auto is_expected = [id](std::uint64_t value) { return value == expected_value(id); };
-  const auto is_filled = [id](const std::vector<std::uint64_t>& values) { return values == filled(id, values.size()) && !values.empty(); };
+  const auto is_filled = [id](const std::vector<std::uint64_t>& values) {
+    return values == filled(id, values.size()) && !values.empty();
+  };
   switch (kind) {
     case Kind::box: return fly(id, pool.submit(vector_task, table, id, std::size_t{1000}), is_filled);
     case Kind::segment: return fly(id, pool.submit(vector_task, table, id, std::size_t{20'000}), is_filled);

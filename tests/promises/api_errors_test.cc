@@ -201,7 +201,8 @@ TEST_F(ApiErrors, RethrownAndNestedOnes) {
                      } catch (...) {
                        throw;
                      }
-                   }).get(),
+                   })
+                   .get(),
                std::range_error);
   EXPECT_STREQ(remote([] {
                  try {
@@ -211,8 +212,9 @@ TEST_F(ApiErrors, RethrownAndNestedOnes) {
                  }
                }).what(),
                "outer");
-  EXPECT_THROW(pool.submit([] { std::async(std::launch::async, [] { throw std::length_error("other"); }).get(); }).get(),
-               std::length_error);
+  EXPECT_THROW(
+      pool.submit([] { std::async(std::launch::async, [] { throw std::length_error("other"); }).get(); }).get(),
+      std::length_error);
 }
 
 // ---- Payloads that lie ----

@@ -340,11 +340,13 @@ TEST(ApiPool, TwoPoolsAtOnce) {
   for (int i = 0; i < 200; ++i) EXPECT_EQ(first.submit(square, i).get(), i * i);
   other.join();
   // A Buffer of one is an argument in the other.
-  const Buffer made = first.submit([] {
-                             Buffer buffer = Buffer::make(100'000);
-                             std::fill_n(reinterpret_cast<char*>(buffer.data()), 100'000, 'b');
-                             return buffer;
-                           }).get();
+  const Buffer made = first
+                          .submit([] {
+                            Buffer buffer = Buffer::make(100'000);
+                            std::fill_n(reinterpret_cast<char*>(buffer.data()), 100'000, 'b');
+                            return buffer;
+                          })
+                          .get();
   EXPECT_EQ(second.submit([](const Buffer& given) { return given.as<char>()[99'999]; }, made).get(), 'b');
 }
 

@@ -35,8 +35,12 @@ class ApiValues : public ::testing::Test {
   template <class T>
   void travels(const T& value) {
     EXPECT_TRUE(pool.submit([](T given) { return given; }, value).get() == value);
-    EXPECT_TRUE(pool.submit([](const T& given) { return std::vector<T>{given, given}; }, value).get() ==
-                (std::vector<T>{value, value}));
+    EXPECT_TRUE(pool.submit(
+                        [](const T& given) {
+                          return std::vector<T>{given, given};
+                        },
+                        value)
+                    .get() == (std::vector<T>{value, value}));
   }
 };
 
@@ -151,18 +155,20 @@ TEST_F(ApiValues, Pointers) {
                          std::make_unique<int>(4))
                  .get(),
             5);
-  EXPECT_EQ(pool.submit([](const std::unique_ptr<int>& p) { return p == nullptr; }, std::unique_ptr<int>()).get(), true);
+  EXPECT_EQ(pool.submit([](const std::unique_ptr<int>& p) { return p == nullptr; }, std::unique_ptr<int>()).get(),
+            true);
   const auto shared = std::make_shared<std::string>("both");
-  const auto back = pool.submit([](const std::vector<std::shared_ptr<std::string>>& all) { return all; },
-                                std::vector{shared, shared})
-                        .get();
+  const auto back =
+      pool.submit([](const std::vector<std::shared_ptr<std::string>>& all) { return all; }, std::vector{shared, shared})
+          .get();
   EXPECT_EQ(*back[0], "both");
   EXPECT_EQ(back[0], back[1]);  // still one object
   auto made = pool.submit([] {
                     std::vector<std::unique_ptr<Star>> stars;
                     stars.push_back(std::make_unique<Star>(Star{"Vega", 0.03, {1}}));
                     return stars;
-                  }).get();
+                  })
+                  .get();
   EXPECT_EQ(made.at(0)->name, "Vega");
 }
 

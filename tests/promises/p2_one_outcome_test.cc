@@ -455,7 +455,8 @@ TEST(P2OneOutcome, ExtremeTimesMeanWhatTheySay) {
   begun.await();
   TaskOptions late;
   late.timeout = std::chrono::nanoseconds(-1);
-  auto overdue = pool.submit(late, [](const std::string& gate) { Gate::pass(gate); }, go.path());
+  auto overdue = pool.submit(
+      late, [](const std::string& gate) { Gate::pass(gate); }, go.path());
   EXPECT_FALSE(patient.wait_for(std::chrono::nanoseconds::min()));
   go.open();
   EXPECT_TRUE(patient.wait_for(std::chrono::nanoseconds::max()));

@@ -360,7 +360,8 @@ TEST(P6NoDeadlock, ATaskMayKeepItsBuffers) {
                                   std::uint64_t all = 0;
                                   for (const Buffer& buffer : kept_by_worker()) all += sum_of(buffer);
                                   return all;
-                                }).get();
+                                })
+                                .get();
   EXPECT_GT(sum, 0u);
   EXPECT_THROW(pool.submit([] { return kept_by_worker().front(); }).get(), PayloadError);
   EXPECT_THROW(pool.submit([] { return kept_by_worker().back(); }).get(), PayloadError);
@@ -550,7 +551,8 @@ TEST(P6NoDeadlock, AWaiterHearsOfEveryKindOfEnd) {
     auto cancelled = pool.submit([](const std::string& gate) { Gate::pass(gate); }, never.path());
     TaskOptions timed;
     timed.timeout = std::chrono::milliseconds(5);
-    auto late = pool.submit(timed, [](const std::string& gate) { Gate::pass(gate); }, never.path());
+    auto late = pool.submit(
+        timed, [](const std::string& gate) { Gate::pass(gate); }, never.path());
     std::vector<std::thread> threads;
     threads.emplace_back([&] { EXPECT_THROW(dies.get(), WorkerDied); });
     threads.emplace_back([&] { EXPECT_THROW(cancelled.get(), Cancelled); });
