@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -25,6 +26,9 @@ struct Row {
 class Report {
  public:
   void add(Row row);
+  /// Takes a row over that was printed elsewhere.
+  void take(Row row) { rows_.push_back(std::move(row)); }
+  const std::vector<Row>& rows() const { return rows_; }
   bool empty() const { return rows_.empty(); }
   /// Writes everything as JSON, with what is to be known of the machine. False if the file cannot be written.
   bool write(const std::string& path, bool quick) const;
