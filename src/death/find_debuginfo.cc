@@ -1,12 +1,12 @@
 #include "death/find_debuginfo.hpp"
 
+#include "os/fd.hpp"
 #include "os/regular_file.hpp"
 
 #include <sys/auxv.h>
 
 #include <cstring>
 #include <elf.h>
-#include <fcntl.h>
 #include <string>
 
 namespace hotspare::death {
@@ -57,10 +57,10 @@ int find_by_debuglink(const std::string& image, const std::string& link, char** 
 
 int find_debuginfo(Dwfl_Module* module, void** userdata, const char* name, Dwarf_Addr base, const char* image,
                    const char* link, GElf_Word crc, char** found) {
-  const int file = ::dwfl_build_id_find_debuginfo(module, userdata, name, base, image, link, crc, found);
+  os::Fd file(::dwfl_build_id_find_debuginfo(module, userdata, name, base, image, link, crc, found));
   // libdw keeps it open as long as it knows the module; programs that the host starts need not inherit it.
-  if (file >= 0) ::fcntl(file, F_SETFD, FD_CLOEXEC);
-  if (file >= 0 || image == nullptr || link == nullptr || image[0] != '/') return file;
+  if (file) os::close_on_exec(file);
+  if (file || image == nullptr || link == nullptr || image[0] != '/') return file.release();
   return find_by_debuglink(image, link, found);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <unistd.h>
 
 /// Kills at the labelled points of the protocol (src/worker/crash_point.hpp), drawn with a seed.
@@ -45,6 +46,10 @@ void storm(const std::string& point, int one_in, std::uint64_t seed, int tasks) 
   options.breaker_deaths = 1'000'000;  // many workers die before they are ready: that is the storm
   Pool pool(options);
   const StormResult result = run_storm(pool, table, seed, tasks);
+  // A worker that is still starting is killed when the pool closes; if it is just killing itself, nobody can tell who did
+  // it. So the pool closes when it has all its workers.
+  for (Stats now = pool.stats(); now.workers < options.workers || now.spares < options.spares; now = pool.stats())
+    std::this_thread::yield();
   pool.shutdown();
   const Stats stats = pool.stats();
   EXPECT_EQ(stats.submitted, static_cast<std::uint64_t>(tasks));

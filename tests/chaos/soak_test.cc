@@ -44,7 +44,11 @@ TEST(Soak, ManyDeathsLeaveNothingBehind) {
   deaths(pool, count);
   // The pool is between two refills, so a worker more or less is no leak: each has four descriptors.
   EXPECT_LE(open_descriptors(), descriptors + 8);
-  EXPECT_LE(own_memory_kb(), memory + 2048);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  EXPECT_LE(own_memory_kb(), memory + 2048);  // sanitizers keep what was freed for a while
+#else
+  static_cast<void>(memory);
+#endif
   EXPECT_EQ(pool.stats().died, static_cast<std::uint64_t>(count) + 200);
   RecordProperty("descriptors", static_cast<int>(open_descriptors()));
 }
