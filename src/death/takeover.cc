@@ -64,7 +64,8 @@ void Engine::take_over_from(Worker& worker) {
   if (finishing() || spares_.empty()) return;
   worker.successor = spares_.front()->pid;  // told with the death: now every µs is the spare's
   ++counts_.takeovers;
-  const os::SteeredHere here(spares_.front()->pid, worker.pid);
+  // One that has exited burdens no CPU, and if its zygote is dead its number may be another's by now.
+  const os::SteeredHere here(spares_.front()->pid, worker.exited ? 0 : worker.pid);
   promote();
 }
 

@@ -11,6 +11,7 @@ namespace hotspare::os {
 /// 90 ms, if that is 1 GB), while the waker is about to leave its CPU idle.
 class SteeredHere {
  public:
+  /// dying: 0 if there is nobody to send away (sched_setaffinity takes 0 for the caller).
   SteeredHere(pid_t process, pid_t dying) noexcept : process_(process) {
     if (::sched_getaffinity(process, sizeof allowed_, &allowed_) != 0 || CPU_COUNT(&allowed_) < 2) return;
     const int here = ::sched_getcpu();
@@ -21,7 +22,7 @@ class SteeredHere {
     cpu_set_t others = allowed_;
     CPU_CLR(here, &others);
     // Failures cost promptness only: a process that is gone, a CPU set that changed meanwhile.
-    static_cast<void>(::sched_setaffinity(dying, sizeof others, &others));
+    if (dying != 0) static_cast<void>(::sched_setaffinity(dying, sizeof others, &others));
     steered_ = ::sched_setaffinity(process, sizeof only, &only) == 0;
   }
   ~SteeredHere() {
