@@ -21,6 +21,7 @@ void takeover_100mb(Run& run);
 void takeover_1gb(Run& run);
 void storm(Run& run);
 void refill(Run& run);
+void host_death(Run& run);
 void memory(Run& run);
 void workers(Run& run);
 void queue(Run& run);

@@ -29,6 +29,7 @@ constexpr std::array groups = {
     Group{"takeover_1gb", bench::takeover_1gb},
     Group{"storm", bench::storm},
     Group{"refill", bench::refill},
+    Group{"host_death", bench::host_death},
     Group{"memory", bench::memory},
     Group{"workers", bench::workers},
     Group{"queue", bench::queue},

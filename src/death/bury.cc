@@ -127,8 +127,8 @@ void Engine::note_death_before_ready(const CrashReport& report) {
 
 /// Off the engine's threads: reading a stack may take milliseconds, and the takeover has already happened.
 void Engine::take_stack_then_kill(Worker& worker) {
-  coroner_.run([this, id = worker.id, pid = worker.pid] {
-    auto stack = death::stack_of_process(pid);
+  coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd] {
+    auto stack = death::stack_of_process(pid, pidfd);  // the worker is held for us
     Lock lock(mutex_);
     const auto found = workers_.find(id);
     HS_CHECK(found != workers_.end());  // it is held for us

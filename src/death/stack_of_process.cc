@@ -1,5 +1,6 @@
 #include "death/stack_of_process.hpp"
 
+#include "os/process.hpp"
 #include "os/ptrace.hpp"
 #include "os/self_memory.hpp"
 
@@ -16,9 +17,11 @@ using Taken = os::Result<std::shared_ptr<detail::StackImage>>;
 constexpr std::size_t kStackSize = 256 * 1024;
 constexpr std::uint64_t kRedZone = 128;
 
-Taken take(pid_t pid, pid_t thread, std::chrono::milliseconds timeout) {
+Taken take(pid_t pid, const os::Fd& process, pid_t thread, std::chrono::milliseconds timeout) {
   auto stopped = os::StoppedThread::stop(thread, timeout);
   if (!stopped) return stopped.failure();
+  // It had not exited by now, so the thread that stopped was its.
+  if (os::exited(process)) return os::Failure{ESRCH, "stack_of_process(" + std::to_string(pid) + ")"};
   auto registers = stopped->registers();
   if (!registers) return registers.failure();
   auto maps = os::maps_of(pid, thread, registers->sp);
@@ -37,13 +40,13 @@ Taken take(pid_t pid, pid_t thread, std::chrono::milliseconds timeout) {
 
 }  // namespace
 
-os::Result<std::shared_ptr<detail::StackImage>> stack_of_process(pid_t pid, pid_t thread,
+os::Result<std::shared_ptr<detail::StackImage>> stack_of_process(pid_t pid, const os::Fd& process, pid_t thread,
                                                                  std::chrono::milliseconds timeout) {
   if (thread == 0) thread = pid;
   std::optional<Taken> taken;
   const auto ran = os::in_tracer_thread([&]() noexcept {
     try {
-      taken.emplace(take(pid, thread, timeout));
+      taken.emplace(take(pid, process, thread, timeout));
     } catch (const std::bad_alloc&) {
       taken.reset();
     }

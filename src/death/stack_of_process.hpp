@@ -1,6 +1,7 @@
 #pragma once
 
 #include "death/stack_image.hpp"
+#include "os/fd.hpp"
 #include "os/result.hpp"
 
 #include <sys/types.h>
@@ -17,8 +18,9 @@ namespace hotspare::death {
 /// seccomp filter, a debugger that got there first), ESRCH if it is dead or being killed, ETIMEDOUT if it sits in an
 /// uninterruptible system call. Any thread may call.
 ///
-/// WARNING: `pid` must not have been reaped yet, else its number may be another's.
+/// `process` is a pidfd of `pid`: once the thread is stopped, it tells whether the number is still that process's.
 os::Result<std::shared_ptr<detail::StackImage>> stack_of_process(
-    pid_t pid, pid_t thread = 0, std::chrono::milliseconds timeout = std::chrono::milliseconds(200));
+    pid_t pid, const os::Fd& process, pid_t thread = 0,
+    std::chrono::milliseconds timeout = std::chrono::milliseconds(200));
 
 }  // namespace hotspare::death

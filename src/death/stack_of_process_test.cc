@@ -1,6 +1,7 @@
 #include "death/stack_of_process.hpp"
 
 #include "death/crash_harness.hpp"
+#include "os/process.hpp"
 
 #include <atomic>
 #include <cstdio>
@@ -64,15 +65,21 @@ char state_of(pid_t pid) {
   return state;
 }
 
+auto stack_now(pid_t pid, std::chrono::milliseconds timeout = std::chrono::milliseconds(200)) {
+  auto process = os::open_pidfd(pid);
+  EXPECT_TRUE(process);
+  return stack_of_process(pid, *process, 0, timeout);
+}
+
 TEST(StackOfProcess, OneThatSpinsWithAllSignalsBlocked) {
   const Spinner spinner;
-  expect_spinning(stack_of_process(spinner.pid()));
+  expect_spinning(stack_now(spinner.pid()));
   spinner.wait_for_turns();  // it lives on
 }
 
 TEST(StackOfProcess, AgainAndAgain) {
   const Spinner spinner;
-  for (int i = 0; i < 3; ++i) expect_spinning(stack_of_process(spinner.pid()));
+  for (int i = 0; i < 3; ++i) expect_spinning(stack_now(spinner.pid()));
   spinner.wait_for_turns();
 }
 
@@ -81,7 +88,7 @@ TEST(StackOfProcess, OneThatIsStopped) {
   ::kill(spinner.pid(), SIGSTOP);
   siginfo_t info{};
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(spinner.pid()), &info, WSTOPPED | WNOWAIT), 0);
-  expect_spinning(stack_of_process(spinner.pid()));
+  expect_spinning(stack_now(spinner.pid()));
   while (state_of(spinner.pid()) != 'T') ::sched_yield();  // goes back into its stop, by way of running for a moment
   ::kill(spinner.pid(), SIGCONT);
   spinner.wait_for_turns();
@@ -93,7 +100,7 @@ TEST(StackOfProcess, ASignalOnItsWayStillArrives) {
     for (;;) ::pause();
   }
   ::kill(pid, SIGTERM);  // may be on its way when the thread stops, before, or after
-  (void)stack_of_process(pid);
+  (void)stack_now(pid);
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
@@ -104,7 +111,7 @@ TEST(StackOfProcess, AZombieIsNotReaped) {
   if (pid == 0) ::_exit(7);
   siginfo_t info{};
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT), 0);
-  EXPECT_FALSE(stack_of_process(pid));
+  EXPECT_FALSE(stack_now(pid));
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, 0), pid);
   EXPECT_EQ(WEXITSTATUS(status), 7);
@@ -121,7 +128,7 @@ TEST(StackOfProcess, OneThatIsBeingKilledKeepsItsStatus) {
       ::kill(pid, SIGKILL);
       ::_exit(0);
     }
-    (void)stack_of_process(pid);  // a stack or a failure; it must come back
+    (void)stack_now(pid);  // a stack or a failure; it must come back
     ::waitpid(killer, nullptr, 0);
     int status = 0;
     ASSERT_EQ(::waitpid(pid, &status, 0), pid);
@@ -145,12 +152,14 @@ TEST(StackOfProcess, AGrandchildsStatusStaysItsParents) {
       ::_exit(::waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGKILL ? 0 : 1);
     }
     while (grandchild->load() == 0) ::sched_yield();
+    auto process = os::open_pidfd(grandchild->load());
+    ASSERT_TRUE(process);
     const pid_t killer = ::fork();
     if (killer == 0) {
       ::kill(grandchild->load(), SIGKILL);
       ::_exit(0);
     }
-    (void)stack_of_process(grandchild->load());
+    (void)stack_of_process(grandchild->load(), *process);
     ::waitpid(killer, nullptr, 0);
     int status = 0;
     ASSERT_EQ(::waitpid(parent, &status, 0), parent);
@@ -173,7 +182,7 @@ TEST(StackOfProcess, OneThatCannotBeStoppedIsGivenUp) {
   }
   while (sleeper->load() == 0) ::sched_yield();
   for (int i = 0; i < 2; ++i) {  // twice: no trace of the first try is left
-    const auto taken = stack_of_process(pid, 0, std::chrono::milliseconds(20));
+    const auto taken = stack_now(pid, std::chrono::milliseconds(20));
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.failure().code, ETIMEDOUT) << taken.failure().text();
   }
@@ -186,14 +195,30 @@ TEST(StackOfProcess, OneThatCannotBeStoppedIsGivenUp) {
 TEST(StackOfProcess, NobodyIsThere) {
   const pid_t pid = ::fork();
   if (pid == 0) ::_exit(0);
+  auto process = os::open_pidfd(pid);
+  ASSERT_TRUE(process);
   ::waitpid(pid, nullptr, 0);
-  const auto taken = stack_of_process(pid);
+  const auto taken = stack_of_process(pid, *process);
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.failure().code, ESRCH);
 }
 
+/// A number that is used again is not taken for the process that had it.
+TEST(StackOfProcess, AnotherProcessOfThatNumberIsNotTaken) {
+  const Spinner spinner;
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(0);
+  auto process = os::open_pidfd(pid);
+  ASSERT_TRUE(process);
+  ::waitpid(pid, nullptr, 0);
+  const auto taken = stack_of_process(spinner.pid(), *process);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.failure().code, ESRCH) << taken.failure().text();
+  spinner.wait_for_turns();
+}
+
 TEST(StackOfProcess, ARefusalIsTold) {
-  const auto taken = stack_of_process(::getpid());  // nobody may trace himself
+  const auto taken = stack_now(::getpid());  // nobody may trace himself
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.failure().code, EPERM);
   EXPECT_NE(taken.failure().text().find("PTRACE_SEIZE"), std::string::npos);

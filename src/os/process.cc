@@ -83,7 +83,7 @@ bool exited(const Fd& pidfd) noexcept {
   return ::poll(&state, 1, 0) == 1;
 }
 
-bool runs(pid_t pid) noexcept {
+bool runs(pid_t pid, const Fd& pidfd) noexcept {
   // stat: pid (name) state ppid pgrp session tty_nr tpgid flags. The name may hold anything, so from its end.
   std::array<char, 512> text;
   std::array<char, 32> path;
@@ -93,7 +93,8 @@ bool runs(pid_t pid) noexcept {
   unsigned flags = 0;
   if (name_end == nullptr || std::sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1) return false;
   constexpr unsigned exiting = 0x4;  // PF_EXITING, include/linux/sched.h
-  return (flags & exiting) == 0;
+  // Not exited by now: what was read was not another process that got its number.
+  return (flags & exiting) == 0 && !exited(pidfd);
 }
 
 void wait_exit(const Fd& pidfd) noexcept {

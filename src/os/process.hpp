@@ -36,8 +36,7 @@ ExitStatus reap_child(pid_t pid) noexcept;
 ExitStatus exit_status_of(const Fd& pidfd) noexcept;
 bool exited(const Fd& pidfd) noexcept;
 /// Whether its main thread is neither gone nor on its way out, which the kernel says long before the process has exited.
-/// WARNING: only while nobody can have reaped it; afterwards the number may be another's.
-bool runs(pid_t pid) noexcept;
+bool runs(pid_t pid, const Fd& pidfd) noexcept;
 /// Waits until the process has ended.
 void wait_exit(const Fd& pidfd) noexcept;
 

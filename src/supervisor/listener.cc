@@ -1,5 +1,6 @@
 #include "os/clock.hpp"
 #include "os/futex.hpp"
+#include "os/prompt.hpp"
 #include "supervisor/engine.hpp"
 
 #include <linux/futex.h>
@@ -16,6 +17,7 @@ constexpr std::size_t dense = 8;
 }  // namespace
 
 void Engine::listen(Listener& listener) {
+  os::run_promptly();
   std::size_t recent = 0;
   for (;;) {
     std::int64_t deadline = -1;

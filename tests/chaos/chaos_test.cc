@@ -86,5 +86,23 @@ INSTANTIATE_TEST_SUITE_P(Chaos, CrashPointStorm,
                                            Point{"with_lease", 3}, Point{"before_leave", 2}),
                          [](const auto& point) { return std::string(point.param.name); });
 
+/// A second death while the first is being noted: what was said by then must not be taken for the truth.
+TEST(Chaos, KillsInTheCrashHandlerAreToldFromItsOwnDeaths) {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const Saboteur saboteur("in_crash_handler", 2, seed);
+    const RunTable table;
+    Pool pool(small_pool());
+    constexpr int tasks = 200;
+    const StormResult result = run_storm(pool, table, seed, tasks, true);
+    pool.shutdown();
+    const Stats stats = pool.stats();
+    EXPECT_EQ(result.died, tasks / 4);
+    EXPECT_EQ(stats.deaths, static_cast<std::uint64_t>(result.died));
+    EXPECT_EQ(saboteur.kills(), static_cast<std::uint64_t>(result.died - result.faulted));
+    EXPECT_GT(result.faulted, 0);
+    EXPECT_GT(saboteur.kills(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace hotspare::testing

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <fcntl.h>
 #include <numeric>
 #include <random>
@@ -42,6 +43,11 @@ std::uint64_t raising_task(std::string table, std::uint64_t id) {
   RunTable::note_run(table, id);
   throw std::out_of_range(std::to_string(id));
 }
+std::uint64_t faulting_task(std::string table, std::uint64_t id) {
+  RunTable::note_run(table, id);
+  ::raise(SIGSEGV);
+  return 0;
+}
 std::uint64_t summing_task(std::string table, std::uint64_t id, std::span<const std::uint64_t> values) {
   RunTable::note_run(table, id);
   return values.front() == id && values.back() == id + values.size() - 1 ? expected_value(id) : 0;
@@ -51,11 +57,13 @@ std::uint64_t summing_task(std::string table, std::uint64_t id, std::span<const 
 struct Flying {
   std::uint64_t id;
   std::function<void(Flying&, const RunTable&, StormResult&)> check;
+  bool faults = false;
 };
 
 template <class R, class Check>
 Flying fly(std::uint64_t id, Future<R> future, Check good) {
-  return {id, [future, good](Flying& self, const RunTable& table, StormResult& result) {
+  return {id,
+          [future, good](Flying& self, const RunTable& table, StormResult& result) {
             const Outcome<R> outcome = future.outcome();
             const int runs = table.runs(self.id);
             EXPECT_LE(runs, 1) << "task " << self.id << " ran twice";
@@ -72,12 +80,17 @@ Flying fly(std::uint64_t id, Future<R> future, Check good) {
                 break;
               case Outcome<R>::Kind::died:
                 ++result.died;
-                EXPECT_EQ(outcome.report()->signal, SIGKILL) << outcome.report()->text();
+                if (outcome.report()->signal == SIGSEGV && self.faults) {
+                  ++result.faulted;
+                } else {
+                  EXPECT_EQ(outcome.report()->signal, SIGKILL) << outcome.report()->text();
+                }
                 EXPECT_EQ(outcome.report()->attempt, 1);
                 break;
               default: ADD_FAILURE() << "task " << self.id << " neither ended nor died";
             }
-          }};
+          },
+          false};
 }
 
 Flying submit_one(Pool& pool, const std::string& table, std::uint64_t id, Kind kind) {
@@ -95,6 +108,11 @@ Flying submit_one(Pool& pool, const std::string& table, std::uint64_t id, Kind k
     case Kind::big_argument: {
       const auto values = filled(id, 12'000);
       return fly(id, pool.submit(summing_task, table, id, std::span(values)), is_expected);
+    }
+    case Kind::faults: {
+      Flying faulting = fly(id, pool.submit(faulting_task, table, id), [](std::uint64_t) { return false; });
+      faulting.faults = true;
+      return faulting;
     }
     case Kind::small:
     case Kind::count: break;
@@ -131,11 +149,12 @@ void RunTable::note_run(const std::string& path, std::size_t task) {
 
 std::uint64_t expected_value(std::uint64_t id) { return id * 0x9e3779b97f4a7c15 + 1; }
 
-StormResult run_storm(Pool& pool, const RunTable& table, std::uint64_t seed, int tasks) {
+StormResult run_storm(Pool& pool, const RunTable& table, std::uint64_t seed, int tasks, bool faults) {
   std::mt19937_64 random(seed);
   std::vector<Flying> flying;
   for (int i = 0; i < tasks; ++i) {
-    const auto kind = static_cast<Kind>(random() % static_cast<unsigned>(Kind::count));
+    const auto drawn = static_cast<Kind>(random() % static_cast<unsigned>(Kind::count));
+    const Kind kind = faults && i % 4 == 0 ? Kind::faults : drawn;
     flying.push_back(submit_one(pool, table.path(), static_cast<std::uint64_t>(i), kind));
   }
   std::shuffle(flying.begin(), flying.end(), random);

@@ -31,7 +31,7 @@ class RunTable {
 };
 
 /// What a storm's task is to do. Each kind takes another way through the protocol.
-enum class Kind : std::uint8_t { small, box, segment, buffer, raises, big_argument, count };
+enum class Kind : std::uint8_t { small, box, segment, buffer, raises, big_argument, count, faults };
 
 /// The value that task `id` must give, if it gives one: a checksum that holds its id.
 std::uint64_t expected_value(std::uint64_t id);
@@ -40,7 +40,9 @@ std::uint64_t expected_value(std::uint64_t id);
 /// once, with its own value, the exception it threw, or a death; none ran twice; a value means that it ran.
 struct StormResult {
   int values = 0, raised = 0, died = 0;
+  int faulted = 0;  ///< Of the dead, those that died of SIGSEGV; the others died of SIGKILL.
 };
-StormResult run_storm(Pool& pool, const RunTable& table, std::uint64_t seed, int tasks);
+/// faults: every fourth task raises SIGSEGV, so that its worker dies by way of the crash handler.
+StormResult run_storm(Pool& pool, const RunTable& table, std::uint64_t seed, int tasks, bool faults = false);
 
 }  // namespace hotspare::testing
