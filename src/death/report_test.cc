@@ -1,5 +1,6 @@
 #include "death/crash_harness.hpp"
 #include "death/demangle.hpp"
+#include "support/under_tsan.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -53,6 +54,7 @@ TEST(Summary, SaysWhatWasGoingOnWhenItWasEnded) {
 }
 
 TEST(Summary, PassesOverTheRunTimeLibrary) {
+  if (hotspare::testing::under_tsan()) GTEST_SKIP() << "ThreadSanitizer's abort is not the run-time library's";
   auto report = report_of(Cause::signal);
   report.signal = SIGABRT;
   report.stack_image = death::testing::crash_in_child([] { std::abort(); }).image;

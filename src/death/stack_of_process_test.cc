@@ -2,6 +2,7 @@
 
 #include "death/crash_harness.hpp"
 #include "os/process.hpp"
+#include "support/under_tsan.hpp"
 
 #include <atomic>
 #include <cstdio>
@@ -169,6 +170,7 @@ TEST(StackOfProcess, AGrandchildsStatusStaysItsParents) {
 
 /// The one that waits for its vfork()ed child can't be stopped, as none can within an uninterruptible system call.
 TEST(StackOfProcess, OneThatCannotBeStoppedIsGivenUp) {
+  if (hotspare::testing::under_tsan()) GTEST_SKIP() << "ThreadSanitizer's vfork is a fork";
   Shared<std::atomic<pid_t>> sleeper;
   const pid_t pid = ::fork();
   if (pid == 0) {

@@ -29,6 +29,7 @@
 namespace hotspare::testing {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 // ---- map ----
@@ -284,7 +285,8 @@ TEST(ApiPool, StartForkIsRefusedBesideOtherThreads) {
   const std::string why = refusal(options);
   end.give();
   other.join();
-  EXPECT_THAT(why, HasSubstr("has 2"));
+  // ThreadSanitizer has a thread of its own.
+  EXPECT_THAT(why, AnyOf(HasSubstr("has 2"), HasSubstr("has 3")));
   EXPECT_THAT(why, HasSubstr("Start::exec"));
 }
 

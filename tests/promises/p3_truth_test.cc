@@ -1,6 +1,7 @@
 #include "support/beacon.hpp"
 #include "support/one_death.hpp"
 #include "support/sanitizer.hpp"
+#include "support/under_tsan.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -285,6 +286,8 @@ TEST_F(P3Truth, ATimerIsNobody) {
 }
 
 TEST_F(P3Truth, CpuTimeLimitOfTheKernel) {
+  if (hotspare::testing::under_tsan())
+    GTEST_SKIP() << "ThreadSanitizer delays the signal until a system call that never comes";
   const CrashReport report = death_in([] {
     rusage used{};
     ::getrusage(RUSAGE_SELF, &used);
@@ -399,6 +402,7 @@ TEST_F(P3Truth, AllThreadsFaultAtOnce) {
 }
 
 TEST_F(P3Truth, CrashInASignalHandler) {
+  if (hotspare::testing::under_tsan()) GTEST_SKIP() << "ThreadSanitizer runs the handler later, on another stack";
   const CrashReport report = death_in([] {
     std::signal(SIGUSR1, crashes_in_a_handler);
     ::raise(SIGUSR1);
