@@ -69,6 +69,10 @@ struct HOTSPARE_API CrashReport {
   std::chrono::microseconds cpu_time{0};  ///< User and system time of the whole worker.
   std::vector<std::string> stderr_tail;   ///< Its last lines on stderr, oldest first, at most 20.
 
+  /// Call stack in the language that embeds the engine (Python's, innermost first, one frame a line); empty in C++
+  /// programs and when there was nobody to take it.
+  std::string script_stack;
+
   /// task_name, or what the task's code is called. Found at the first call of all, which may take some 10 ms.
   std::string task_label() const;
 

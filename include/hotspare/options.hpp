@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace hotspare {
 
@@ -36,6 +37,11 @@ struct PoolOptions {
   /// Warm workers kept beside them; one takes over the moment a worker dies.
   unsigned spares = 1;
   Start start = Start::fork;
+  /// Start::exec: program and arguments of the zygote; empty: this program as it was started. It must call hotspare::init
+  /// before all else, and hold the same modules as this process for the functions that it is to run.
+  std::vector<std::string> exec_command;
+  /// Start::exec: descriptors that the zygote and its workers inherit under the same numbers; open as long as the pool.
+  std::vector<int> exec_keep;
   /// Run once in the process from which all workers are forked (load what they all need). Must be a plain function.
   void (*preload)() = nullptr;
   /// Run in each worker before its first task. If it throws, the worker dies; see PoolBroken.

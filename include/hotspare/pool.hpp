@@ -66,6 +66,10 @@ class HOTSPARE_API Pool {
   /// process is gone; otherwise that happens in the background. May be called again.
   void shutdown(bool wait = true, bool cancel = false);
 
+  /// From now on so many workers (1 to 4096) run tasks at the same time. Surplus workers finish what they run, and leave.
+  /// Throws Error, PoolClosed, PoolBroken.
+  void resize(unsigned workers);
+
   Stats stats() const;
   /// Process ids of the workers that are ready to run tasks, then those of the spares. For tests and tools.
   std::vector<std::int64_t> worker_pids() const;

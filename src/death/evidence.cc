@@ -24,6 +24,7 @@ void read_last_words(const worker::LastWords& words, Evidence& into) {
   into.data_bytes = words.data_bytes;
   into.data_limit = words.data_limit;
   into.detail.assign(words.detail, ::strnlen(words.detail, sizeof words.detail));
+  into.script_stack.assign(words.script_stack, ::strnlen(words.script_stack, sizeof words.script_stack));
   into.stack = from_record(words.stack);
   into.beside_stack_end = into.stack != nullptr && (into.signal == SIGSEGV || into.signal == SIGBUS) &&
                           into.signal_code > 0 && beside_stack_end(into.address, *into.stack);

@@ -29,6 +29,7 @@ struct Evidence {
   std::uint64_t data_bytes = 0;
   std::uint64_t data_limit = 0;
   std::string detail;
+  std::string script_stack;
   std::shared_ptr<hotspare::detail::StackImage> stack;
   bool beside_stack_end = false;
 

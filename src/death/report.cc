@@ -6,6 +6,8 @@
 
 #include <hotspare/crash_report.hpp>
 
+#include <sstream>
+
 namespace hotspare {
 namespace {
 
@@ -76,6 +78,14 @@ std::string facts_text(const CrashReport& report) {
   return text;
 }
 
+std::string script_stack_text(const CrashReport& report) {
+  if (report.script_stack.empty()) return {};
+  std::string text = "  script stack:\n";
+  std::istringstream lines(report.script_stack);
+  for (std::string line; std::getline(lines, line);) text += "    " + line + "\n";
+  return text;
+}
+
 std::string stack_text(const CrashReport& report) {
   if (report.native_stack().empty()) return "  stack: none was taken\n";
   std::string text = "  stack";
@@ -108,7 +118,7 @@ std::string CrashReport::summary() const {
 }
 
 std::string CrashReport::text() const {
-  std::string text = summary() + "\n" + facts_text(*this) + stack_text(*this);
+  std::string text = summary() + "\n" + facts_text(*this) + script_stack_text(*this) + stack_text(*this);
   if (!stderr_tail.empty()) text += "  its last lines on stderr:\n";
   for (const std::string& line : stderr_tail) text += "    | " + line + "\n";
   return text;

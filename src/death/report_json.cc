@@ -43,6 +43,7 @@ std::string CrashReport::json() const {
       {"peak_rss_bytes", unless(peak_rss_bytes == 0, peak_rss_bytes)},
       {"cpu_time_us", cpu_time.count()},
       {"stderr_tail", stderr_tail},
+      {"script_stack", unless(script_stack.empty(), script_stack)},
       {"native_stack", std::move(stack)},
   };
   // A dying program writes anything to stderr: what is not UTF-8 is replaced, where the default would throw.

@@ -149,6 +149,7 @@ void judge(const Evidence& evidence, CrashReport& report) {
   report.peak_rss_bytes = evidence.exit.peak_rss_bytes;
   report.cpu_time = std::chrono::microseconds(evidence.exit.cpu_us);
   report.stack_image = evidence.stack;
+  report.script_stack = evidence.script_stack;
   report.detail = evidence.detail;
   if (judge_our_own(evidence, report)) {
     if (evidence.exit.known && WIFSIGNALED(evidence.exit.wait_status))

@@ -17,11 +17,12 @@ int flag(FutexScope scope) { return scope == FutexScope::process ? FUTEX_PRIVATE
 }  // namespace
 
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, FutexScope scope,
-                std::int64_t deadline_ns) noexcept {
+                std::int64_t deadline_ns, bool* interrupted) noexcept {
   const timespec deadline = to_timespec(deadline_ns < 0 ? 0 : deadline_ns);
   // FUTEX_WAIT_BITSET takes an absolute deadline, FUTEX_WAIT a relative one.
   const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | flag(scope), expected,
                                 deadline_ns < 0 ? nullptr : &deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
+  if (interrupted != nullptr && result == -1 && errno == EINTR) *interrupted = true;
   return !(result == -1 && errno == ETIMEDOUT);
 }
 

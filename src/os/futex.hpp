@@ -9,9 +9,10 @@ namespace hotspare::os {
 enum class FutexScope : unsigned char { process, shared };
 
 /// Sleeps while *word == expected, until woken or the absolute CLOCK_MONOTONIC deadline (ns; negative: none).
-/// Returns false only when the deadline passed. May return early: look again.
+/// Returns false only when the deadline passed. May return early: look again. interrupted, if given: set to true when it
+/// was a signal handler that ended the sleep.
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, FutexScope scope,
-                std::int64_t deadline_ns = -1) noexcept;
+                std::int64_t deadline_ns = -1, bool* interrupted = nullptr) noexcept;
 void futex_wake(const std::atomic<std::uint32_t>& word, int count, FutexScope scope) noexcept;
 
 /// One of the words that futex_wait_any watches.

@@ -40,6 +40,17 @@ std::size_t read_small_file(const char* path, char* room, std::size_t size) noex
   return length;
 }
 
+Result<std::vector<std::string>> own_arguments() {
+  std::FILE* file = std::fopen("/proc/self/cmdline", "re");
+  if (file == nullptr) return failed("open(/proc/self/cmdline)");
+  std::string all;
+  for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) all.push_back(static_cast<char>(c));
+  std::fclose(file);
+  std::vector<std::string> arguments;
+  for (std::size_t at = 0; at < all.size(); at += arguments.back().size() + 1) arguments.emplace_back(all.c_str() + at);
+  return arguments;
+}
+
 }  // namespace
 
 Result<Fd> open_pidfd(pid_t pid) {
@@ -110,16 +121,13 @@ Result<pid_t> fork_process() {
 
 void exit_now(int code) noexcept { ::_exit(code); }
 
-Result<pid_t> spawn_self(const std::string& variable, const std::string& value, const Fd& keep) {
-  std::vector<std::string> arguments;
-  {
-    std::FILE* file = std::fopen("/proc/self/cmdline", "re");
-    if (file == nullptr) return failed("open(/proc/self/cmdline)");
-    std::string all;
-    for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) all.push_back(static_cast<char>(c));
-    std::fclose(file);
-    for (std::size_t at = 0; at < all.size(); at += arguments.back().size() + 1)
-      arguments.emplace_back(all.c_str() + at);
+Result<pid_t> spawn(const std::vector<std::string>& command, const std::string& variable, const std::string& value,
+                    const std::vector<int>& kept) {
+  std::vector<std::string> arguments = command;
+  if (command.empty()) {
+    auto own = own_arguments();
+    if (!own) return own.failure();
+    arguments = std::move(*own);
   }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -135,11 +143,12 @@ Result<pid_t> spawn_self(const std::string& variable, const std::string& value, 
   // dup2 onto itself clears close-on-exec in the child only, so that no other thread's child can inherit it.
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, keep.get(), keep.get());
+  for (const int fd : kept) posix_spawn_file_actions_adddup2(&actions, fd, fd);
+  const char* program = command.empty() ? "/proc/self/exe" : arguments.front().c_str();
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environment.data());
+  const int error = ::posix_spawnp(&pid, program, &actions, nullptr, argv.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return Failure{error, "posix_spawn(/proc/self/exe)"};
+  if (error != 0) return Failure{error, "posix_spawn(" + std::string(program) + ")"};
   return pid;
 }
 

@@ -44,8 +44,10 @@ void wait_exit(const Fd& pidfd) noexcept;
 Result<pid_t> fork_process();
 /// A process that shares our memory must not go on: ends it without exit handlers.
 [[noreturn]] void exit_now(int code) noexcept;
-/// Starts this same program afresh: argv as given, one more variable in the environment, one descriptor kept.
-Result<pid_t> spawn_self(const std::string& variable, const std::string& value, const Fd& keep);
+/// Starts a program (empty: this same one afresh, with its own arguments) with one more variable in its environment. It
+/// inherits these descriptors, also if they are close-on-exec.
+Result<pid_t> spawn(const std::vector<std::string>& command, const std::string& variable, const std::string& value,
+                    const std::vector<int>& kept);
 
 pid_t own_pid() noexcept;
 Status become_group_leader();

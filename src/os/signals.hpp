@@ -10,6 +10,19 @@ namespace hotspare::os {
 /// program which may have changed them.
 void default_signals() noexcept;
 
+/// While it lives, this thread (and those that it starts, for ever) leaves the process's signals to others; but for those
+/// that its own faults raise.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept;
+  ~SignalsBlocked();
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 using SignalHandler = void (*)(int, siginfo_t*, void*);
 /// Handles the signal on the thread's alternate stack with all other signals blocked, if nobody else handles it.
 void handle_if_default(int signal, SignalHandler handler) noexcept;

@@ -1,5 +1,7 @@
 #include "supervisor/callback_thread.hpp"
 
+#include "os/signals.hpp"
+
 #include <utility>
 
 namespace hotspare::supervisor {
@@ -8,7 +10,10 @@ void CallbackThread::run(std::function<void()> callback) {
   std::lock_guard lock(mutex_);
   if (stopping_) return;
   queue_.push_back(std::move(callback));
-  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  if (!thread_.joinable()) {
+    const os::SignalsBlocked blocked;
+    thread_ = std::thread([this] { loop(); });
+  }
   changed_.notify_one();
 }
 

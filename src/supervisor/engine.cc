@@ -3,7 +3,9 @@
 #include "os/clock.hpp"
 #include "os/cpus.hpp"
 #include "os/process.hpp"
+#include "os/signals.hpp"
 #include "supervisor/tags.hpp"
+#include "zygote/embedding.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -15,6 +17,7 @@ namespace {
 /// Workers whose robust words one listener watches; futex_waitv takes 128 words, and two are the listener's own.
 constexpr std::size_t words_per_listener = 120;
 constexpr unsigned most_workers = 4096;
+constexpr std::size_t most_listeners = 1 + 4 * most_workers / words_per_listener;
 
 PoolOptions checked(PoolOptions options) {
   if (options.workers == 0) options.workers = os::usable_cpus();
@@ -22,8 +25,8 @@ PoolOptions checked(PoolOptions options) {
   if (options.spares > most_workers) throw Error("PoolOptions::spares must be at most 4096");
   if (options.breaker_deaths == 0) throw Error("PoolOptions::breaker_deaths must be at least 1");
   if (options.start == Start::exec) {
-    if (const std::string why = zygote::why_no_exec(); !why.empty()) throw Error(why);
-  } else if (const int threads = os::own_threads(); threads > 1) {
+    if (const std::string why = zygote::why_no_exec(options); !why.empty()) throw Error(why);
+  } else if (const int threads = os::own_threads(); threads > 1 && !embedding().forks_with_threads) {
     throw Error("Start::fork needs a process with one thread, this one has " + std::to_string(threads) +
                 ": a fork would copy locks that the others hold. Make the pool before you start threads, or use "
                 "Start::exec with hotspare::init(argc, argv) at the top of main");
@@ -37,10 +40,10 @@ Engine::Engine(PoolOptions options)
     : options_(checked(std::move(options))),
       payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::physical_memory() / 4),
       most_payload_segments_(os::descriptor_limit() / 4),
-      wanted_workers_(options_.workers + options_.spares),
       host_mark_(os::or_throw(os::Mapping::wiped_on_fork(), "hotspare")),
       arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16)),
       caller_spin_(os::usable_cpus() > 1),
+      target_(options_.workers),
       breaker_(options_.breaker_deaths) {
   *host_mark_.as<bool>() = true;
 }
@@ -73,14 +76,42 @@ void Engine::start() {
   }
   if (!employ(std::move(zygote_))) throw Error(std::string(what) + ": the zygote could not be set up");
 
-  // Twice as many words as workers wanted: the dying and the refills are there at the same time.
-  const std::size_t listeners = 1 + 2 * wanted_workers_ / words_per_listener;
-  for (std::size_t i = 0; i < listeners; ++i) {
-    listeners_.push_back(std::make_unique<Listener>());
-    listeners_.back()->primary = i == 0;
-  }
+  // The host's signal handlers run in its own threads.
+  const os::SignalsBlocked blocked;
   supervisor_ = std::thread([this] { supervise(); });
-  for (auto& listener : listeners_) listener->thread = std::thread([this, &listener] { listen(*listener); });
+  const Lock lock(mutex_);
+  listeners_.reserve(most_listeners);  // others refer to them without the mutex
+  start_listeners();
+}
+
+/// As many as the workers wanted need, under the mutex.
+void Engine::start_listeners() {
+  // Twice as many words as workers wanted: the dying and the refills are there at the same time.
+  const std::size_t wanted = 1 + 2 * (target_ + options_.spares) / words_per_listener;
+  while (listeners_.size() < wanted) {
+    listeners_.push_back(std::make_unique<Listener>());
+    Listener& listener = *listeners_.back();
+    listener.primary = listeners_.size() == 1;
+    listener.thread = std::thread([this, &listener] { listen(listener); });
+  }
+}
+
+unsigned Engine::target() const {
+  const std::lock_guard lock(mutex_);
+  return target_;
+}
+
+void Engine::resize(unsigned workers) {
+  if (workers == 0 || workers > most_workers) throw Error("the number of workers must be between 1 and 4096");
+  const Lock lock(mutex_);
+  if (!broken_.empty()) throw PoolBroken(broken_);
+  if (closing_) throw PoolClosed("pool \"" + options_.name + "\" cannot be resized: it was shut down");
+  target_ = workers;
+  const os::SignalsBlocked blocked;
+  start_listeners();
+  retire_surplus();
+  promote();
+  refill();
 }
 
 void Engine::shutdown(bool wait, bool cancel) {

@@ -47,8 +47,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Starts processes and threads. Throws Error.
   void start();
   void shutdown(bool wait, bool cancel);
+  /// Throws Error.
+  void resize(unsigned workers);
   Stats stats() const;
   const PoolOptions& options() const { return options_; }
+  unsigned target() const;
   std::vector<std::int64_t> worker_pids() const;
   std::int64_t zygote_pid() const;
   /// False in a process that was forked from the host: it has the memory but not the threads.
@@ -61,8 +64,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Buffer buffer(std::size_t bytes);
 
   // task/wait.cc
+  /// Ends the wait of whoever waits for this key.
+  void disturb(const void* key);
   /// Waits until ready() is true; key is what wake_waiters will be called with. False if the deadline (ns) passed.
-  bool wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns);
+  /// interrupted, if given: set when a signal handler ran on this thread while it slept; the wait ends then, too.
+  bool wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns,
+                  bool* interrupted = nullptr);
   std::mutex& mutex() { return mutex_; }
 
   // task/cancel.cc
@@ -129,7 +136,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void note_for_leader();
 
   // task/wait.cc
-  void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns);
+  void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns, bool* interrupted);
   void pass_leadership();
   static Head head_of(const Worker& worker);
 
@@ -168,6 +175,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void note_ready(Worker& worker);
   void promote();
   void retire(Worker& worker);
+  void retire_surplus();
   void forget(Worker& worker);
   void roster_changed(Worker& worker);
 
@@ -202,6 +210,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // supervisor/listener.cc
   void listen(Listener& listener);
+  void start_listeners();
   void rebuild(Listener& listener);
   std::int64_t look_after_results(std::size_t& recent);
   void nudge_listener(Listener& listener);
@@ -209,7 +218,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const PoolOptions options_;
   const std::size_t payload_limit_;
   const std::size_t most_payload_segments_;  ///< Each holds a descriptor: a quarter of what this process may open.
-  const std::uint64_t wanted_workers_;
   os::Mapping host_mark_;
   const std::shared_ptr<shm::Arena> arena_;
 
@@ -229,6 +237,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   shm::SpinBudget caller_spin_;
 
   // Workers.
+  unsigned target_;  ///< How many shall be active.
   std::map<WorkerId, std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> active_;
   std::vector<Worker*> spares_;

@@ -24,9 +24,10 @@ Pool::~Pool() {
 
 Buffer Pool::buffer(std::size_t bytes) { return engine_->buffer(bytes); }
 void Pool::shutdown(bool wait, bool cancel) { engine_->shutdown(wait, cancel); }
+void Pool::resize(unsigned workers) { engine_->resize(workers); }
 Stats Pool::stats() const { return engine_->stats(); }
 std::vector<std::int64_t> Pool::worker_pids() const { return engine_->worker_pids(); }
 std::int64_t Pool::zygote_pid() const { return engine_->zygote_pid(); }
-unsigned Pool::usable_workers() const { return engine_->options().workers; }
+unsigned Pool::usable_workers() const { return engine_->target(); }
 
 }  // namespace hotspare

@@ -26,8 +26,8 @@ zygote::Setup Engine::make_setup() const {
 /// Before the pool has threads.
 void Engine::start_zygotes() {
   const char* what = "a pool cannot be made";
-  if (options_.start == Start::fork) seed_ = os::or_throw(zygote::launch(Start::fork), what);
-  zygote_ = os::or_throw(zygote::launch(options_.start), what);
+  if (options_.start == Start::fork) seed_ = os::or_throw(zygote::launch(options_), what);
+  zygote_ = os::or_throw(zygote::launch(options_), what);
 }
 
 /// From now on this one forks the workers.
@@ -193,7 +193,7 @@ std::string Engine::replace_zygote() {
   if (standby_) drop_zygote(*standby_);
   standby_.reset();
   if (options_.start == Start::exec) {
-    auto launched = zygote::launch(Start::exec);
+    auto launched = zygote::launch(options_);
     if (launched && employ(std::move(*launched))) return "the program was started again as a zygote";
   } else if (seed_) {
     auto asked = zygote::ask_copy(*seed_);

@@ -9,19 +9,21 @@
 /// wake, not two. The others sleep until their task has settled or the leader leaves.
 namespace hotspare::detail {
 
-bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns) {
+bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns,
+                        bool* interrupted) {
   Lock lock(mutex_);
   if (ready()) return true;
   Waiter me{key, {}};
   waiters_.push_back(&me);
   bool in_time = true;
-  while (!ready() && in_time) {
+  const auto disturbed = [&] { return interrupted != nullptr && *interrupted; };
+  while (!ready() && in_time && !disturbed()) {
     me.called.store(0, std::memory_order_relaxed);
     if (leader_ == nullptr && !closed_) {
-      lead(me, lock, ready, deadline_ns);
+      lead(me, lock, ready, deadline_ns, interrupted);
     } else {
       lock.unlock();
-      os::futex_wait(me.called, 0, os::FutexScope::process, deadline_ns);
+      os::futex_wait(me.called, 0, os::FutexScope::process, deadline_ns, interrupted);
       lock.lock();
     }
     in_time = deadline_ns < 0 || os::monotonic_ns() < deadline_ns;
@@ -36,7 +38,8 @@ Engine::Head Engine::head_of(const Worker& worker) {
   return {&channel, worker.head, worker.lease_served, channel.read_segments.load(std::memory_order_relaxed) != 0};
 }
 
-void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns) {
+void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns,
+                  bool* interrupted) {
   leader_ = &me;
   wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
   std::vector<Head> heads;
@@ -46,7 +49,8 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     pump();
     graveyard_.clear();
     const std::int64_t now = os::monotonic_ns();
-    if (ready() || closed_ || (deadline_ns >= 0 && now >= deadline_ns)) break;
+    const bool disturbed = interrupted != nullptr && *interrupted;
+    if (ready() || closed_ || disturbed || (deadline_ns >= 0 && now >= deadline_ns)) break;
     heads.clear();
     for (Worker* worker : active_) heads.push_back(head_of(*worker));
     std::int64_t until = deadline_ns;
@@ -57,7 +61,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
       const std::uint32_t bell = bells_->caller.load(std::memory_order_acquire);
       wishes_->caller.store(1, std::memory_order_seq_cst);
       // SYNC POINT result-bell: this look after the wish, the worker's look at the wish after its commit.
-      if (!called()) os::futex_wait(bells_->caller, bell, os::FutexScope::shared, until);
+      if (!called()) os::futex_wait(bells_->caller, bell, os::FutexScope::shared, until, interrupted);
       wishes_->caller.store(0, std::memory_order_relaxed);
     }
     lock.lock();
@@ -81,18 +85,24 @@ void Engine::pass_leadership() {
   if (relook_) nudge_listener(*listeners_.front());
 }
 
-bool wait(const TaskRef& task, std::chrono::nanoseconds timeout) {
+void Engine::disturb(const void* key) {
+  const Lock lock(mutex_);
+  wake_waiters(key);
+}
+
+bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted) {
   if (task->settled()) return true;
   const std::int64_t deadline = timeout.count() < 0 ? -1 : os::monotonic_ns() + timeout.count();
   const std::shared_ptr<Engine> engine = task->engine;
   return engine->wait_until(
-      task.get(), [&] { return task->settled(); }, deadline);
+      task.get(), [&] { return task->settled(); }, deadline, interrupted);
 }
 
 struct Completions::State {
   std::shared_ptr<Engine> engine;
   struct Sink : CompletionSink {
     std::deque<TaskRef> ready;  // guarded by the engine's mutex
+    bool ended = false;         // so is this
     void settled(TaskRef task) override { ready.push_back(std::move(task)); }
   };
   std::shared_ptr<Sink> sink = std::make_shared<Sink>();
@@ -114,6 +124,26 @@ TaskRef Completions::take() {
   TaskRef task = std::move(ready.front());
   ready.pop_front();
   return task;
+}
+
+std::vector<TaskRef> Completions::take_all() {
+  Engine& engine = *state_->engine;
+  State::Sink& sink = *state_->sink;
+  engine.wait_until(
+      &sink, [&] { return sink.ended || !sink.ready.empty(); }, -1);
+  const std::lock_guard lock(engine.mutex());
+  std::vector<TaskRef> tasks(std::move_iterator(sink.ready.begin()), std::move_iterator(sink.ready.end()));
+  sink.ready.clear();
+  return tasks;
+}
+
+void Completions::end() {
+  Engine& engine = *state_->engine;
+  {
+    const std::lock_guard lock(engine.mutex());
+    state_->sink->ended = true;
+  }
+  engine.disturb(state_->sink.get());
 }
 
 }  // namespace hotspare::detail

@@ -7,6 +7,8 @@
 #include "worker/stack_capture.hpp"
 #include "worker/worker_state.hpp"
 
+#include <hotspare/detail/embedding.hpp>
+
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -50,7 +52,16 @@ void note_here() noexcept {
   words.data_bytes = now > before ? now - before : 0;
 }
 
+void note_script_stack() noexcept {
+  const auto describe = detail::embedding().describe_stack;
+  if (describe == nullptr) return;
+  LastWords& words = state.channel->last_words;
+  const std::size_t size = describe(words.script_stack, sizeof words.script_stack - 1);
+  words.script_stack[size] = '\0';
+}
+
 void note_stack_here() noexcept {
+  note_script_stack();
   ucontext_t context;
   ::getcontext(&context);
   capture_here(&context, state.channel->last_words.stack);
@@ -77,6 +88,7 @@ void note_signal(int signal, const siginfo_t& info, const ucontext_t* context) n
   publish(LastWordsKind::signal);
   reach(CrashPoint::in_crash_handler);
   capture_here(context, words.stack);
+  note_script_stack();  // last: of all that is done here it trusts the most in what may be broken
 }
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {

@@ -29,6 +29,7 @@ struct LastWords {
   std::uint64_t data_bytes = 0;  ///< Private memory that the task had added by then, if it had a limit.
   std::uint64_t data_limit = 0;  ///< The task's limit then; 0: none.
   char detail[512] = {};         ///< Cut, zero-terminated.
+  char script_stack[8192] = {};  ///< Of the language that embeds the engine; cut, zero-terminated.
   StackRecord stack;
 };
 

@@ -109,6 +109,8 @@ std::byte* TaskRunner::reserve_result(std::size_t bytes) {
   return room;
 }
 
+void TaskRunner::mark_raised() { slot_->ended = shm::Ended::raised; }
+
 std::byte* TaskRunner::room_in_outbox(std::size_t bytes) {
   shm::Channel& channel = *state.channel;
   for (;;) {

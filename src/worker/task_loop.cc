@@ -10,6 +10,7 @@
 #include "worker/crash_point.hpp"
 #include "worker/run_task.hpp"
 #include "worker/worker_state.hpp"
+#include "zygote/embedding.hpp"
 
 #include <algorithm>
 
@@ -54,7 +55,9 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin, Segments& segments) {
       continue;
     }
     reach(CrashPoint::before_sleep);
+    zygote::call(detail::embedding().idle_begins);
     os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+    zygote::call(detail::embedding().idle_ends);
   }
   channel.asleep.store(0, std::memory_order_relaxed);
   return present();

@@ -37,7 +37,7 @@ void note_throw() noexcept {
 
 extern "C" {
 
-HOTSPARE_API [[noreturn]] void __cxa_throw(void* thrown, std::type_info* type, void (*destructor)(void*)) {
+[[noreturn]] HOTSPARE_API void __cxa_throw(void* thrown, std::type_info* type, void (*destructor)(void*)) {
   using Throw = void (*)(void*, std::type_info*, void (*)(void*));
   static const auto next = reinterpret_cast<Throw>(::dlsym(RTLD_NEXT, "__cxa_throw"));
   hotspare::detail::note_throw();

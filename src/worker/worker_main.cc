@@ -10,6 +10,7 @@
 #include "worker/segments.hpp"
 #include "worker/task_loop.hpp"
 #include "worker/worker_state.hpp"
+#include "zygote/embedding.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -85,6 +86,7 @@ void run_worker(WorkerStart start) {
   ring_host();
   reach(CrashPoint::after_ready);
   run_tasks(*segments);
+  zygote::call(detail::embedding().worker_leaves);
   os::exit_now(0);
 }
 

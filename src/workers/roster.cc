@@ -21,14 +21,14 @@ void Engine::refill() {
   if (finishing() || !broken_.empty() || !zygote_.ready) return;
   const auto present = static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
-  for (std::size_t n = workers::refill(wanted_workers_, present, asked_, most_asked); n > 0; --n) ask_worker();
+  for (std::size_t n = workers::refill(std::uint64_t{target_} + options_.spares, present, asked_, most_asked); n > 0; --n) ask_worker();
 }
 
 /// After a death with a spare at hand: the spare has just been woken, and a fork now would compete with it for a core. A
 /// pool that is short of workers asks at once.
 void Engine::refill_soon() {
   constexpr std::int64_t later_ns = 1'000'000;
-  if (active_.size() < options_.workers || finishing()) return refill();
+  if (active_.size() < target_ || finishing()) return refill();
   if (refill_at_ != 0) return;
   refill_at_ = os::monotonic_ns() + later_ns;
   arm_timer();
@@ -108,7 +108,7 @@ void Engine::note_ready(Worker& worker) {
 
 /// Fills the active places from the spares, oldest first, and gives them work.
 void Engine::promote() {
-  while (active_.size() < options_.workers && !spares_.empty()) {
+  while (active_.size() < target_ && !spares_.empty()) {
     Worker& spare = *spares_.front();
     spares_.erase(spares_.begin());
     spare.step(workers::Event::promoted);
@@ -116,6 +116,17 @@ void Engine::promote() {
     note_for_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
   }
   pump();
+}
+
+/// After the pool was made smaller. Those that have the least to do go, and of the spares the youngest.
+void Engine::retire_surplus() {
+  while (active_.size() > target_) {
+    const auto least = std::min_element(active_.begin(), active_.end(), [](const Worker* a, const Worker* b) {
+      return a->tail - a->head < b->tail - b->head;
+    });
+    retire(**least);
+  }
+  while (spares_.size() > options_.spares && active_.size() >= target_) retire(*spares_.back());
 }
 
 /// It leaves when it has finished what it has; a worker without tasks is ended at once.

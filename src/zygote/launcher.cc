@@ -4,6 +4,7 @@
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "supervisor/fork_guard.hpp"
+#include "zygote/embedding.hpp"
 #include "zygote/zygote_main.hpp"
 
 #include <atomic>
@@ -17,7 +18,7 @@ constexpr const char* variable = "HOTSPARE_ZYGOTE";
 std::atomic<bool> initialized{false};
 
 os::Result<Handle> start_fork(os::SocketPair control) {
-  auto child = os::fork_process();
+  auto child = fork_image();
   if (!child) return child.failure();
   if (*child == 0) {
     control.ours.reset();
@@ -29,8 +30,10 @@ os::Result<Handle> start_fork(os::SocketPair control) {
   return handle;
 }
 
-os::Result<Handle> start_exec(os::SocketPair control) {
-  auto child = os::spawn_self(variable, std::to_string(control.theirs.get()), control.theirs);
+os::Result<Handle> start_exec(os::SocketPair control, const PoolOptions& options) {
+  std::vector<int> kept = options.exec_keep;
+  kept.push_back(control.theirs.get());
+  auto child = os::spawn(options.exec_command, variable, std::to_string(control.theirs.get()), kept);
   if (!child) return child.failure();
   Handle handle;
   handle.pid = *child;
@@ -40,10 +43,11 @@ os::Result<Handle> start_exec(os::SocketPair control) {
 
 }  // namespace
 
-os::Result<Handle> launch(Start start) {
+os::Result<Handle> launch(const PoolOptions& options) {
   auto control = os::make_message_sockets();
   if (!control) return control.failure();
-  auto started = start == Start::fork ? start_fork(std::move(*control)) : start_exec(std::move(*control));
+  auto started =
+      options.start == Start::fork ? start_fork(std::move(*control)) : start_exec(std::move(*control), options);
   if (!started) return started.failure();
   Handle handle = std::move(*started);
   auto pidfd = os::open_pidfd(handle.pid);
@@ -92,10 +96,10 @@ void become_zygote_if_asked() {
   zygote_main(std::move(control));
 }
 
-std::string why_no_exec() {
+std::string why_no_exec(const PoolOptions& options) {
   if (std::getenv(variable) != nullptr)
     return "this process was started as a zygote, but main did not call hotspare::init(argc, argv) first";
-  if (!initialized.load())
+  if (!initialized.load() && options.exec_command.empty())
     return "Start::exec needs hotspare::init(argc, argv) as the first statement of main: the program is started afresh "
            "and must not run its own main then";
   return {};

@@ -30,7 +30,7 @@ struct Handle {
 };
 
 /// Forks this process into a parked zygote, or starts this program afresh as one.
-os::Result<Handle> launch(Start start);
+os::Result<Handle> launch(const PoolOptions& options);
 /// Makes a parked one work: sends the setup. It preloads, if it did not inherit that, and says that it is ready.
 os::Status set_up(Handle& zygote, const Setup& setup);
 /// Asks a zygote to fork a parked copy of itself. Its pid and pidfd come with the reply.
@@ -39,6 +39,6 @@ os::Result<Handle> ask_copy(const Handle& of);
 /// Called by hotspare::init: becomes the zygote if the environment says so.
 void become_zygote_if_asked();
 /// Empty, or why this process can't use Start::exec.
-std::string why_no_exec();
+std::string why_no_exec(const PoolOptions& options);
 
 }  // namespace hotspare::zygote

@@ -5,6 +5,7 @@
 #include "os/signals.hpp"
 #include "os/socket.hpp"
 #include "worker/worker_main.hpp"
+#include "zygote/embedding.hpp"
 #include "zygote/protocol.hpp"
 
 #include <algorithm>
@@ -75,7 +76,7 @@ class Zygote {
     Reply reply;
     reply.say = Say::spawned;
     reply.worker = request.worker;
-    auto child = fds.size() == worker_fd_count ? os::fork_process() : os::Failure{EPROTO, "spawn without descriptors"};
+    auto child = fds.size() == worker_fd_count ? fork_image() : os::Failure{EPROTO, "spawn without descriptors"};
     if (child && *child == 0) {
       control_.reset();
       worker::run_worker({.setup = setup_, .id = request.worker, .fds = std::move(fds)});
@@ -86,7 +87,7 @@ class Zygote {
   void make_standby(std::vector<os::Fd>& fds) {
     Reply reply;
     reply.say = Say::standby;
-    auto child = fds.size() == 1 ? os::fork_process() : os::Failure{EPROTO, "standby without descriptors"};
+    auto child = fds.size() == 1 ? fork_image() : os::Failure{EPROTO, "standby without descriptors"};
     if (child && *child == 0) {
       control_ = std::move(fds[0]);
       children_.clear();
@@ -160,8 +161,9 @@ class Zygote {
 
 void zygote_main(os::Fd control) {
   static_cast<void>(os::become_group_leader());
-  os::default_signals();
+  if (!detail::embedding().keeps_signal_handlers) os::default_signals();
   os::set_title("hotspare-zygote");
+  call(detail::embedding().zygote_begins);
   Zygote(std::move(control)).run();
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 /// The line between the templates in these headers and the engine in the library.
 namespace hotspare::detail {
@@ -65,6 +66,8 @@ class HOTSPARE_API TaskContext : public Attachments {
   virtual std::span<const std::byte> arguments() const = 0;
   /// Room for the result, to be written at once; called at most once.
   virtual std::byte* reserve_result(std::size_t bytes) = 0;
+  /// The result that was or will be written is an exception, in the runtime's own form.
+  virtual void mark_raised() = 0;
 };
 using Entry = void (*)(TaskContext&);
 
@@ -102,8 +105,9 @@ HOTSPARE_API void submit_prepared(Engine& engine, const TaskRef& task, ArgumentB
 enum class Ending : std::uint8_t { pending, value, raised, died, cancelled, refused };
 
 HOTSPARE_API bool is_ready(const Task& task) noexcept;
-/// Waits; false when the deadline came first. A negative timeout waits for ever.
-HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout);
+/// Waits; false when the deadline came first. A negative timeout waits for ever. interrupted, if given: set when a signal
+/// handler ran on this thread meanwhile; the wait ends then, too.
+HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted = nullptr);
 HOTSPARE_API Ending ending(const Task& task) noexcept;
 /// Bytes of the result. Only when ending() is value.
 HOTSPARE_API std::span<const std::byte> result_bytes(const Task& task) noexcept;
@@ -126,6 +130,10 @@ class HOTSPARE_API Completions {
   void watch(const TaskRef& task);
   /// The next settled task; waits for it. Only while there are watched tasks not yet taken.
   TaskRef take();
+  /// All that have settled and were not taken; waits until there is one, or until end(): then none may come.
+  std::vector<TaskRef> take_all();
+  /// Ends the waits of take_all(), for ever. Any thread.
+  void end();
 
  private:
   struct State;
