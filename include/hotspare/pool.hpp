@@ -74,6 +74,13 @@ class HOTSPARE_API Pool {
   /// Process ids of the workers that are ready to run tasks, then those of the spares. For tests and tools.
   std::vector<std::int64_t> worker_pids() const;
   std::int64_t zygote_pid() const;
+  /// Why no worker can be had any more (PoolBroken); empty while all is well.
+  std::string broken() const;
+  /// Process ids of all workers that were started and are not on their way out, oldest first. Waits until there are so
+  /// many, or the pool closes or breaks.
+  std::vector<std::int64_t> started_pids(std::size_t at_least = 0) const;
+  /// For bindings to other languages: what hotspare/detail/task_ref.hpp works on.
+  const std::shared_ptr<detail::Engine>& engine() const { return engine_; }
 
  private:
   unsigned usable_workers() const;

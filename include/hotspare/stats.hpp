@@ -23,6 +23,8 @@ struct Stats {
   std::uint64_t recalled = 0;             ///< Prefetched tasks taken back from a worker.
   std::uint64_t zygote_deaths = 0;
 
+  std::uint64_t peak_unsettled = 0;  ///< Most tasks that were submitted and not settled at one time.
+
   std::uint64_t queued = 0;         ///< Tasks not yet handed to a worker.
   std::uint64_t in_workers = 0;     ///< Tasks handed to a worker and not settled.
   std::uint64_t workers = 0;        ///< Ready to run tasks.

@@ -9,7 +9,11 @@
 
 namespace hotspare::os {
 
-enum class Access : unsigned char { read, read_write };
+enum class Access : unsigned char {
+  read,
+  read_write,
+  copy_on_write,  ///< Writable, but what is written stays in this mapping.
+};
 /// What happens to a mapping when its process forks.
 enum class OnFork : unsigned char { inherit, drop };
 

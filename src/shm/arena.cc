@@ -10,7 +10,7 @@ constexpr std::size_t granule = 64 * 1024;
 os::Result<detail::Segment*> make_segment(std::size_t size) {
   auto fd = os::make_memfd("hotspare-payload", size);
   if (!fd) return fd.failure();
-  auto mapping = os::Mapping::of(*fd, size, os::Access::read_write, os::OnFork::drop);
+  auto mapping = os::Mapping::of(*fd, size, os::Access::read_write);  // a fork may look at what its parent holds
   if (!mapping) return mapping.failure();
   return new detail::Segment(detail::next_segment_id(), size, std::move(*fd), std::move(*mapping));
 }

@@ -25,7 +25,7 @@ os::Result<SegmentRef> make_standalone_segment(std::size_t size) {
   const std::size_t rounded = std::max(page, (size + page - 1) / page * page);
   auto fd = os::make_memfd("hotspare-buffer", rounded);
   if (!fd) return fd.failure();
-  auto mapping = os::Mapping::of(*fd, rounded, os::Access::read_write, os::OnFork::drop);
+  auto mapping = os::Mapping::of(*fd, rounded, os::Access::read_write);
   if (!mapping) return mapping.failure();
   auto* segment = new Segment(next_segment_id(), rounded, std::move(*fd), std::move(*mapping));
   segment->lend(nullptr);

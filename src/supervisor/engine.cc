@@ -120,6 +120,7 @@ void Engine::shutdown(bool wait, bool cancel) {
     closing_ = true;
     if (cancel) drop_unbegun();
     room_.notify_all();
+    started_.notify_all();
     nudge_supervisor();
   }
   if (!wait || callbacks_.is_current()) return;
@@ -155,6 +156,23 @@ std::vector<std::int64_t> Engine::worker_pids() const {
   for (const Worker* worker : active_) pids.push_back(worker->pid);
   for (const Worker* worker : spares_) pids.push_back(worker->pid);
   return pids;
+}
+
+std::vector<std::int64_t> Engine::started_pids(std::size_t at_least) {
+  Lock lock(mutex_);
+  std::vector<std::int64_t> pids;
+  started_.wait(lock, [&] {
+    pids.clear();
+    for (const auto& [id, worker] : workers_)
+      if (workers::counts(worker->state) && worker->pid != 0) pids.push_back(worker->pid);
+    return pids.size() >= at_least || closing_ || !broken_.empty();
+  });
+  return pids;
+}
+
+std::string Engine::broken() const {
+  const std::lock_guard lock(mutex_);
+  return broken_;
 }
 
 std::int64_t Engine::zygote_pid() const {

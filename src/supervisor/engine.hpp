@@ -53,14 +53,20 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const PoolOptions& options() const { return options_; }
   unsigned target() const;
   std::vector<std::int64_t> worker_pids() const;
+  /// Of all workers that were started and are not on their way out, oldest first; waits until there are so many, or the
+  /// pool closes or breaks.
+  std::vector<std::int64_t> started_pids(std::size_t at_least);
   std::int64_t zygote_pid() const;
+  /// Why the pool is broken; empty: it is not.
+  std::string broken() const;
   /// False in a process that was forked from the host: it has the memory but not the threads.
   bool in_host() const { return *host_mark_.as<const bool>(); }
 
   // task/submit.cc
   TaskRef prepare(const CallSite& site, const void* target, const TaskOptions* options, std::size_t bytes,
                   std::byte*& room);
-  void submit(const TaskRef& task, ArgumentBuffers* buffers);
+  /// False, if it may not wait and there is no room.
+  bool submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait = true);
   Buffer buffer(std::size_t bytes);
 
   // task/wait.cc
@@ -74,6 +80,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // task/cancel.cc
   bool cancel(const TaskRef& task, bool kill);
+  bool has_begun(const TaskRef& task);
   void on_done(const TaskRef& task, std::function<void()> callback);
   void watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink);
 
@@ -229,6 +236,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::size_t payload_bytes_ = 0;     ///< Of large arguments not yet settled.
   std::size_t payload_segments_ = 0;  ///< How many they are.
   std::condition_variable room_;
+  std::condition_variable started_;  ///< A worker was started, or no more will be.
   unsigned room_waiters_ = 0;
   task::Deadlines deadlines_;
   std::vector<Waiter*> waiters_;

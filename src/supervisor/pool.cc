@@ -27,6 +27,8 @@ void Pool::shutdown(bool wait, bool cancel) { engine_->shutdown(wait, cancel); }
 void Pool::resize(unsigned workers) { engine_->resize(workers); }
 Stats Pool::stats() const { return engine_->stats(); }
 std::vector<std::int64_t> Pool::worker_pids() const { return engine_->worker_pids(); }
+std::vector<std::int64_t> Pool::started_pids(std::size_t at_least) const { return engine_->started_pids(at_least); }
+std::string Pool::broken() const { return engine_->broken(); }
 std::int64_t Pool::zygote_pid() const { return engine_->zygote_pid(); }
 unsigned Pool::usable_workers() const { return engine_->target(); }
 

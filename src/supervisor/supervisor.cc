@@ -77,6 +77,7 @@ void Engine::break_pool(const std::string& why) {
   tell(std::move(event));
   refuse_queued();
   room_.notify_all();
+  started_.notify_all();
 }
 
 void Engine::refuse_queued() {

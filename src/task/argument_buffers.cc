@@ -17,7 +17,13 @@ std::uint64_t ArgumentBuffers::attach(const Buffer& buffer) {
 Buffer ArgumentBuffers::fetch(std::uint64_t, std::uint64_t) { return {}; }
 
 void ArgumentBuffers::rewind() {
-  if (state_ != nullptr) state_->buffers.clear();
+  if (state_ != nullptr) *state_ = State();
+}
+
+void ArgumentBuffers::count_last() {
+  if (state_ == nullptr) return;
+  state_->counted_bytes += state_->buffers.back().size();
+  ++state_->counted;
 }
 
 }  // namespace hotspare::detail

@@ -8,6 +8,8 @@ namespace hotspare::detail {
 
 struct ArgumentBuffers::State {
   std::vector<Buffer> buffers;
+  std::size_t counted_bytes = 0;
+  std::size_t counted = 0;
 };
 
 }  // namespace hotspare::detail

@@ -58,6 +58,16 @@ void Engine::watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink) {
   }
 }
 
+bool Engine::has_begun(const TaskRef& task) {
+  const Lock lock(mutex_);
+  if (task->settled() || task->queued) return false;
+  const auto found = workers_.find(task->worker);
+  if (found == workers_.end()) return false;
+  const std::uint64_t word = found->second->channel().slot(task->ticket).word.load(std::memory_order_acquire);
+  return word == shm::pack({task->ticket, SlotState::running});
+}
+
+bool has_begun(const TaskRef& task) { return task->engine->has_begun(task); }
 bool cancel(const TaskRef& task, bool kill) { return task->engine->cancel(task, kill); }
 void on_done(const TaskRef& task, std::function<void()> callback) { task->engine->on_done(task, std::move(callback)); }
 

@@ -3,6 +3,8 @@
 
 #include <hotspare/error.hpp>
 
+#include <algorithm>
+
 namespace hotspare::detail {
 namespace {
 
@@ -28,11 +30,11 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
   return task;
 }
 
-void Engine::submit(const TaskRef& task, ArgumentBuffers* buffers) {
+bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait) {
   if (!in_host()) throw Error("this process is a fork of the pool's host: make a pool of its own");
-  if (buffers != nullptr && buffers->state() != nullptr)
-    task->extra().argument_buffers = std::move(buffers->state()->buffers);
-  const std::size_t large_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
+  ArgumentBuffers::State* const attached = buffers != nullptr ? buffers->state() : nullptr;
+  const std::size_t payload_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
+  const std::size_t large_bytes = payload_bytes + (attached != nullptr ? attached->counted_bytes : 0);
 
   Lock lock(mutex_);
   const auto no_room = [&] {
@@ -41,6 +43,7 @@ void Engine::submit(const TaskRef& task, ArgumentBuffers* buffers) {
             (payload_bytes_ + large_bytes > payload_limit_ || payload_segments_ >= most_payload_segments_));
   };
   if (no_room()) {
+    if (!may_wait && options_.when_full == WhenFull::wait && !callbacks_.is_current()) return false;
     if (options_.when_full == WhenFull::refuse || callbacks_.is_current())
       throw QueueFull("pool \"" + options_.name + "\" is full: " + std::to_string(queue_.size()) + " tasks and " +
                       std::to_string(payload_bytes_ >> 20) + " MB of arguments are waiting");
@@ -52,15 +55,22 @@ void Engine::submit(const TaskRef& task, ArgumentBuffers* buffers) {
   if (closing_) throw PoolClosed("pool \"" + options_.name + "\" takes no more tasks: it was shut down");
   task->id = ++last_task_id_;
   payload_bytes_ += large_bytes;
-  payload_segments_ += large_bytes != 0 ? 1 : 0;
+  payload_segments_ += payload_bytes != 0 ? 1 : 0;
+  if (attached != nullptr) {
+    task->extra().argument_buffers = std::move(attached->buffers);
+    task->extra().counted_bytes = attached->counted_bytes;
+    task->extra().counted = attached->counted;
+    payload_segments_ += attached->counted;
+  }
   ++counts_.submitted;
-  ++unsettled_;
+  counts_.peak_unsettled = std::max(counts_.peak_unsettled, ++unsettled_);
   queue_.push_back(task);
   const bool relook_before = relook_;
   pump();
   const bool nudge = relook_ && !relook_before && leader_ == nullptr;
   lock.unlock();
   if (nudge) nudge_listener(*listeners_.front());
+  return true;
 }
 
 Buffer Engine::buffer(std::size_t bytes) {
@@ -84,5 +94,9 @@ TaskRef prepare(Engine& engine, const CallSite& site, const void* target, const 
 }
 
 void submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers) { engine.submit(task, buffers); }
+bool try_submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers) {
+  return engine.submit(task, buffers, false);
+}
+bool in_host(const Engine& engine) noexcept { return engine.in_host(); }
 
 }  // namespace hotspare::detail

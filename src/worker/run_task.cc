@@ -152,6 +152,11 @@ Buffer TaskRunner::fetch(std::uint64_t handle, std::uint64_t size) {
   return segments_.buffer(handle, static_cast<std::size_t>(size));
 }
 
+Buffer TaskRunner::fetch_private(std::uint64_t handle, std::uint64_t size) {
+  if (handle == 0) return {};
+  return segments_.private_buffer(handle, static_cast<std::size_t>(size));
+}
+
 void TaskRunner::committed() {
   if (result_segment_ == nullptr && kept_.empty()) return;
   kept_.clear();

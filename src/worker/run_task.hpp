@@ -22,6 +22,7 @@ class TaskRunner final : public detail::TaskContext {
   std::span<const std::byte> arguments() const override { return arguments_; }
   std::byte* reserve_result(std::size_t bytes) override;
   void mark_raised() override;
+  Buffer fetch_private(std::uint64_t handle, std::uint64_t size) override;
   std::uint64_t attach(const Buffer& buffer) override;
   Buffer fetch(std::uint64_t handle, std::uint64_t size) override;
 

@@ -65,7 +65,7 @@ void Segments::read_announced() {
 }
 
 os::Mapping Segments::map(const Known& known, os::Access access) {
-  auto made = os::Mapping::of(known.fd, known.size, access, os::OnFork::drop);
+  auto made = os::Mapping::of(known.fd, known.size, access);  // a task's own children may look at what it holds
   if (!made) throw PayloadError(made.failure().text());
   return std::move(*made);
 }
@@ -95,6 +95,15 @@ Buffer Segments::buffer(std::uint64_t segment, std::size_t size) {
   auto* view = new detail::Segment(segment, known.size, os::Fd(), os::Mapping());
   view->lend(known.read);
   return {view, data, size};
+}
+
+Buffer Segments::private_buffer(std::uint64_t segment, std::size_t size) {
+  std::lock_guard lock(mutex_);
+  const Known& known = wait_for(segment);
+  if (size > known.size) throw PayloadError("Buffer is larger than its segment");
+  auto* own = new detail::Segment(segment, known.size, os::Fd(), map(known, os::Access::copy_on_write));
+  own->lend(nullptr);
+  return {own, own->data(), size};
 }
 
 std::uint64_t Segments::request(std::size_t size) {

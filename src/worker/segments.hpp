@@ -30,6 +30,8 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   const std::byte* view(std::uint64_t segment, std::size_t size);
   /// A read-only Buffer over it.
   Buffer buffer(std::uint64_t segment, std::size_t size);
+  /// A Buffer with a mapping of its own, copy on write: what the task writes nobody else sees.
+  Buffer private_buffer(std::uint64_t segment, std::size_t size);
   /// Asks the host for a writable segment, and waits for it. Throws std::bad_alloc when there is no memory.
   detail::SegmentRef lease(std::size_t size);
   /// The host takes it over together with a result.

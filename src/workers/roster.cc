@@ -84,6 +84,7 @@ void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd) {
       poller_->watch_hang_up(worker.ties.lifeline.ours, supervisor::tag(supervisor::Tag::worker_lifeline, id)));
   static_cast<void>(poller_->watch(worker.ties.stderr_pipe.ours, supervisor::tag(supervisor::Tag::worker_stderr, id)));
   roster_changed(worker);
+  started_.notify_all();
   if (finishing()) retire(worker);
   note_ready(worker);
   refill();

@@ -66,6 +66,9 @@ class HOTSPARE_API TaskContext : public Attachments {
   virtual std::span<const std::byte> arguments() const = 0;
   /// Room for the result, to be written at once; called at most once.
   virtual std::byte* reserve_result(std::size_t bytes) = 0;
+  /// As fetch(), but writable, and what is written stays in this process. Pages not yet written may change once the task
+  /// has ended: write to each of those that are to be kept.
+  virtual Buffer fetch_private(std::uint64_t handle, std::uint64_t size) = 0;
   /// The result that was or will be written is an exception, in the runtime's own form.
   virtual void mark_raised() = 0;
 };
@@ -86,6 +89,8 @@ class HOTSPARE_API ArgumentBuffers : public Attachments {
   Buffer fetch(std::uint64_t handle, std::uint64_t size) override;
   /// Forgets what a first, measuring pass attached.
   void rewind();
+  /// The last attached Buffer counts among the arguments that PoolOptions::payload_limit bounds.
+  void count_last();
   struct State;
   State* state() const { return state_.get(); }
 
@@ -100,11 +105,18 @@ HOTSPARE_API TaskRef submit_bytes(Engine& engine, const CallSite& site, const vo
 HOTSPARE_API TaskRef prepare(Engine& engine, const CallSite& site, const void* target, const TaskOptions* options,
                              std::size_t argument_bytes, std::byte*& room);
 HOTSPARE_API void submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers);
+/// The same, but false instead of waiting when the pool has no room; then nothing has happened.
+HOTSPARE_API bool try_submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers);
+/// False in a process that was forked from the one that made the pool: only submissions are refused in a clean way there,
+/// so ask before all else.
+HOTSPARE_API bool in_host(const Engine& engine) noexcept;
 
 /// How a task ended. Order is that of the wire.
 enum class Ending : std::uint8_t { pending, value, raised, died, cancelled, refused };
 
 HOTSPARE_API bool is_ready(const Task& task) noexcept;
+/// A worker is running it at this moment.
+HOTSPARE_API bool has_begun(const TaskRef& task);
 /// Waits; false when the deadline came first. A negative timeout waits for ever. interrupted, if given: set when a signal
 /// handler ran on this thread meanwhile; the wait ends then, too.
 HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted = nullptr);

@@ -1,0 +1,105 @@
+"""The C++ engine of one pool, from its lazy start to the moment when nothing is left of it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from hotspare import _core
+from hotspare._errors import PoolBroken, PoolClosed
+from hotspare._future import settle_all
+from hotspare._start import Launch
+
+_exiting = False
+_alive: set[Engine] = set()
+_lock = threading.Lock()
+
+
+class Engine:
+    """Started by the first task, so that a fork sees all that the program has set up until then."""
+
+    def __init__(self, launch: Launch, options: dict[str, Any]) -> None:
+        self.launch = launch
+        self.options = options
+        self.core: Any = None
+        self.closed = False
+        self.gone = threading.Event()
+        self.maps: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._starting = threading.Lock()
+
+    def start(self) -> Any:
+        """The running engine. Raises RuntimeError when the pool or the interpreter is closing."""
+        if _exiting:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        with self._starting:
+            if self.closed:
+                raise PoolClosed("cannot schedule new futures after shutdown")
+            if self.core is None:
+                with _lock:
+                    _alive.add(self)
+                try:
+                    self.core = self.launch.make({**self.options, "on_settled": settle_all})
+                except BaseException:
+                    with _lock:
+                        _alive.discard(self)
+                    raise
+            return self.core
+
+    def shutdown(self, wait: bool = True, cancel: bool = False) -> None:
+        with self._starting:
+            self.closed = True
+            core = self.core
+        if core is None:
+            self._is_gone()
+            return
+        if not core.in_host:
+            return
+        for running in list(self.maps):
+            running.flush(cancel)
+        if wait and not self.gone.is_set():
+            core.shutdown(True, cancel)
+            self._is_gone()
+        elif not self.gone.is_set():
+            core.shutdown_in_background(cancel, self._is_gone)
+
+    def _is_gone(self) -> None:
+        self.launch.close()
+        with _lock:
+            _alive.discard(self)
+        self.gone.set()
+
+    def wait_gone(self, timeout: float | None = None) -> bool:
+        return self.gone.wait(timeout)
+
+
+def refusal(error: Exception, engine: Engine) -> Exception:
+    """What a caller of submit gets to see."""
+    if isinstance(error, _core.PoolBroken):
+        return PoolBroken(str(error))
+    if _exiting:
+        return RuntimeError("cannot schedule new futures after interpreter shutdown")
+    return PoolClosed("cannot schedule new futures after shutdown")
+
+
+def closer(engine: Engine) -> Callable[[], None]:
+    """For weakref.finalize: a pool that nobody refers to finishes its work, then goes."""
+
+    def close() -> None:
+        engine.shutdown(wait=False)
+
+    return close
+
+
+def _at_exit() -> None:
+    global _exiting
+    _exiting = True
+    with _lock:
+        engines = list(_alive)
+    for engine in engines:
+        engine.shutdown(wait=True)
+
+
+# Before the interpreter joins its threads, and before atexit: the same place as that of concurrent.futures.
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

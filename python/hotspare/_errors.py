@@ -1,0 +1,315 @@
+"""What can go wrong, as exceptions. Needs nothing but the standard library, so that they unpickle anywhere."""
+
+from __future__ import annotations
+
+import signal as _signal
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+__all__ = [
+    "BrokenWorker",
+    "CrashReport",
+    "NativeFrame",
+    "PoolBroken",
+    "PoolClosed",
+    "PythonFrame",
+    "QueueFull",
+    "RemoteError",
+    "TaskTimeout",
+    "WorkerDied",
+]
+
+
+class PythonFrame(NamedTuple):
+    """One Python call frame of a dead worker."""
+
+    file: str
+    line: int
+    function: str
+
+
+class NativeFrame(NamedTuple):
+    """One native call frame of a dead worker; what is not known is empty or None."""
+
+    function: str
+    file: str | None
+    line: int | None
+    module: str
+    address: int
+
+
+@dataclass(frozen=True)
+class CrashReport:
+    """All that is known about the death of one worker. Sizes in bytes, times in seconds."""
+
+    cause: str
+    """signal, exited, terminated, stack_overflow, memory_limit, deadline, cancelled, out_of_memory, lifeline_closed,
+    protocol or unknown."""
+    pid: int
+    signal: int | None = None
+    signal_code: int = 0
+    exitcode: int | None = None
+    fault_address: int | None = None
+    sender_pid: int | None = None
+    oom: str = "no"
+    """Whether the kernel's OOM killer did it: no, likely or certain."""
+    evidence: str = ""
+    detail: str = ""
+    attempt: int = 0
+    task_id: int = 0
+    task: str = ""
+    """What the task's function is called and where it stands."""
+    peak_rss: int = 0
+    cpu_time: float = 0.0
+    stderr_tail: tuple[str, ...] = ()
+    python_stack: tuple[PythonFrame, ...] = ()
+    """Innermost first; empty if there was nobody to take it (SIGKILL)."""
+    python_stack_text: str = ""
+    """The stacks of all Python threads as faulthandler wrote them."""
+    _native: tuple[NativeFrame, ...] | Callable[[], tuple[NativeFrame, ...]] = field(
+        default=(), repr=False, compare=False
+    )
+
+    @property
+    def native_stack(self) -> tuple[NativeFrame, ...]:
+        """Innermost first; empty if there was nobody to take it. Unwound at the first call, which may take some 100 ms."""
+        if callable(self._native):
+            object.__setattr__(self, "_native", self._native())
+        return self._native  # type: ignore[return-value]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_native": self.native_stack}
+
+    def summary(self) -> str:
+        """One line: who died, of what, in what, where."""
+        parts = [f"worker {self.pid} {_fate(self)}{_whereabouts(self)}"]
+        if self.task:
+            parts.append(f"task {self.task}")
+        if self.attempt > 1:
+            parts.append(f"{_ordinal(self.attempt)} attempt")
+        if self.peak_rss:
+            parts.append(f"peak memory {self.peak_rss / 1e6:.0f} MB")
+        return "; ".join(parts)
+
+    def text(self) -> str:
+        """The whole report for people, several lines."""
+        lines = [self.summary()]
+        if self.detail:
+            lines.append(f"  detail: {self.detail}")
+        if self.evidence:
+            lines.append(f"  evidence: {self.evidence}")
+        if self.oom != "no":
+            lines.append(f"  out of memory: {self.oom}")
+        if self.cpu_time:
+            lines.append(f"  CPU time: {self.cpu_time * 1000:.0f} ms")
+        lines += [f'  File "{f.file}", line {f.line}, in {f.function}' for f in self.python_stack]
+        lines += [f"  #{i} {_native(f)}" for i, f in enumerate(self.native_stack)]
+        if self.stderr_tail:
+            lines.append("  its last lines on stderr:")
+            lines += [f"    | {line}" for line in self.stderr_tail]
+        return "\n".join(lines)
+
+
+def _native(frame: NativeFrame) -> str:
+    name = frame.function or hex(frame.address)
+    place = f"{frame.file}:{frame.line}" if frame.file else frame.module
+    return f"{name} ({place})" if place else name
+
+
+def _signal_name(number: int | None) -> str:
+    try:
+        return _signal.Signals(number or 0).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _fate(report: CrashReport) -> str:
+    name = _signal_name(report.signal)
+    at = f" at address {report.fault_address:#x}" if report.fault_address is not None else ""
+    if report.cause == "signal":
+        if report.sender_pid and report.sender_pid != report.pid:
+            return f"was killed by {name} that process {report.sender_pid} sent"
+        return f"died of {name}{at}"
+    if report.cause == "terminated":
+        return f"called std::terminate: {report.detail}"
+    if report.cause == "out_of_memory":
+        sure = "" if report.oom == "certain" else "most likely "
+        return f"was killed, {sure}by the kernel for lack of memory"
+    return {
+        "exited": f"exited with code {report.exitcode}",
+        "stack_overflow": f"overflowed its stack{at}",
+        "memory_limit": "was ended: its memory limit was reached",
+        "deadline": "was ended: its deadline passed",
+        "cancelled": "was ended: its task was cancelled",
+        "lifeline_closed": "was ended: it had closed the lifeline that ties it to its host",
+        "protocol": f"was ended: it wrote nonsense into its channel: {report.detail}",
+    }.get(report.cause, "died; its exit status was lost")
+
+
+def _whereabouts(report: CrashReport) -> str:
+    frames = report.python_stack
+    if not frames:
+        native = next((f for f in report.native_stack if f.function), None)
+        return f" in {_native(native)}" if native else ""
+    text = f" in {frames[0].function} ({_short(frames[0])})"
+    if len(frames) > 1:
+        text += f" called from {frames[1].function} ({_short(frames[1])})"
+    return text
+
+
+def _short(frame: PythonFrame) -> str:
+    return f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}"
+
+
+def _ordinal(number: int) -> str:
+    return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
+
+
+class WorkerDied(RuntimeError):
+    """The worker died while it ran this task. ``report`` says all that is known; its fields are attributes, too."""
+
+    def __init__(self, report: CrashReport) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return self.report.summary()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.report,)
+
+    @property
+    def signal(self) -> int | None:
+        """Number of the signal that ended it, if one did."""
+        return self.report.signal
+
+    @property
+    def exitcode(self) -> int | None:
+        """As of multiprocessing: the exit code, or minus the signal."""
+        if self.report.signal is not None:
+            return -self.report.signal
+        return self.report.exitcode
+
+    @property
+    def cause(self) -> str:
+        return self.report.cause
+
+    @property
+    def oom(self) -> str:
+        return self.report.oom
+
+    @property
+    def fault_address(self) -> int | None:
+        return self.report.fault_address
+
+    @property
+    def python_stack(self) -> tuple[PythonFrame, ...]:
+        return self.report.python_stack
+
+    @property
+    def native_stack(self) -> tuple[NativeFrame, ...]:
+        return self.report.native_stack
+
+    @property
+    def peak_rss(self) -> int:
+        return self.report.peak_rss
+
+    @property
+    def cpu_time(self) -> float:
+        return self.report.cpu_time
+
+    @property
+    def stderr_tail(self) -> tuple[str, ...]:
+        return self.report.stderr_tail
+
+    @property
+    def pid(self) -> int:
+        return self.report.pid
+
+    @property
+    def attempt(self) -> int:
+        return self.report.attempt
+
+    @property
+    def task(self) -> str:
+        return self.report.task
+
+
+class TaskTimeout(WorkerDied, TimeoutError):
+    """The task's deadline passed: its stack was taken and its worker was ended."""
+
+
+class BrokenWorker(WorkerDied, BrokenProcessPool):
+    """WorkerDied as the drop-in raises it: code that expects BrokenProcessPool catches it. The pool is not broken."""
+
+
+class BrokenWorkerTimeout(TaskTimeout, BrokenProcessPool):
+    """TaskTimeout as the drop-in raises it."""
+
+
+class PoolClosed(RuntimeError):
+    """The pool was shut down and takes no more tasks."""
+
+
+class PoolBroken(BrokenExecutor):
+    """No worker can be had any more; the message says why."""
+
+
+class QueueFull(RuntimeError):
+    """The pool's limit of waiting tasks or bytes is reached."""
+
+
+class RemoteError(RuntimeError):
+    """An exception that cannot travel: it could not be pickled in the worker, or not be unpickled here."""
+
+    def __init__(self, type_name: str, message: str, traceback: str) -> None:
+        super().__init__(type_name, message, traceback)
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.message}"
+
+
+def report_of(
+    facts: dict[str, Any], task: str, native: Callable[[], tuple[tuple[Any, ...], ...]]
+) -> CrashReport:
+    """A report from what the engine tells."""
+    text = facts["python_stack_text"]
+    return CrashReport(
+        **facts,
+        task=task,
+        python_stack=_parse_python_stack(text),
+        _native=lambda: tuple(NativeFrame(*frame) for frame in native()),
+    )
+
+
+_OURS = ("/hotspare/_start.py", "/hotspare/_zygote.py")
+
+
+def _parse_python_stack(text: str) -> tuple[PythonFrame, ...]:
+    """Of the thread that died: faulthandler calls it the current one."""
+    frames: list[PythonFrame] = []
+    inside = False
+    for line in text.splitlines():
+        if line.startswith(("Current thread", "Thread", "Stack")):
+            if inside:
+                break
+            inside = line.startswith(("Current thread", "Stack"))
+        elif inside and line.startswith("  File "):
+            file, _, rest = line[len('  File "') :].partition('", line ')
+            number, _, function = rest.partition(" in ")
+            if file.endswith(_OURS):
+                break  # from here on it is the host's stack, at the moment when the workers' image was taken
+            if number.isdigit():
+                frames.append(PythonFrame(file, int(number), function))
+    return tuple(frames)
+
+
+def without_stacks(report: CrashReport) -> CrashReport:
+    """For journals and logs that need the facts alone."""
+    return replace(report, python_stack=(), python_stack_text="", _native=())

@@ -1,0 +1,232 @@
+"""The drop-in for concurrent.futures.ProcessPoolExecutor."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import multiprocessing as mp
+
+from hotspare import _core, _options
+from hotspare._engine import Engine, closer, refusal
+from hotspare._errors import BrokenWorker, BrokenWorkerTimeout
+from hotspare._future import Faults, Future, failed
+from hotspare._map import EagerMap, buffered
+from hotspare._processes import CallQueue, PoolThread, WorkerProcess
+from hotspare._start import Launch, method_of
+
+T = TypeVar("T")
+
+
+class _DropInFaults(Faults):
+    died = BrokenWorker
+    timed_out = BrokenWorkerTimeout
+
+
+class ProcessPoolExecutor(Executor):
+    """concurrent.futures.ProcessPoolExecutor, but a worker that dies costs only the task that it was running: that
+    future raises BrokenWorker (a WorkerDied that is also a BrokenProcessPool), all others go on.
+
+    The keyword-only options after max_tasks_per_child are additions: ``spares`` (warm workers that take over from dead
+    ones), ``preload`` (modules imported once, before the workers are forked), ``capture_stderr`` (the workers' stderr
+    goes into crash reports only), ``on_event``, ``name``.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: Any = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        max_tasks_per_child: int | None = None,
+        spares: int = 1,
+        preload: Sequence[str] = (),
+        capture_stderr: bool = False,
+        on_event: Callable[..., object] | None = None,
+        name: str = "hotspare",
+    ) -> None:
+        if max_workers is None:
+            max_workers = _core.usable_cpus()
+        elif not isinstance(max_workers, int):
+            raise TypeError("max_workers must be an integer")
+        elif max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        if max_tasks_per_child is not None:
+            if not isinstance(max_tasks_per_child, int):
+                raise TypeError("max_tasks_per_child must be an integer")
+            if max_tasks_per_child <= 0:
+                raise ValueError("max_tasks_per_child must be >= 1")
+        if mp_context is None:
+            mp_context = mp.get_context("spawn") if max_tasks_per_child is not None else mp.get_context()
+        method = method_of(mp_context)
+        if max_tasks_per_child is not None and method == "fork":
+            raise ValueError("max_tasks_per_child is incompatible with the 'fork' multiprocessing start method")
+        self._max_workers = max_workers
+        self._mp_context = mp_context
+        self._core: Any = None
+        self._initializer = initializer
+        self._initargs = initargs
+        self._preload = _options.names("preload", preload)
+        self._call_queue: CallQueue | None = CallQueue()
+        self._engine_options = {
+            "workers": max_workers,
+            "spares": _options.count("spares", spares),
+            "tasks_per_worker": max_tasks_per_child or 0,
+            "queue_limit": 0,
+            "payload_limit": 0,
+            "refuse_when_full": False,
+            "breaker_deaths": 5,
+            "capture_stderr": bool(capture_stderr),
+            "name": str(name),
+            "on_event": _options.function("on_event", on_event),
+        }
+        self._engine: Engine | None = None
+        self._shut_down = False
+
+    # ---- what concurrent.futures has ----
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        core = self._core
+        if core is None:
+            core = self._start()
+        try:
+            task = core.submit(fn, args, kwargs, None)
+        except Exception as error:
+            return self._not_submitted(error)
+        return Future(task, core, _DropInFaults, fn)
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """As concurrent.futures. Without a ``chunksize``, the items that travel together follow the time they take."""
+        if chunksize is not None and chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        end = None if timeout is None else timeout + time.monotonic()
+        if buffersize is not None or "submit" in self.__dict__ or type(self).submit is not ProcessPoolExecutor.submit:
+            return self._map_by_submit(fn, iterables, end, chunksize or 1, buffersize)
+        core = self._core
+        if core is None:
+            core = self._start()
+        star = len(iterables) != 1
+        items = list(zip(*iterables)) if star else list(iterables[0])  # noqa: B905  # the shortest decides
+        running = EagerMap(core, fn, items, star, self._max_workers, _DropInFaults, chunksize)
+        assert self._engine is not None
+        self._engine.maps.add(running)
+        return running.results(None if end is None else end - time.monotonic())
+
+    def _map_by_submit(
+        self,
+        fn: Callable[..., T],
+        iterables: tuple[Iterable[Any], ...],
+        end: float | None,
+        chunksize: int,
+        buffersize: int | None,
+    ) -> Iterator[T]:
+        """Through submit, that a subclass or its user may have put something in front of."""
+        if buffersize is None and chunksize == 1:
+            return super().map(fn, *iterables, timeout=None if end is None else end - time.monotonic())
+        if buffersize is not None:
+            return buffered(weakref.WeakMethod(self.submit)() or self.submit, fn, zip(*iterables), buffersize, end)  # noqa: B905
+        from concurrent.futures import process
+        from functools import partial
+
+        chunks = process._get_chunks(*iterables, chunksize=chunksize)  # type: ignore[attr-defined]
+        results = super().map(
+            partial(process._process_chunk, fn),  # type: ignore[attr-defined]
+            chunks,
+            timeout=None if end is None else end - time.monotonic(),
+        )
+        return process._chain_from_iterable_of_lists(results)  # type: ignore[attr-defined,no-any-return]
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._shut_down = True
+        engine = self._engine
+        self._core = None
+        self._call_queue = None
+        if engine is not None:
+            engine.shutdown(wait, cancel_futures)
+
+    def terminate_workers(self) -> None:
+        """Ends all workers with SIGTERM and shuts the pool down: what they were running raises, what had not begun is
+        cancelled."""
+        self._end_workers("terminate")
+
+    def kill_workers(self) -> None:
+        """As terminate_workers, with SIGKILL."""
+        self._end_workers("kill")
+
+    def _end_workers(self, how: str) -> None:
+        processes = dict(self._processes or {})
+        self.shutdown(wait=False, cancel_futures=True)
+        for process in processes.values():
+            getattr(process, how)()
+
+    # ---- additions ----
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the first task; empty before it."""
+        engine = self._engine
+        return {} if engine is None or engine.core is None else engine.core.stats()
+
+    # ---- insides ----
+
+    def _start(self) -> Any:
+        if self._shut_down:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if self._engine is None:
+            launch = Launch(method_of(self._mp_context), self._initializer, self._initargs, self._preload)
+            self._engine = Engine(launch, self._engine_options)
+            weakref.finalize(self, closer(self._engine)).atexit = False
+        self._core = self._engine.start()
+        return self._core
+
+    def _not_submitted(self, error: Exception) -> Future[Any]:
+        """Refused by the engine: raises. Not to be pickled: a future that says so."""
+        assert self._engine is not None
+        if not self._engine.core.in_host:
+            raise RuntimeError("this process is a fork of the one that made the pool: it needs a pool of its own") from None
+        if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
+            raise refusal(error, self._engine) from None
+        return failed(error)
+
+    # What programs and tests look at in the standard class.
+
+    @property
+    def _processes(self) -> dict[int, WorkerProcess] | None:
+        engine = self._engine
+        if self._shut_down:
+            return None
+        if engine is None or engine.core is None:
+            return {}
+        count = self._max_workers
+        if engine.launch.method != "fork":
+            count = min(count, engine.core.stats()["peak_unsettled"])
+        return {pid: WorkerProcess(pid) for pid in engine.core.started_pids(count)[:count]}
+
+    @property
+    def _executor_manager_thread(self) -> PoolThread | None:
+        engine = self._engine
+        return None if engine is None or self._shut_down else PoolThread(engine)
+
+    @property
+    def _broken(self) -> bool | str:
+        engine = self._engine
+        return False if engine is None or engine.core is None else engine.core.broken or False
+
+
+ProcessPoolExecutor.submit.__text_signature__ = "($self, fn, /, *args, **kwargs)"  # type: ignore[attr-defined]

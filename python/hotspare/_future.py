@@ -1,0 +1,297 @@
+"""Futures that cost nothing until somebody looks.
+
+A Future is a concurrent.futures.Future in every respect. But while nobody waits for it other than by result() and
+exception(), it is only a handle on the engine's task: no condition, no lists, no thread that tells it of anything.
+When code of the standard library (wait, as_completed, wrap_future, callbacks) reaches for its insides, they are made,
+and from then on the pool's own thread settles it as any executor would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError, Future as _StandardFuture, InvalidStateError
+from concurrent.futures import TimeoutError as _FutureTimeoutError
+from concurrent.futures import _base
+from concurrent.futures.process import _RemoteTraceback
+from typing import Any, Generic, TypeVar
+
+from hotspare import _core
+from hotspare._errors import PoolBroken, RemoteError, TaskTimeout, WorkerDied, report_of
+
+T = TypeVar("T")
+
+_PENDING, _RUNNING, _FINISHED = _base.PENDING, _base.RUNNING, _base.FINISHED
+_CANCELLED, _NOTIFIED = _base.CANCELLED, _base.CANCELLED_AND_NOTIFIED
+
+# Guards the step from handle to full future. Short, and nothing is called while it is held.
+_making = threading.RLock()
+
+
+class Faults:
+    """Which exceptions a pool raises for what its engine reports."""
+
+    died: type[WorkerDied] = WorkerDied
+    timed_out: type[TaskTimeout] = TaskTimeout
+
+
+class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
+    """The outcome of one task, now or later. Any thread may use it; ``await`` works, too."""
+
+    _task: Any
+    _pool: Any  # a CorePool
+    _faults: type[Faults]
+    _label: Any
+    _fixed: str | None = None  # the state once it is known for good
+
+    def __init__(self, task: Any = None, pool: Any = None, faults: type[Faults] = Faults, label: Any = None) -> None:
+        self._task = task
+        self._pool = pool
+        self._faults = faults
+        self._label = label
+
+    # ---- what the standard library reaches for ----
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_condition", "_waiters", "_done_callbacks"):
+            self._make_full()
+            return self.__dict__[name]
+        if name in ("_result", "_exception"):
+            self._settle_if_done()
+            return self.__dict__.setdefault(name, None)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def _state(self) -> str:
+        fixed = self._fixed
+        if fixed is not None:
+            return fixed
+        task = self._task
+        if task is None:
+            return _PENDING
+        if task.settled:
+            if "_condition" in self.__dict__:
+                return _RUNNING  # the pool's thread is about to settle it
+            self._settle_if_done()
+            return self._fixed or _FINISHED
+        return _RUNNING if task.running else _PENDING
+
+    @_state.setter
+    def _state(self, value: str) -> None:
+        self._fixed = value
+
+    def _make_full(self) -> None:
+        with _making:
+            if "_condition" in self.__dict__:
+                return
+            self._waiters: list[Any] = []
+            self._done_callbacks: list[Any] = []
+            self._condition = threading.Condition()
+            task = self._task
+            if self._fixed is not None or task is None:
+                return
+            if not task.settled and self._pool is not None:
+                self._pool.watch(task, self)
+                return
+        self._decode()
+
+    def _settle_if_done(self) -> None:
+        task = self._task
+        if self._fixed is None and task is not None and task.settled:
+            self._decode()
+
+    # ---- outcome ----
+
+    def _decode(self) -> None:
+        """Takes the outcome out of the engine. By two threads at once it may be done twice; the first one counts."""
+        task = self._task
+        if task is None or self._fixed is not None:
+            return
+        state, result, error = _outcome(task, self._faults, self._label)
+        with _making:
+            if self._fixed is not None:
+                return
+            self.__dict__["_result"] = result
+            self.__dict__["_exception"] = error
+            self._fixed = state
+            self._task = None
+
+    def _settled_by_pool(self) -> None:
+        """On the pool's thread: like set_result, but nobody minds if a caller was quicker."""
+        with self._condition:
+            self._decode()
+            if self._fixed == _CANCELLED:
+                self._fixed = _NOTIFIED
+            for waiter in self._waiters:
+                if self._fixed == _NOTIFIED:
+                    waiter.add_cancelled(self)
+                elif self._exception is not None:
+                    waiter.add_exception(self)
+                else:
+                    waiter.add_result(self)
+            self._waiters = []
+            self._condition.notify_all()
+        self._invoke_callbacks()  # type: ignore[attr-defined]
+
+    def result(self, timeout: float | None = None) -> T:
+        """The task's value; raises what the task raised, WorkerDied, CancelledError, or TimeoutError after ``timeout``
+        seconds."""
+        if self._fixed is None:
+            self._wait(timeout)
+        if self._fixed in (_CANCELLED, _NOTIFIED):
+            raise CancelledError
+        error = self._exception
+        if error is not None:
+            try:
+                raise error
+            finally:
+                self = None  # type: ignore[assignment]  # the traceback must not hold the future
+                del error
+        return self._result  # type: ignore[no-any-return]
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the task raised, None if it returned; waits as result() does."""
+        if self._fixed is None:
+            self._wait(timeout)
+        if self._fixed in (_CANCELLED, _NOTIFIED):
+            raise CancelledError
+        return self._exception  # type: ignore[no-any-return]
+
+    def _wait(self, timeout: float | None) -> None:
+        task = self._task
+        if task is None:
+            if self._fixed is not None:
+                return
+            self._wait_standard(timeout)
+            return
+        if self._pool is not None and not self._pool.in_host:
+            raise RuntimeError("this process is a fork of the pool's host: its futures never settle here")
+        if not task.wait(-1.0 if timeout is None else max(0.0, timeout)):
+            raise _FutureTimeoutError
+        self._decode()
+
+    def _wait_standard(self, timeout: float | None) -> None:
+        """A future without a task: somebody else sets its result."""
+        with self._condition:
+            if self._fixed in (_NOTIFIED, _CANCELLED, _FINISHED):
+                return
+            self._condition.wait(timeout)
+            if self._fixed not in (_NOTIFIED, _CANCELLED, _FINISHED):
+                raise _FutureTimeoutError
+
+    # ---- state ----
+
+    def done(self) -> bool:
+        if self._fixed is not None:
+            return self._fixed in (_FINISHED, _CANCELLED, _NOTIFIED)
+        task = self._task
+        return task is not None and task.settled and "_condition" not in self.__dict__
+
+    def running(self) -> bool:
+        return self._state == _RUNNING
+
+    def cancelled(self) -> bool:
+        if self._fixed is None:
+            self._settle_if_done()
+        return self._fixed in (_CANCELLED, _NOTIFIED)
+
+    def cancel(self, *, kill: bool = False) -> bool:
+        """Drops the task if it has not begun. ``kill``: ends the worker that runs it; a spare takes over."""
+        task = self._task
+        if task is None or self._fixed is not None:
+            return super().cancel() if self._fixed != _FINISHED else False
+        if not task.cancel(kill):
+            return False
+        if "_condition" in self.__dict__:
+            # The pool's thread will come by; the caller may rely on it now.
+            with self._condition:
+                self._decode()
+                self._condition.notify_all()
+            return True
+        self._decode()
+        return True
+
+    def set_running_or_notify_cancel(self) -> bool:
+        if self._task is not None:
+            raise InvalidStateError("the pool settles this future")
+        return super().set_running_or_notify_cancel()
+
+    # ---- asyncio ----
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self).__await__()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Future cannot be pickled: it means something only in the process that submitted its task")
+
+
+def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, BaseException | None]:
+    """(state, result, exception) of a settled task. What unpickling raises is the outcome of this task alone."""
+    try:
+        kind, payload = task.outcome()
+    except BaseException as error:
+        return _FINISHED, None, error
+    if kind == "value" or kind == "chunk":
+        return _FINISHED, payload, None
+    if kind == "exception":
+        return _FINISHED, None, rebuilt(payload)
+    if kind == "died":
+        return _FINISHED, None, death(payload, faults, label)
+    if kind == "cancelled":
+        return _CANCELLED, None, None
+    return _FINISHED, None, PoolBroken(payload)
+
+
+def rebuilt(described: tuple[str, str, str, bytes | None]) -> BaseException:
+    """The exception that a task raised, with the worker's traceback as its cause."""
+    name, message, text, data = described
+    error: BaseException | None = None
+    if data is not None:
+        try:
+            error = pickle.loads(data)
+        except Exception:
+            error = None
+    if not isinstance(error, BaseException):
+        error = RemoteError(name, message, text)
+    error.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')
+    return error
+
+
+def death(core_report: Any, faults: type[Faults], label: Any) -> WorkerDied:
+    facts = core_report.facts()
+    report = report_of(facts, _label_text(label), core_report.native_stack)
+    return (faults.timed_out if report.cause == "deadline" else faults.died)(report)
+
+
+def _label_text(label: Any) -> str:
+    if label is None or isinstance(label, str):
+        return label or ""
+    code = getattr(label, "__code__", None)
+    name = getattr(label, "__qualname__", None) or type(label).__name__
+    if code is None:
+        inner = getattr(label, "func", None)  # functools.partial
+        return f"partial({_label_text(inner)})" if callable(inner) else str(name)
+    return f"{name} ({code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno})"
+
+
+def settle_all(futures: list[Any]) -> None:
+    """What the pool's thread calls."""
+    for future in futures:
+        try:
+            future._settled_by_pool()
+        except BaseException:
+            _base.LOGGER.exception("exception while settling %r", future)
+
+
+def failed(error: BaseException) -> Future[Any]:
+    """A future that has failed already."""
+    future: Future[Any] = Future()
+    future.__dict__["_result"] = None
+    future.__dict__["_exception"] = error
+    future._fixed = _FINISHED
+    return future
+
+
+Callback = Callable[[Future[Any]], object]

@@ -1,0 +1,44 @@
+"""Checks of what users pass, at the call and in the words of the standard library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def count(name: str, value: Any, least: int = 0) -> int:
+    """An integer of at least ``least``. bool is none."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}")
+    return value
+
+
+def seconds(name: str, value: Any) -> float:
+    """A time of more than nothing; None: 0, which means none."""
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not value > 0:
+        raise ValueError(f"{name} must be more than 0 seconds")
+    return float(value)
+
+
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    return str(value)
+
+
+def names(name: str, value: Any) -> tuple[str, ...]:
+    """Module names."""
+    if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"{name} must be a list of module names")
+    return tuple(value)
+
+
+def function(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be a callable")
+    return value

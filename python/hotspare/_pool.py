@@ -1,0 +1,255 @@
+"""hotspare.Pool: the native class."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from hotspare import _core, _options
+from hotspare._engine import Engine, closer, refusal
+from hotspare._errors import QueueFull
+from hotspare._future import Faults, Future, failed
+from hotspare._map import StreamMap
+from hotspare._start import METHODS, Launch, method_of
+
+T = TypeVar("T")
+
+
+class Event:
+    """Something that happened in a pool."""
+
+    __slots__ = ("at", "detail", "kind", "pid", "report", "task_id")
+
+    def __init__(self, kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
+        self.kind = kind
+        """worker_ready, death, takeover, refill, retired, zygote_died or broken."""
+        self.at = at
+        """Seconds on time.monotonic()'s clock."""
+        self.pid = pid
+        self.task_id = task_id
+        self.detail = detail
+        self.report = report
+        """CrashReport of a death, else None."""
+
+    def __repr__(self) -> str:
+        return f"<Event {self.kind} pid={self.pid} {self.detail}>"
+
+
+def _event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., object] | None:
+    if on_event is None:
+        return None
+
+    def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
+        from hotspare._errors import report_of
+
+        facts = None if report is None else report_of(report.facts(), "", report.native_stack)
+        on_event(Event(kind, at, pid, task_id, detail, facts))
+
+    return call
+
+
+class Submitter:
+    """A pool seen with options for its tasks; what Pool.with_options returns. Any thread may use it."""
+
+    def __init__(self, pool: Pool, timeout: float | None, memory_limit: int | None, name: str | None) -> None:
+        self._pool = pool
+        self._label = name
+        self._options = _core.CoreTaskOptions(
+            _options.seconds("timeout", timeout),
+            0 if memory_limit is None else _options.count("memory_limit", memory_limit, 1),
+            name or "",
+        )
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        return self._pool._submit(self._options, self._label or fn, fn, args, kwargs)
+
+    def map(
+        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+    ) -> Iterator[T]:
+        return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, True)
+
+    def as_completed(
+        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+    ) -> Iterator[T]:
+        return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, False)
+
+
+class Pool:
+    """A pool of worker processes that a dying worker cannot break. Any thread may use it.
+
+    workers: processes that run tasks at the same time; None: CPUs that this process may use.
+    spares: warm workers beside them; one takes over the moment a worker dies.
+    start: fork, forkserver or spawn, as of multiprocessing; None: this program's default.
+    initializer, initargs: called in each worker before its first task.
+    preload: modules imported once, in the process from which the workers are forked.
+    tasks_per_worker: a worker is replaced after so many tasks; None: never.
+    queue_limit: tasks waiting at most; submit blocks, or raises QueueFull if when_full is "refuse".
+    payload_limit: bytes of large arguments under way at most; None: a quarter of the machine's memory.
+    capture_stderr: the workers' stderr goes into crash reports only.
+    on_event: called with each Event, on a thread of the pool's own.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        spares: int = 1,
+        start: str | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        preload: Sequence[str] = (),
+        tasks_per_worker: int | None = None,
+        queue_limit: int | None = None,
+        payload_limit: int | None = None,
+        when_full: str = "wait",
+        capture_stderr: bool = False,
+        on_event: Callable[[Event], object] | None = None,
+        name: str = "hotspare",
+    ) -> None:
+        self._workers = _core.usable_cpus() if workers is None else _options.count("workers", workers, 1)
+        self._method = method_of(None if start is None else _options.choice("start", start, METHODS))
+        self._initializer = _options.function("initializer", initializer)
+        self._initargs = tuple(initargs)
+        self._preload = _options.names("preload", preload)
+        self._options = {
+            "workers": self._workers,
+            "spares": _options.count("spares", spares),
+            "tasks_per_worker": 0 if tasks_per_worker is None else _options.count("tasks_per_worker", tasks_per_worker, 1),
+            "queue_limit": 0 if queue_limit is None else _options.count("queue_limit", queue_limit, 1),
+            "payload_limit": 0 if payload_limit is None else _options.count("payload_limit", payload_limit, 1),
+            "refuse_when_full": _options.choice("when_full", when_full, ("wait", "refuse")) == "refuse",
+            "breaker_deaths": 5,
+            "capture_stderr": bool(capture_stderr),
+            "name": str(name),
+            "on_event": _event_callback(_options.function("on_event", on_event)),
+        }
+        self._engine: Engine | None = None
+        self._core: Any = None
+        self._shut_down = False
+
+    # ---- tasks ----
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Runs fn(*args, **kwargs) in a worker. What cannot be pickled fails its own future; raises PoolClosed,
+        PoolBroken, QueueFull."""
+        return self._submit(None, fn, fn, args, kwargs)
+
+    def _submit(
+        self, options: Any, label: Any, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[T]:
+        core = self._core or self._start()
+        try:
+            task = core.submit(fn, args, kwargs, options)
+        except Exception as error:
+            return self._not_submitted(error)
+        return Future(task, core, Faults, label)
+
+    def map(
+        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+    ) -> Iterator[T]:
+        """Results in the items' order. Takes from the input only what keeps the workers busy, so endless ones are fine.
+        return_exceptions: an item that fails gives its exception instead of raising it, and the rest goes on."""
+        return self._map(None, fn, iterables, timeout, return_exceptions, True)
+
+    def as_completed(
+        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+    ) -> Iterator[T]:
+        """The same, results as they come."""
+        return self._map(None, fn, iterables, timeout, return_exceptions, False)
+
+    def _map(
+        self,
+        options: Any,
+        fn: Callable[..., T],
+        iterables: tuple[Iterable[Any], ...],
+        timeout: float | None,
+        return_exceptions: bool,
+        ordered: bool,
+    ) -> Iterator[T]:
+        if not iterables:
+            raise TypeError("map needs at least one iterable")
+        core = self._core or self._start()
+        star = len(iterables) != 1
+        items = zip(*iterables) if star else iterables[0]  # noqa: B905  # the shortest decides
+        stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions)
+        return stream.ordered(timeout) if ordered else stream.unordered(timeout)
+
+    def with_options(
+        self, *, timeout: float | None = None, memory_limit: int | None = None, name: str | None = None
+    ) -> Submitter:
+        """This pool with options for the tasks submitted through it.
+
+        timeout: seconds from a task's start; then its stack is taken, its worker ended, and TaskTimeout raised.
+        memory_limit: bytes that a task may add to its worker's memory; then WorkerDied with cause memory_limit.
+        name: for reports.
+        """
+        return Submitter(self, timeout, memory_limit, name)
+
+    # ---- the pool ----
+
+    def resize(self, workers: int) -> None:
+        """From now on so many workers run tasks at the same time. Surplus ones finish what they run, and leave."""
+        workers = _options.count("workers", workers, 1)
+        self._workers = workers
+        self._options["workers"] = workers
+        if self._core is not None:
+            self._core.resize(workers)
+
+    def stats(self) -> dict[str, int]:
+        """Counters and gauges of the engine; empty before the first task."""
+        engine = self._engine
+        return {} if engine is None or engine.core is None else engine.core.stats()
+
+    def worker_pids(self) -> list[int]:
+        """Of the workers that are ready to run tasks, then of the spares."""
+        return [] if self._core is None else list(self._core.worker_pids())
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Takes no more tasks. wait: returns when all tasks have settled and every process is gone."""
+        self._shut_down = True
+        self._core = None
+        if self._engine is not None:
+            self._engine.shutdown(wait, cancel_futures)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.shutdown(wait=True)
+
+    async def __aenter__(self) -> Pool:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.shutdown)
+
+    # ---- insides ----
+
+    def _start(self) -> Any:
+        if self._shut_down:
+            from hotspare._errors import PoolClosed
+
+            raise PoolClosed("the pool takes no more tasks: it was shut down")
+        if self._engine is None:
+            launch = Launch(self._method, self._initializer, self._initargs, self._preload)
+            self._engine = Engine(launch, self._options)
+            weakref.finalize(self, closer(self._engine)).atexit = False
+        self._core = self._engine.start()
+        return self._core
+
+    def _not_submitted(self, error: Exception) -> Future[Any]:
+        assert self._engine is not None
+        if not self._engine.core.in_host:
+            raise RuntimeError("this process is a fork of the one that made the pool: it needs a pool of its own") from None
+        if isinstance(error, _core.QueueFull):
+            raise QueueFull(str(error)) from None
+        if isinstance(error, (_core.PoolClosed, _core.PoolBroken)):
+            raise refusal(error, self._engine) from None
+        return failed(error)

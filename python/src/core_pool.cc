@@ -1,0 +1,332 @@
+#include "core_pool.hpp"
+
+#include "block.hpp"
+#include "payload.hpp"
+#include "report.hpp"
+#include "runtime.hpp"
+#include "worker_entry.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+namespace hotspare::python {
+namespace {
+
+using detail::TaskRef;
+
+template <class T>
+T option(const nb::dict& options, const char* name) {
+  return nb::cast<T>(options[name]);
+}
+
+/// Tells Python of an event, on the engine's thread for that. The callable lives until its pool is gone.
+std::function<void(const Event&)> event_callback(nb::object callable) {
+  if (callable.is_none()) return {};
+  PyObject* const kept = callable.release().ptr();
+  return [kept](const Event& event) {
+    const nb::gil_scoped_acquire gil;
+    try {
+      static constexpr const char* names[] = {"worker_ready", "death",       "takeover", "refill",
+                                              "retired",      "zygote_died", "broken"};
+      const nb::object report = event.report ? make_report(event.report) : nb::object(nb::none());
+      const double at = std::chrono::duration<double>(event.at.time_since_epoch()).count();
+      nb::borrow(kept)(names[static_cast<std::size_t>(event.kind)], at, event.pid, event.task_id, event.detail, report);
+    } catch (nb::python_error& error) {
+      error.discard_as_unraisable("hotspare event callback");
+    }
+  };
+}
+
+PoolOptions pool_options(const nb::dict& given) {
+  PoolOptions options;
+  options.workers = option<unsigned>(given, "workers");
+  options.spares = option<unsigned>(given, "spares");
+  options.start = option<bool>(given, "exec") ? Start::exec : Start::fork;
+  options.exec_command = option<std::vector<std::string>>(given, "exec_command");
+  options.exec_keep = option<std::vector<int>>(given, "exec_keep");
+  options.preload = preload_in_zygote;
+  options.initializer = begin_worker;
+  options.tasks_per_worker = option<unsigned>(given, "tasks_per_worker");
+  options.queue_limit = option<std::size_t>(given, "queue_limit");
+  options.payload_limit = option<std::size_t>(given, "payload_limit");
+  options.when_full = option<bool>(given, "refuse_when_full") ? WhenFull::refuse : WhenFull::wait;
+  options.breaker_deaths = option<unsigned>(given, "breaker_deaths");
+  options.worker_stderr = option<bool>(given, "capture_stderr") ? Stderr::capture : Stderr::tee;
+  options.name = option<std::string>(given, "name");
+  options.on_event = event_callback(given["on_event"]);
+  return options;
+}
+
+/// Buffers of arguments in shared memory, so that one that many tasks are given is there once. Compared byte by byte: it
+/// may have been written to since.
+class SharedArguments {
+ public:
+  Buffer of(Pool& pool, std::span<const std::byte> bytes) {
+    for (const Buffer& known : known_)
+      if (known.size() == bytes.size() && same_source(known, bytes) &&
+          std::memcmp(known.data(), bytes.data(), bytes.size()) == 0)
+        return known;
+    Buffer fresh = pool.buffer(bytes.size());
+    std::memcpy(fresh.data(), bytes.data(), bytes.size());
+    remember(fresh, bytes);
+    return fresh;
+  }
+  /// When nothing is under way any more.
+  void forget_all() {
+    known_.clear();
+    sources_.clear();
+  }
+
+ private:
+  bool same_source(const Buffer& known, std::span<const std::byte> bytes) const {
+    const auto found = sources_.find(known.data());
+    return found != sources_.end() && found->second == bytes.data();
+  }
+  void remember(const Buffer& fresh, std::span<const std::byte> bytes) {
+    constexpr std::size_t most = 4;
+    if (known_.size() == most) {
+      sources_.erase(known_.front().data());
+      known_.erase(known_.begin());
+    }
+    known_.push_back(fresh);
+    sources_[fresh.data()] = bytes.data();
+  }
+  std::vector<Buffer> known_;
+  std::map<const std::byte*, const std::byte*> sources_;
+};
+
+}  // namespace
+
+/// The thread that tells Python what has settled: all that it finds with one turn of the GIL.
+struct CorePool::Settler {
+  Settler(detail::Engine& engine, nb::object callback) : completions(engine), on_settled(std::move(callback)) {}
+
+  void run() {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    for (bool more = true; more;) {
+      std::vector<TaskRef> tasks;
+      {
+        const nb::gil_scoped_release others_may_run;
+        tasks = completions.take_all();
+      }
+      more = !tasks.empty();
+      if (more) tell(tasks);
+    }
+    PyGILState_Release(gil);
+  }
+  void tell(const std::vector<TaskRef>& tasks) {
+    nb::list objects;
+    for (const TaskRef& task : tasks) {
+      const auto found = watched.find(task.get());
+      if (found == watched.end()) continue;
+      objects.append(found->second);
+      watched.erase(found);
+    }
+    try {
+      on_settled(objects);
+    } catch (nb::python_error& error) {
+      error.discard_as_unraisable("hotspare callbacks");
+    }
+  }
+  bool is_current() const { return thread.get_id() == std::this_thread::get_id(); }
+  void join() {
+    if (!thread.joinable()) return;
+    completions.end();
+    thread.join();
+  }
+
+  detail::Completions completions;
+  nb::object on_settled;
+  std::unordered_map<detail::Task*, nb::object> watched;
+  std::thread thread;
+};
+
+struct CorePool::Inner {
+  explicit Inner(const nb::dict& options)
+      : pool(pool_options(options)), settler(*pool.engine(), nb::object(options["on_settled"])) {}
+
+  /// Without the GIL.
+  void close(bool cancel) {
+    pool.shutdown(true, cancel);
+    const std::lock_guard one(joining);
+    settler.join();
+  }
+
+  Pool pool;
+  Settler settler;
+  std::mutex joining;
+  SharedArguments arguments;
+};
+
+CorePool::CorePool(const nb::dict& options) : inner_(std::make_shared<Inner>(options)) {}
+
+CorePool::~CorePool() {
+  // In a fork of the host its threads are not here, and nothing of the pool is ours to end.
+  if (!in_host())
+    static_cast<void>(new std::shared_ptr<Inner>(std::move(inner_)));
+  else
+    shutdown(true, false);
+}
+
+bool CorePool::in_host() const { return detail::in_host(*inner_->pool.engine()); }
+
+CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std::vector<Pickled>& parts, Kind kind,
+                                  const std::optional<TaskOptions>& options) {
+  detail::Engine& engine = *inner_->pool.engine();
+  detail::ArgumentBuffers attached;
+  std::vector<BufferAt> places;
+  std::size_t body = 0;
+  for (const Pickled& part : parts) {
+    body += bytes_of_bytes(part.bytes).size();
+    for (const nb::object& view : part.buffers) {
+      const auto bytes = bytes_of(view);
+      places.push_back({attached.attach(inner_->arguments.of(inner_->pool, bytes)), bytes.size()});
+      attached.count_last();
+    }
+  }
+  const ArgumentHead head{kind, static_cast<std::uint32_t>(function.size()), static_cast<std::uint32_t>(places.size())};
+  const std::size_t size = sizeof head + places.size() * sizeof(BufferAt) + function.size() + body;
+  std::byte* room = nullptr;
+  TaskRef task = detail::prepare(engine, python_call_site(), nullptr, options ? &*options : nullptr, size, room);
+  const auto put = [&room](const void* from, std::size_t bytes) {
+    if (bytes != 0) std::memcpy(room, from, bytes);
+    room += bytes;
+  };
+  put(&head, sizeof head);
+  put(places.data(), places.size() * sizeof(BufferAt));
+  put(function.data(), function.size());
+  for (const Pickled& part : parts) put(bytes_of_bytes(part.bytes).data(), bytes_of_bytes(part.bytes).size());
+  if (!detail::try_submit_prepared(engine, task, &attached)) {
+    const nb::gil_scoped_release others_may_run;
+    detail::submit_prepared(engine, task, &attached);
+  }
+  return CoreTask(std::move(task));
+}
+
+CoreTask CorePool::submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords,
+                          const std::optional<TaskOptions>& options) {
+  const bool has_keywords = PyDict_GET_SIZE(keywords.ptr()) != 0;
+  std::vector<Pickled> parts;
+  if (const auto name = pickled_name(function); !name.empty()) {
+    const std::string kept(reinterpret_cast<const char*>(name.data()), name.size());  // pickling may run anything
+    parts.push_back(has_keywords ? pickle(nb::make_tuple(arguments, keywords)) : pickle(arguments));
+    return submit_payload(std::as_bytes(std::span(kept.data(), kept.size())), parts,
+                          has_keywords ? Kind::named_call_keyword : Kind::named_call, options);
+  }
+  parts.push_back(pickle(nb::make_tuple(function, arguments, keywords)));
+  return submit_payload({}, parts, Kind::any_call, options);
+}
+
+CoreTask CorePool::submit_chunk(nb::handle function, const nb::list& items, bool star,
+                                const std::optional<TaskOptions>& options) {
+  std::vector<Pickled> parts;
+  parts.push_back(pickle(nb::make_tuple(function, items)));
+  return submit_payload({}, parts, star ? Kind::star_chunk : Kind::chunk, options);
+}
+
+void CorePool::watch(const CoreTask& task, nb::object object) {
+  Settler& settler = inner_->settler;
+  if (!settler.thread.joinable()) settler.thread = std::thread([&settler] { settler.run(); });
+  settler.watched[task.task().get()] = std::move(object);
+  settler.completions.watch(task.task());
+}
+
+void CorePool::shutdown(bool wait, bool cancel) {
+  if (!in_host()) return;
+  if (inner_->settler.is_current()) return shutdown_in_background(cancel, nb::none());
+  const nb::gil_scoped_release others_may_run;
+  if (wait) {
+    inner_->close(cancel);
+  } else {
+    inner_->pool.shutdown(false, cancel);
+  }
+}
+
+void CorePool::shutdown_in_background(bool cancel, nb::object on_gone) {
+  if (!in_host()) return;
+  PyObject* const callback = on_gone.release().ptr();
+  std::thread([inner = inner_, cancel, callback]() mutable {
+    inner->close(cancel);
+    const nb::gil_scoped_acquire gil;
+    const nb::object call = nb::steal(callback);
+    inner.reset();
+    try {
+      if (!call.is_none()) call();
+    } catch (nb::python_error& error) {
+      error.discard_as_unraisable("hotspare shutdown");
+    }
+  }).detach();
+}
+
+void CorePool::resize(unsigned workers) { inner_->pool.resize(workers); }
+
+nb::dict CorePool::stats() const {
+  const Stats now = inner_->pool.stats();
+  nb::dict all;
+  const std::pair<const char*, std::uint64_t> entries[] = {
+      {"submitted", now.submitted},
+      {"values", now.values},
+      {"raised", now.raised},
+      {"died", now.died},
+      {"cancelled", now.cancelled},
+      {"refused", now.refused},
+      {"deaths", now.deaths},
+      {"deaths_idle", now.deaths_idle},
+      {"deaths_before_ready", now.deaths_before_ready},
+      {"takeovers", now.takeovers},
+      {"forks", now.forks},
+      {"retired", now.retired},
+      {"recalled", now.recalled},
+      {"zygote_deaths", now.zygote_deaths},
+      {"peak_unsettled", now.peak_unsettled},
+      {"queued", now.queued},
+      {"in_workers", now.in_workers},
+      {"workers", now.workers},
+      {"spares", now.spares},
+      {"segment_bytes", now.segment_bytes},
+  };
+  for (const auto& [name, value] : entries) all[name] = value;
+  return all;
+}
+
+std::vector<std::int64_t> CorePool::worker_pids() const { return inner_->pool.worker_pids(); }
+std::vector<std::int64_t> CorePool::started_pids(std::size_t at_least) const {
+  const nb::gil_scoped_release others_may_run;
+  return inner_->pool.started_pids(at_least);
+}
+std::string CorePool::broken() const { return inner_->pool.broken(); }
+std::int64_t CorePool::zygote_pid() const { return inner_->pool.zygote_pid(); }
+
+void define_pool(nb::module_& module) {
+  nb::class_<TaskOptions>(module, "CoreTaskOptions")
+      .def(
+          "__init__",
+          [](TaskOptions* self, double timeout, std::size_t memory_limit, std::string name) {
+            new (self) TaskOptions{
+                std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(timeout)),
+                memory_limit, std::move(name)};
+          },
+          nb::arg("timeout"), nb::arg("memory_limit"), nb::arg("name"));
+  nb::class_<CorePool>(module, "CorePool", nb::is_weak_referenceable())
+      .def(nb::init<const nb::dict&>(), nb::arg("options"))
+      .def("submit", &CorePool::submit, nb::arg("function"), nb::arg("arguments"), nb::arg("keywords"),
+           nb::arg("options").none())
+      .def("submit_chunk", &CorePool::submit_chunk, nb::arg("function"), nb::arg("items"), nb::arg("star"),
+           nb::arg("options").none())
+      .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
+      .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"))
+      .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("on_gone").none())
+      .def("started_pids", &CorePool::started_pids, nb::arg("at_least"))
+      .def("resize", &CorePool::resize, nb::arg("workers"))
+      .def("stats", &CorePool::stats)
+      .def("worker_pids", &CorePool::worker_pids)
+      .def("zygote_pid", &CorePool::zygote_pid)
+      .def_prop_ro("broken", [](const CorePool& pool) { return pool.broken(); })
+      .def_prop_ro("in_host", &CorePool::in_host);
+}
+
+}  // namespace hotspare::python

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "core_task.hpp"
+#include "payload.hpp"
+#include "python.hpp"
+
+#include <hotspare/pool.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace hotspare::python {
+
+/// The engine as Python sees it: pickles what is submitted, and tells when what is watched has settled.
+/// All functions need the GIL, and let go of it while they wait.
+class CorePool {
+ public:
+  explicit CorePool(const nb::dict& options);
+  ~CorePool();
+  CorePool(const CorePool&) = delete;
+  CorePool& operator=(const CorePool&) = delete;
+
+  CoreTask submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords,
+                  const std::optional<TaskOptions>& options);
+  CoreTask submit_chunk(nb::handle function, const nb::list& items, bool star,
+                        const std::optional<TaskOptions>& options);
+  /// Calls on_settled(objects…) with a list of what was given here, some time after their tasks have settled, on a thread
+  /// of the pool's.
+  void watch(const CoreTask& task, nb::object object);
+
+  /// Waits until nothing is left; on the thread that calls back, it only begins.
+  void shutdown(bool wait, bool cancel);
+  /// Returns at once; on_gone() is called when nothing is left, on a thread of its own.
+  void shutdown_in_background(bool cancel, nb::object on_gone);
+  void resize(unsigned workers);
+  nb::dict stats() const;
+  std::vector<std::int64_t> worker_pids() const;
+  std::vector<std::int64_t> started_pids(std::size_t at_least) const;
+  std::int64_t zygote_pid() const;
+  std::string broken() const;
+  bool in_host() const;
+
+ private:
+  struct Settler;
+  struct Inner;
+  CoreTask submit_payload(std::span<const std::byte> function, const std::vector<Pickled>& parts, Kind kind,
+                          const std::optional<TaskOptions>& options);
+
+  std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
+};
+
+void define_pool(nb::module_& module);
+
+}  // namespace hotspare::python

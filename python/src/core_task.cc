@@ -1,0 +1,92 @@
+#include "core_task.hpp"
+
+#include "block.hpp"
+#include "payload.hpp"
+#include "report.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <chrono>
+
+namespace hotspare::python {
+namespace {
+
+/// A Python object for each buffer that came with the result.
+nb::object blocks_of(detail::ByteSource& source, std::uint32_t count, detail::Attachments& attachments) {
+  if (count == 0) return {};
+  nb::list blocks;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    BufferAt at{};
+    source.take(&at, sizeof at);
+    blocks.append(make_block(attachments.fetch(at.handle, at.size)));
+  }
+  return std::move(blocks);
+}
+
+/// (name of the ending, the unpickled result). Raises what unpickling raises.
+nb::tuple decoded(const detail::Task& task) {
+  detail::ByteSource source(detail::result_bytes(task));
+  ResultHead head;
+  source.take(&head, sizeof head);
+  const nb::object blocks = blocks_of(source, head.buffers, *detail::result_attachments(task));
+  const std::size_t size = source.remaining();
+  if (head.ended == Ended::none) return nb::make_tuple("value", nb::none());
+  const char* name = head.ended == Ended::exception ? "exception" : head.ended == Ended::chunk ? "chunk" : "value";
+  return nb::make_tuple(name, unpickle({source.view(size, 1), size}, blocks));
+}
+
+/// Why there is no result, in words.
+std::string text_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+bool CoreTask::wait(double seconds) const {
+  using std::chrono::nanoseconds;
+  using Clock = std::chrono::steady_clock;
+  constexpr double longest = 1e9;  // 30 years, in seconds
+  const auto end = Clock::now() + std::chrono::duration_cast<nanoseconds>(
+                                      std::chrono::duration<double>(seconds > longest ? longest : seconds));
+  while (!settled()) {
+    bool interrupted = false;
+    bool in_time = true;
+    {
+      const nb::gil_scoped_release others_may_run;
+      const nanoseconds left =
+          seconds < 0 ? nanoseconds(-1) : std::max(nanoseconds(0), nanoseconds(end - Clock::now()));
+      in_time = detail::wait(task_, left, &interrupted);
+    }
+    if (interrupted && PyErr_CheckSignals() != 0) raise_set_error();
+    if (!in_time && !interrupted) return false;
+  }
+  return true;
+}
+
+nb::tuple CoreTask::outcome() const {
+  switch (detail::ending(*task_)) {
+    case detail::Ending::value:
+    case detail::Ending::raised: return decoded(*task_);
+    case detail::Ending::died: return nb::make_tuple("died", make_report(detail::crash_report(*task_)));
+    case detail::Ending::cancelled: return nb::make_tuple("cancelled", nb::none());
+    case detail::Ending::refused: return nb::make_tuple("refused", text_of(detail::failure(*task_)));
+    case detail::Ending::pending: break;
+  }
+  throw Error("the outcome of a task that has not settled was asked for");
+}
+
+void define_task(nb::module_& module) {
+  nb::class_<CoreTask>(module, "CoreTask", nb::is_weak_referenceable())
+      .def_prop_ro("settled", &CoreTask::settled)
+      .def_prop_ro("running", &CoreTask::running)
+      .def_prop_ro("id", &CoreTask::id)
+      .def("wait", &CoreTask::wait, nb::arg("seconds"))
+      .def("outcome", &CoreTask::outcome)
+      .def("cancel", &CoreTask::cancel, nb::arg("kill"));
+}
+
+}  // namespace hotspare::python

@@ -1,0 +1,26 @@
+#include "block.hpp"
+#include "core_pool.hpp"
+#include "core_task.hpp"
+#include "python.hpp"
+#include "report.hpp"
+#include "runtime.hpp"
+
+#include <hotspare/error.hpp>
+#include <hotspare/version.hpp>
+
+/// hotspare._core: the engine, for the Python half of the package. Nothing in here is for users.
+NB_MODULE(_core, module) {
+  using namespace hotspare::python;
+  // Objects of ours may live in the program's globals until the interpreter ends.
+  nb::set_leak_warnings(false);
+  nb::exception<hotspare::PoolClosed>(module, "PoolClosed", PyExc_RuntimeError);
+  nb::exception<hotspare::PoolBroken>(module, "PoolBroken", PyExc_RuntimeError);
+  nb::exception<hotspare::QueueFull>(module, "QueueFull", PyExc_RuntimeError);
+  define_block(module);
+  module.def("shared_block", make_shared_block, nb::arg("size"));
+  define_report(module);
+  define_task(module);
+  define_pool(module);
+  define_runtime(module);
+  tie_runtime();
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "pickling.hpp"
+
+#include <cstring>
+
+/// The bytes that travel between host and worker for a Python task.
+///
+/// Arguments: Kind, u32 size of the function's pickle, u32 number of buffers, BufferAt × n, function, arguments.
+/// Results:   Ended, u32 number of buffers, BufferAt × n, pickle.
+namespace hotspare::python {
+
+enum class Kind : std::uint8_t {
+  named_call,          ///< function by name; arguments: a tuple
+  named_call_keyword,  ///< function by name; arguments: (tuple, dict)
+  any_call,            ///< no function apart; arguments: (function, tuple, dict)
+  chunk,               ///< (function, list of its one argument)
+  star_chunk,          ///< (function, list of argument tuples)
+};
+
+/// What a result is.
+enum class Ended : std::uint8_t {
+  value,
+  none,       ///< None, and no bytes.
+  exception,  ///< (class name, message, traceback text, pickle of the exception or None)
+  chunk,      ///< (list of values, exception as above or None, seconds)
+};
+
+struct ArgumentHead {
+  Kind kind{};
+  std::uint32_t function_bytes = 0;
+  std::uint32_t buffers = 0;
+};
+struct ResultHead {
+  Ended ended{};
+  std::uint32_t buffers = 0;
+};
+
+}  // namespace hotspare::python

@@ -1,0 +1,114 @@
+#include "runtime.hpp"
+
+#include <hotspare/detail/embedding.hpp>
+#include <hotspare/options.hpp>
+
+#include <csignal>
+#include <fcntl.h>
+#include <stdexcept>
+#include <string>
+#include <unistd.h>
+
+namespace hotspare::python {
+namespace {
+
+PyThreadState* idle_thread = nullptr;
+
+void idle_begins() { idle_thread = PyEval_SaveThread(); }
+void idle_ends() { PyEval_RestoreThread(idle_thread); }
+
+/// Calls a function of the Python half that takes and gives nothing.
+void call_worker_module(const char* function) { python_name("hotspare._worker", function)(); }
+
+void zygote_begins() {
+  try {
+    call_worker_module("zygote_begins");
+  } catch (nb::python_error& error) {
+    error.discard_as_unraisable("hotspare zygote");
+  }
+}
+
+void worker_leaves() {
+  try {
+    call_worker_module("worker_leaves");
+  } catch (nb::python_error& error) {
+    error.discard_as_unraisable("hotspare worker");
+  }
+}
+
+/// For a caller that knows only C++: the last line of the traceback.
+template <class Call>
+void in_words(Call call) {
+  try {
+    call();
+  } catch (nb::python_error& error) {
+    const nb::object type = nb::borrow(error.type());
+    throw std::runtime_error(nb::cast<std::string>(type.attr("__name__")) + ": " +
+                             nb::cast<std::string>(nb::str(error.value())));
+  }
+}
+
+// faulthandler writes the stacks of all Python threads into this pipe when the worker gets stack_signal. It needs
+// neither the GIL nor memory, so the crash handler can have it done at any moment.
+int stack_pipe[2] = {-1, -1};
+int stack_signal = 0;
+
+std::size_t describe_stack(char* room, std::size_t size) noexcept {
+  if (stack_signal == 0) return 0;
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, stack_signal);
+  ::raise(stack_signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);  // it comes now
+  ::pthread_sigmask(SIG_BLOCK, &only, nullptr);
+  const ssize_t got = ::read(stack_pipe[0], room, size);
+  return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
+/// Returns the descriptor for faulthandler to write to.
+int open_stack_pipe(int signal) {
+  if (stack_pipe[0] >= 0) {  // of the process that this one was forked from
+    ::close(stack_pipe[0]);
+    ::close(stack_pipe[1]);
+  }
+  if (::pipe2(stack_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+    stack_signal = 0;
+    return -1;
+  }
+  stack_signal = signal;
+  return stack_pipe[1];
+}
+
+}  // namespace
+
+void preload_in_zygote() {
+  in_words([] { call_worker_module("zygote_preloads"); });
+}
+
+void begin_worker() {
+  in_words([] { call_worker_module("worker_begins"); });
+}
+
+void tie_runtime() {
+  detail::Embedding embedding;
+  embedding.before_fork = PyOS_BeforeFork;
+  embedding.after_fork_in_parent = PyOS_AfterFork_Parent;
+  embedding.after_fork_in_child = PyOS_AfterFork_Child;
+  embedding.zygote_begins = zygote_begins;
+  embedding.idle_begins = idle_begins;
+  embedding.idle_ends = idle_ends;
+  embedding.worker_leaves = worker_leaves;
+  embedding.describe_stack = describe_stack;
+  embedding.keeps_signal_handlers = true;
+  embedding.forks_with_threads = true;  // as the standard library's pool does
+  detail::embed(embedding);
+}
+
+void define_runtime(nb::module_& module) {
+  module.def("open_stack_pipe", open_stack_pipe, nb::arg("signal"));
+  module.def("become_zygote_if_asked", [] { init(0, nullptr); });
+  module.def("in_worker_process", detail::in_worker_process);
+  module.def("usable_cpus", usable_cpus);
+}
+
+}  // namespace hotspare::python

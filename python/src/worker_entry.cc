@@ -1,0 +1,163 @@
+#include "worker_entry.hpp"
+
+#include "block.hpp"
+#include "payload.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <new>
+
+namespace hotspare::python {
+namespace {
+
+using detail::ByteSource;
+using detail::TaskContext;
+
+/// Blocks over the buffers that came with the arguments. What the task still refers to when it has ended becomes its own
+/// copy: the host may use the shared memory for something else then.
+class ArrivedBuffers {
+ public:
+  ArrivedBuffers(ByteSource& source, std::uint32_t count, TaskContext& context) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      BufferAt at{};
+      source.take(&at, sizeof at);
+      blocks_.push_back(make_block(context.fetch_private(at.handle, at.size)));
+    }
+  }
+  ~ArrivedBuffers() {
+    for (nb::object& block : blocks_)
+      if (Py_REFCNT(block.ptr()) > 1) make_own_copy(nb::inst_ptr<Block>(block)->buffer());
+  }
+  ArrivedBuffers(const ArrivedBuffers&) = delete;
+  ArrivedBuffers& operator=(const ArrivedBuffers&) = delete;
+
+  nb::object list() const {
+    if (blocks_.empty()) return {};
+    nb::list all;
+    for (const nb::object& block : blocks_) all.append(block);
+    return std::move(all);
+  }
+
+ private:
+  std::vector<nb::object> blocks_;
+};
+
+/// Puts a large buffer where the host can map it.
+BufferAt hand_out(const nb::object& view, TaskContext& context) {
+  const auto bytes = bytes_of(view);
+  Buffer buffer = shared_buffer_at(bytes.data(), bytes.size());
+  if (buffer.segment() == nullptr) {
+    buffer = Buffer::make(bytes.size());
+    const nb::gil_scoped_release others_may_run;
+    std::memcpy(buffer.data(), bytes.data(), bytes.size());
+  }
+  return {context.attach(buffer), bytes.size()};
+}
+
+void give(TaskContext& context, Ended ended, const Pickled& pickled) {
+  const ResultHead head{ended, static_cast<std::uint32_t>(pickled.buffers.size())};
+  std::vector<BufferAt> places;
+  for (const nb::object& view : pickled.buffers) places.push_back(hand_out(view, context));
+  const auto body = pickled.bytes.is_valid() ? bytes_of_bytes(pickled.bytes) : std::span<const std::byte>();
+  const std::size_t places_bytes = places.size() * sizeof(BufferAt);
+  if (ended == Ended::exception) context.mark_raised();
+  std::byte* room = context.reserve_result(sizeof head + places_bytes + body.size());
+  std::memcpy(room, &head, sizeof head);
+  if (places_bytes != 0) std::memcpy(room + sizeof head, places.data(), places_bytes);
+  if (!body.empty()) std::memcpy(room + sizeof head + places_bytes, body.data(), body.size());
+}
+
+/// The exception that is being handled, as a tuple that can be pickled.
+nb::object described(nb::python_error& error) {
+  const nb::object value = nb::borrow(error.value());
+  return python_name("hotspare._worker", "describe")(value);
+}
+
+void give_error(TaskContext& context, nb::python_error& error) {
+  give(context, Ended::exception, pickle(described(error)));
+}
+
+/// What went wrong on our own side of the task.
+void give_failure(TaskContext& context, PyObject* type, const char* what) {
+  PyErr_SetString(type, what);
+  nb::python_error error;
+  give_error(context, error);
+}
+
+nb::object call(Kind kind, ByteSource& source, std::uint32_t function_bytes, const nb::object& buffers) {
+  const auto function_at = std::span(source.view(function_bytes, 1), function_bytes);
+  const std::size_t size = source.remaining();
+  nb::object arguments = unpickle({source.view(size, 1), size}, buffers);
+  PyObject* const tuple = arguments.ptr();
+  switch (kind) {
+    case Kind::named_call: return checked(PyObject_Call(function_named(function_at).ptr(), tuple, nullptr));
+    case Kind::named_call_keyword:
+      return checked(
+          PyObject_Call(function_named(function_at).ptr(), PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1)));
+    case Kind::any_call:
+      return checked(PyObject_Call(PyTuple_GET_ITEM(tuple, 0), PyTuple_GET_ITEM(tuple, 1), PyTuple_GET_ITEM(tuple, 2)));
+    case Kind::chunk:
+    case Kind::star_chunk: break;
+  }
+  throw PayloadError("a task of an unknown kind");
+}
+
+/// Runs the items of a chunk until one raises.
+void run_chunk(TaskContext& context, Kind kind, nb::object arguments) {
+  const auto start = std::chrono::steady_clock::now();
+  PyObject* const function = PyTuple_GET_ITEM(arguments.ptr(), 0);
+  PyObject* const items = PyTuple_GET_ITEM(arguments.ptr(), 1);
+  const Py_ssize_t count = PyList_GET_SIZE(items);
+  nb::list values;
+  nb::object failure = nb::none();
+  try {
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyObject* const item = PyList_GET_ITEM(items, i);
+      values.append(
+          checked(kind == Kind::chunk ? PyObject_CallOneArg(function, item) : PyObject_Call(function, item, nullptr)));
+    }
+  } catch (nb::python_error& error) {
+    failure = described(error);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  give(context, Ended::chunk, pickle(nb::make_tuple(values, failure, took.count())));
+}
+
+void run(TaskContext& context) {
+  ByteSource source(context.arguments());
+  ArgumentHead head;
+  source.take(&head, sizeof head);
+  const ArrivedBuffers arrived(source, head.buffers, context);
+  const nb::object buffers = arrived.list();
+  if (head.kind == Kind::chunk || head.kind == Kind::star_chunk) {
+    const std::size_t size = source.remaining();
+    return run_chunk(context, head.kind, unpickle({source.view(size, 1), size}, buffers));
+  }
+  const nb::object value = call(head.kind, source, head.function_bytes, buffers);
+  if (value.is_none()) return give(context, Ended::none, {});
+  give(context, Ended::value, pickle(value));
+}
+
+}  // namespace
+
+void run_python_task(TaskContext& context) {
+  try {
+    run(context);
+  } catch (nb::python_error& error) {
+    give_error(context, error);
+  } catch (const std::bad_alloc&) {
+    give_failure(context, PyExc_MemoryError, "no shared memory for the result of a task");
+  } catch (const std::exception& error) {
+    give_failure(context, PyExc_RuntimeError, error.what());
+  }
+}
+
+const detail::CallSite& python_call_site() {
+  static const detail::CallSite site{detail::locate(reinterpret_cast<const void*>(&run_python_task)), "Python task"};
+  return site;
+}
+
+}  // namespace hotspare::python

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <hotspare/detail/task_ref.hpp>
+
+namespace hotspare::python {
+
+/// The code that runs in the worker for every Python task.
+void run_python_task(detail::TaskContext& context);
+
+/// How the engine finds it.
+const detail::CallSite& python_call_site();
+
+}  // namespace hotspare::python
