@@ -1,5 +1,6 @@
 """Runs the tests of one class in a process of their own, so that a hang or crash costs one test and not the rest."""
 
+import contextlib
 import json
 import os
 import select
@@ -90,10 +91,9 @@ class Attempt:
 
     def _ask_for_stacks(self) -> None:
         self.process.send_signal(signal.SIGUSR1)
-        try:
+        # The usual case is that it has written its stacks and hangs on.
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            pass  # the usual case: it has written its stacks and hangs on
 
     def said(self) -> str:
         self.output.seek(0)

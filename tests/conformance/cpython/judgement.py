@@ -1,11 +1,12 @@
 """Decides what an outcome means, given what expected_failures.toml says. Pure: no test runs here."""
 
 import re
-import tomllib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
+
+import tomllib
 
 from conformance.cpython.outcome import Outcome
 

@@ -35,7 +35,8 @@ def put_in_place(executor: type[Any]) -> None:
 
 
 def record_uses(executor: type[Any], path: str) -> None:
-    """One line for each call of a method that starts work. The class stays the same object: tests compare it."""
+    """One line for each call of a method that starts work, of this class and no other. The class stays the same
+    object: CPython's tests compare it."""
 
     def recorded(method: str) -> Callable[..., Any]:
         original = getattr(executor, method)
@@ -44,7 +45,7 @@ def record_uses(executor: type[Any], path: str) -> None:
         def call(*args: Any, **kwargs: Any) -> Any:
             # Opened for each line: a descriptor kept open would be inherited by forked workers.
             with open(path, "a", encoding="utf-8") as record:
-                record.write(f"{executor.__module__}:{executor.__qualname__} {method}\n")
+                record.write(f"{method}\n")
             return original(*args, **kwargs)
 
         return call
@@ -59,6 +60,7 @@ def is_helper_of_multiprocessing() -> bool:
     return any(argument.startswith("from multiprocessing.") for argument in sys.orig_argv)
 
 
+@functools.cache  # once: site reads the .pth files of a virtual environment twice
 def install() -> None:
     if is_helper_of_multiprocessing():
         return
