@@ -6,11 +6,14 @@ test it hit. Spawned workers import this file again, so it does nothing on impor
 
 import concurrent.futures
 import faulthandler
+import gc
 import importlib
 import json
 import os
 import signal
 import sys
+import threading
+import time
 import unittest
 from collections.abc import Iterator
 from types import TracebackType
@@ -48,6 +51,7 @@ class Reporter(unittest.TestResult):
     def __init__(self, report: TextIO) -> None:
         super().__init__()
         self.report = report
+        self.threads_before = 0
         self.outcome = ("passed", "")
 
     def say(self, test: unittest.TestCase, outcome: str, detail: str) -> None:
@@ -59,6 +63,7 @@ class Reporter(unittest.TestResult):
         support = sys.modules["test.support"]
         vars(support)["environment_altered"] = False
         self.outcome = ("passed", "")
+        self.threads_before = threading.active_count()
         self.say(test, "started", "")
         super().startTest(test)
 
@@ -69,6 +74,16 @@ class Reporter(unittest.TestResult):
             outcome, detail = "altered", "the suite found a dangling thread or an unreaped child; see the output"
         self.say(test, outcome, detail)
         super().stopTest(test)
+        if outcome == "failed":
+            self.let_go_of_executors()
+
+    def let_go_of_executors(self) -> None:
+        """A test that fails has not shut its executor down. Its threads would end in the middle of the next test,
+        which would be blamed for the change in their number."""
+        deadline = time.monotonic() + 10
+        gc.collect()
+        while threading.active_count() > self.threads_before and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def addFailure(self, test: unittest.TestCase, err: Any) -> None:
         super().addFailure(test, err)
