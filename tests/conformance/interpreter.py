@@ -1,6 +1,8 @@
 """An interpreter of its own, in which the stdlib's ProcessPoolExecutor is the executor under test."""
 
+import contextlib
 import os
+import signal
 import site
 import subprocess
 import sys
@@ -8,8 +10,21 @@ import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from conformance.processes import kill_session, wait_for_end_of_session
 
 HOOK = Path(__file__).parent / "start_hook"
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    stdout: str
+    stderr: str
+    hung: bool  # and was killed; its threads' stacks are in stderr
+    left_behind: list[str]  # processes that outlived it, until they were killed
 
 
 @dataclass(frozen=True)
@@ -37,16 +52,36 @@ class Interpreter:
         *,
         cwd: Path,
         environment: Mapping[str, str] | None = None,
-        timeout: float = 120,
-    ) -> subprocess.CompletedProcess[str]:
-        """The timeout is a watchdog (seconds), not an expectation."""
-        return subprocess.run(
-            [str(self.python), *arguments],
-            cwd=cwd,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        watchdog: float = 120,  # seconds
+    ) -> Ended:
+        # Files, not pipes: a worker that is left behind would hold a pipe open, and us with it.
+        with TemporaryFile() as stdout, TemporaryFile() as stderr:
+            process = subprocess.Popen(
+                [self.python, *arguments],
+                cwd=cwd,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+            hung = not _ends_within(process, watchdog)
+            left: list[str] = []
+            if hung:
+                process.send_signal(signal.SIGABRT)  # faulthandler writes the stacks
+                _ends_within(process, 2)
+            else:
+                left = wait_for_end_of_session(process.pid)
+            kill_session(process.pid)
+            return Ended(process.wait(), _text(stdout), _text(stderr), hung, left)
+
+
+def _ends_within(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.returncode is not None
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

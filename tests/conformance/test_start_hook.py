@@ -32,7 +32,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("isolated", [[], ["-I"], ["-E"]], ids=["", "-I", "-E"])
 def test_every_interpreter_has_it(interpreter: Interpreter, tmp_path: Path, isolated: list[str]) -> None:
     ended = interpreter.run([*isolated, "-c", TELL], cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.status, ended.stderr) == (0, "")
 
 
 def test_spawned_workers_do_without(interpreter: Interpreter, tmp_path: Path) -> None:

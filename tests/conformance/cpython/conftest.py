@@ -14,7 +14,7 @@ TESTS = pytest.StashKey[list[str]]()
 def tests_of(config: pytest.Config) -> list[str]:
     if TESTS not in config.stash:
         listing = interpreter_of(config).run([str(RUNNER), "list"], cwd=config.rootpath)
-        if listing.returncode != 0:
+        if listing.status != 0:
             raise pytest.UsageError(
                 "CPython's tests cannot be loaded. Is the package libpython3.11-testsuite installed, "
                 f"and the package under test?\n{listing.stderr}"

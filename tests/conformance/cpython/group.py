@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from conformance.cpython.outcome import Outcome
-from conformance.cpython.processes import living_in_session, wait_for_end_of_session
 from conformance.interpreter import Interpreter
+from conformance.processes import kill_session, wait_for_end_of_session
 
 RUNNER = Path(__file__).with_name("runner.py")
 WATCHDOG = float(os.environ.get("HOTSPARE_TEST_WATCHDOG", "120"))  # seconds without a word
@@ -84,8 +84,7 @@ class Attempt:
             problem = f"ended with status {status}"
         elif left := wait_for_end_of_session(session):
             problem = f"left processes behind: {left}"
-        for pid in living_in_session(session):
-            os.kill(pid, signal.SIGKILL)
+        kill_session(session)
         self.process.wait()
         return problem
 

@@ -30,14 +30,14 @@ class Uses:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Run:
     status: int
     stdout: str
     stderr: str
     uses: Uses
 
 
-Program = Callable[[Sequence[str]], Ended]
+Program = Callable[[Sequence[str]], Run]
 
 
 @pytest.fixture
@@ -46,12 +46,14 @@ def program(interpreter: Interpreter, tmp_path: Path, tmp_path_factory: pytest.T
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     record = elsewhere / "record"
 
-    def run(arguments: Sequence[str]) -> Ended:
+    def run(arguments: Sequence[str]) -> Run:
         record.write_text("")
         # Caches and configurations of the one who runs the tests stay out of it.
         environment = {"HOTSPARE_TEST_RECORD": str(record), "HOME": str(elsewhere), "XDG_CACHE_HOME": str(elsewhere)}
         ended = interpreter.run(arguments, cwd=tmp_path, environment=environment)
-        return Ended(ended.returncode, ended.stdout, ended.stderr, read_uses(record))
+        assert not ended.hung, ended.stderr
+        assert not ended.left_behind
+        return Run(ended.status, ended.stdout, ended.stderr, read_uses(record))
 
     return run
 
