@@ -75,6 +75,6 @@ def parses(path: str) -> bool:
         content = file.read()
     try:
         yaml.load(content, yaml.CSafeLoader)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it raises, it refuses
         return False
     return True

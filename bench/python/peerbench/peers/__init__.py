@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from peerbench.peers.base import Pool
 from peerbench.peers.joblib_parallel import JoblibParallel
 from peerbench.peers.loky_executor import LokyExecutor
+from peerbench.peers.modules import MODULES
 from peerbench.peers.multiprocessing_pool import MultiprocessingPool
 from peerbench.peers.ours import HotspareExecutor, HotsparePool
 from peerbench.peers.pebble_pool import PebblePool
 from peerbench.peers.stdlib import StdlibExecutor
+
+__all__ = ["MODULES", "OURS", "PEERS", "STDLIB", "OpenPool"]
 
 OURS = ("hotspare.Pool", "hotspare.ProcessPoolExecutor")
 STDLIB = ("stdlib-fork", "stdlib-forkserver")

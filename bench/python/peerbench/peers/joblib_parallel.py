@@ -15,7 +15,8 @@ class JoblibParallel(Pool):
         del with_numpy
         self._joblib = importlib.import_module("joblib")
         self._workers = workers
-        self._parallel = self._open()
+        # A task for each item, as with the others; map may batch.
+        self._parallel = self._open(batch_size=1)
 
     def _open(self, **options: object) -> Any:
         # Held open, so that the workers outlive each call.
@@ -50,11 +51,11 @@ class JoblibParallel(Pool):
     ) -> list[Outcome]:
         """Its first error ends the call: what has not come by then never will."""
         found = []
-        parallel = self._open(return_as="generator")
+        parallel = self._open(batch_size=1, return_as="generator")
         try:
             for value in parallel(self._delayed(function, items)):
                 found.append(Outcome("good", value))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is an outcome
             found += [Outcome("failed", error)] * (len(items) - len(found))
         return found
 

@@ -41,6 +41,4 @@ class HotsparePool(_Hotspare):
 class HotspareExecutor(_Hotspare):
     def __init__(self, workers: int, with_numpy: bool = False) -> None:
         hotspare = importlib.import_module("hotspare")
-        super().__init__(
-            hotspare.ProcessPoolExecutor(workers, **_preload(with_numpy))
-        )
+        super().__init__(hotspare.ProcessPoolExecutor(workers, **_preload(with_numpy)))
