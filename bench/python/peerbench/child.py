@@ -1,26 +1,27 @@
 """One group of one peer, in a process of its own: child GROUP PEER SETTINGS FILE.
 Writes figures as JSON lines to FILE, so that what was measured before a hang is kept."""
 
-import dataclasses
-import importlib
-import json
-import os
-import resource
-import sys
-import threading
-import traceback
-from typing import TYPE_CHECKING, TextIO
+from __future__ import annotations
 
+import os
+import sys
+
+TYPE_CHECKING = False  # As typing's, whose import costs milliseconds.
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from peerbench.peers.base import Pool
 
-# Some peers' workers import this module again: what costs is imported in functions.
+# Some peers' workers import this module once more, which is measured as their start:
+# all else is imported in functions.
 
 CLOSING_SECONDS = 5
 NOT_INSTALLED = 3
 
 
 def import_peer(peer: str) -> None:
+    import importlib
+
     from peerbench.peers import MODULES
 
     try:
@@ -30,15 +31,18 @@ def import_peer(peer: str) -> None:
         sys.exit(NOT_INSTALLED)
 
 
-def measure(group_name: str, peer: str, settings: str, out: TextIO) -> list["Pool"]:
+def measure(group_name: str, peer: str, settings: str, out: TextIO) -> list[Pool]:
     """Returns the pools that the group has opened."""
+    import dataclasses
+    import json
+
     from peerbench.figures import Settings
     from peerbench.groups import GROUPS
     from peerbench.peers import PEERS
 
     opened: list[Pool] = []
 
-    def open_pool(workers: int, with_numpy: bool = False) -> "Pool":
+    def open_pool(workers: int, with_numpy: bool = False) -> Pool:
         opened.append(PEERS[peer](workers, with_numpy=with_numpy))
         return opened[-1]
 
@@ -49,8 +53,9 @@ def measure(group_name: str, peer: str, settings: str, out: TextIO) -> list["Poo
     return opened
 
 
-def close(pools: list["Pool"]) -> None:
+def close(pools: list[Pool]) -> None:
     """Some broken pools never close; the parent ends what is left of them."""
+    import threading
 
     def close_all() -> None:
         for pool in pools:
@@ -62,6 +67,9 @@ def close(pools: list["Pool"]) -> None:
 
 
 def main() -> None:
+    import resource
+    import traceback
+
     group, peer, settings, path = sys.argv[1:]
     # No core dumps: writing them would be a part of what is measured.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

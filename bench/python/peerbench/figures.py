@@ -53,5 +53,7 @@ class Group:
     processes: int = 1
     """Fresh processes to measure in, for what happens once in each; the median counts."""
     ours_only: bool = False
+    needs: tuple[str, ...] = ()
+    """Modules that its tasks import."""
     skip: Callable[[Settings], str] = field(default=lambda settings: "")
     """Why it can't be measured with these settings; "" if it can."""

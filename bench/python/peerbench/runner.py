@@ -1,6 +1,7 @@
 """Runs one group of one peer in fresh processes, and cuts what hangs."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import subprocess
@@ -63,7 +64,7 @@ def why_it_ended(status: int, err: Path) -> str:
 
 def run_group(group: Group, peer: str, settings: Settings) -> list[Figure]:
     """A figure for each row; of several processes the median."""
-    reason = group.skip(settings)
+    reason = missing_module(group) or group.skip(settings)
     ended = []
     if not reason:
         processes = min(group.processes, 3) if settings.quick else group.processes
@@ -79,6 +80,11 @@ def run_group(group: Group, peer: str, settings: Settings) -> list[Figure]:
         measured = [f for end in ended for f in end.figures if f.row == row.name]
         found.append(one_figure(row.name, measured, reason))
     return found
+
+
+def missing_module(group: Group) -> str:
+    missing = [name for name in group.needs if not importlib.util.find_spec(name)]
+    return f"{missing[0]} is not installed" if missing else ""
 
 
 def one_figure(row: str, measured: Sequence[Figure], reason: str) -> Figure:

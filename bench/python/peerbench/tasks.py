@@ -1,12 +1,14 @@
 """What the workers run. Heavy modules are imported where they are used, because
 start-up and idle memory are measured too."""
 
+from __future__ import annotations
+
 import functools
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # As typing's, whose import costs milliseconds.
 if TYPE_CHECKING:
     import numpy
     import numpy.typing
@@ -33,14 +35,14 @@ def use_numpy(_: object = None) -> float:
 
 
 @functools.cache
-def warm_array(megabytes: int) -> "Array":
+def warm_array(megabytes: int) -> Array:
     """The same array at each call in one worker, its pages present."""
     import numpy
 
     return numpy.ones(megabytes * 1_000_000 // 8)
 
 
-def fresh_array(megabytes: int) -> "Array":
+def fresh_array(megabytes: int) -> Array:
     import numpy
 
     return numpy.ones(megabytes * 1_000_000 // 8)

@@ -49,4 +49,5 @@ ARRAYS = Group(
         Row("array_100mb_8_at_once", "MB/s", "higher"),
     ),
     measure=measure,
+    needs=("numpy",),
 )

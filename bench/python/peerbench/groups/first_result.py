@@ -34,6 +34,7 @@ FIRST_RESULT_NUMPY = Group(
     "first_result_numpy",
     rows=(Row("first_result_numpy", "ms"),),
     measure=with_numpy,
+    needs=("numpy",),
     seconds=30,
     processes=7,
 )

@@ -37,6 +37,7 @@ HUGE_ARRAYS = Group(
         Row("array_1gb_peak_memory", "MB"),
     ),
     measure=measure,
+    needs=("numpy",),
     ours_only=True,
     skip=lambda settings: "" if settings.huge else "only with --huge",
 )

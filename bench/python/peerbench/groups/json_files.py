@@ -59,5 +59,6 @@ JSON_FILES = Group(
         Row("json_seconds", "s", "neither"),
     ),
     measure=measure,
+    needs=("yaml",),
     skip=skip,
 )
