@@ -3,8 +3,8 @@
 MODULES = {
     "hotspare.Pool": "hotspare",
     "hotspare.ProcessPoolExecutor": "hotspare",
-    "stdlib-fork": "concurrent.futures",
-    "stdlib-forkserver": "concurrent.futures",
+    "stdlib-fork": "concurrent.futures.process",
+    "stdlib-forkserver": "concurrent.futures.process",
     "multiprocessing.Pool": "multiprocessing.pool",
     "loky": "loky",
     "pebble": "pebble",
