@@ -1,0 +1,1 @@
+"""Process pools, measured beside each other in one run."""
