@@ -71,6 +71,8 @@ class Launch:
             self.plan.initargs = initargs
             return
         self.plan.preparation = spawn.get_preparation_data("hotspare worker")
+        # As plain bytes: it goes to our own workers, through memory that nobody else can open.
+        self.plan.preparation["authkey"] = bytes(self.plan.preparation["authkey"])
         self.plan.prepare_each = method == "spawn"
         if initializer is not None:
             self._pickle_initializer(initializer, initargs)
