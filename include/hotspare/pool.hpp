@@ -64,7 +64,8 @@ class HOTSPARE_API Pool {
 
   /// Takes no more tasks. cancel: drops those that have not begun. wait: returns when all tasks have settled and every
   /// process is gone; otherwise that happens in the background. May be called again.
-  void shutdown(bool wait = true, bool cancel = false);
+  /// keep: so many of the oldest tasks, those that run among them, are spared by cancel.
+  void shutdown(bool wait = true, bool cancel = false, std::size_t keep = 0);
 
   /// From now on so many workers (1 to 4096) run tasks at the same time. Surplus workers finish what they run, and leave.
   /// Throws Error, PoolClosed, PoolBroken.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -47,7 +48,8 @@ class Engine:
                     raise
             return self.core
 
-    def shutdown(self, wait: bool = True, cancel: bool = False) -> None:
+    def shutdown(self, wait: bool = True, cancel: bool = False, keep: int = 0) -> None:
+        """keep: so many of the oldest tasks are spared by cancel, those that run among them."""
         with self._starting:
             self.closed = True
             core = self.core
@@ -59,10 +61,10 @@ class Engine:
         for running in list(self.maps):
             running.flush(cancel)
         if wait and not self.gone.is_set():
-            core.shutdown(True, cancel)
+            core.shutdown(True, cancel, keep)
             self._is_gone()
         elif not self.gone.is_set():
-            core.shutdown_in_background(cancel, self._is_gone)
+            core.shutdown_in_background(cancel, keep, self._is_gone)
 
     def _is_gone(self) -> None:
         self.launch.close()
@@ -100,6 +102,17 @@ def _at_exit() -> None:
     for engine in engines:
         engine.shutdown(wait=True)
 
+
+def _in_fork() -> None:
+    """Pools belong to the process that made them. Locks may have been held at the moment of the fork."""
+    global _lock
+    _lock = threading.Lock()
+    for engine in _alive:
+        engine._starting = threading.Lock()
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_in_fork)
 
 # Before the interpreter joins its threads, and before atexit: the same place as that of concurrent.futures.
 threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

@@ -88,6 +88,7 @@ class ProcessPoolExecutor(Executor):
         }
         self._engine: Engine | None = None
         self._shut_down = False
+        self._unpicklable = 0
 
     # ---- what concurrent.futures has ----
 
@@ -159,7 +160,8 @@ class ProcessPoolExecutor(Executor):
         self._core = None
         self._call_queue = None
         if engine is not None:
-            engine.shutdown(wait, cancel_futures)
+            # The standard class lets those go on that have left its own hands for the queue of the workers.
+            engine.shutdown(wait, cancel_futures, keep=self._max_workers + 1)
 
     def terminate_workers(self) -> None:
         """Ends all workers with SIGTERM and shuts the pool down: what they were running raises, what had not begun is
@@ -202,6 +204,7 @@ class ProcessPoolExecutor(Executor):
             raise RuntimeError("this process is a fork of the one that made the pool: it needs a pool of its own") from None
         if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
             raise refusal(error, self._engine) from None
+        self._unpicklable += 1
         return failed(error)
 
     # What programs and tests look at in the standard class.
@@ -215,7 +218,8 @@ class ProcessPoolExecutor(Executor):
             return {}
         count = self._max_workers
         if engine.launch.method != "fork":
-            count = min(count, engine.core.stats()["peak_unsettled"])
+            # The standard class starts one whenever a task finds no idle one.
+            count = min(count, engine.core.stats()["peak_unsettled"] + self._unpicklable)
         return {pid: WorkerProcess(pid) for pid in engine.core.started_pids(count)[:count]}
 
     @property

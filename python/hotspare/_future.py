@@ -9,6 +9,7 @@ and from then on the pool's own thread settles it as any executor would.
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import threading
 from collections.abc import Callable, Generator
@@ -28,6 +29,14 @@ _CANCELLED, _NOTIFIED = _base.CANCELLED, _base.CANCELLED_AND_NOTIFIED
 
 # Guards the step from handle to full future. Short, and nothing is called while it is held.
 _making = threading.RLock()
+
+
+def _in_fork() -> None:
+    global _making
+    _making = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_in_fork)
 
 
 class Faults:
@@ -131,7 +140,6 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
                     waiter.add_exception(self)
                 else:
                     waiter.add_result(self)
-            self._waiters = []
             self._condition.notify_all()
         self._invoke_callbacks()  # type: ignore[attr-defined]
 

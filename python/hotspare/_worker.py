@@ -126,8 +126,8 @@ def worker_begins() -> None:
 def worker_leaves() -> None:
     """As a process of multiprocessing ends, which is without the interpreter's own end."""
     try:
+        multiprocessing.util._exit_function()  # type: ignore[attr-defined]  # first: it ends the threads of queues
         threading._shutdown()  # type: ignore[attr-defined]
-        multiprocessing.util._exit_function()  # type: ignore[attr-defined]
     finally:
         for stream in (sys.stdout, sys.stderr):
             try:

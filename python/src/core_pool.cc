@@ -150,8 +150,8 @@ struct CorePool::Inner {
       : pool(pool_options(options)), settler(*pool.engine(), nb::object(options["on_settled"])) {}
 
   /// Without the GIL.
-  void close(bool cancel) {
-    pool.shutdown(true, cancel);
+  void close(bool cancel, std::size_t keep) {
+    pool.shutdown(true, cancel, keep);
     const std::lock_guard one(joining);
     settler.join();
   }
@@ -169,7 +169,7 @@ CorePool::~CorePool() {
   if (!in_host())
     static_cast<void>(new std::shared_ptr<Inner>(std::move(inner_)));
   else
-    shutdown(true, false);
+    shutdown(true, false, 0);
 }
 
 bool CorePool::in_host() const { return detail::in_host(*inner_->pool.engine()); }
@@ -235,22 +235,22 @@ void CorePool::watch(const CoreTask& task, nb::object object) {
   settler.completions.watch(task.task());
 }
 
-void CorePool::shutdown(bool wait, bool cancel) {
+void CorePool::shutdown(bool wait, bool cancel, std::size_t keep) {
   if (!in_host()) return;
-  if (inner_->settler.is_current()) return shutdown_in_background(cancel, nb::none());
+  if (inner_->settler.is_current()) return shutdown_in_background(cancel, keep, nb::none());
   const nb::gil_scoped_release others_may_run;
   if (wait) {
-    inner_->close(cancel);
+    inner_->close(cancel, keep);
   } else {
-    inner_->pool.shutdown(false, cancel);
+    inner_->pool.shutdown(false, cancel, keep);
   }
 }
 
-void CorePool::shutdown_in_background(bool cancel, nb::object on_gone) {
+void CorePool::shutdown_in_background(bool cancel, std::size_t keep, nb::object on_gone) {
   if (!in_host()) return;
   PyObject* const callback = on_gone.release().ptr();
-  std::thread([inner = inner_, cancel, callback]() mutable {
-    inner->close(cancel);
+  std::thread([inner = inner_, cancel, keep, callback]() mutable {
+    inner->close(cancel, keep);
     const nb::gil_scoped_acquire gil;
     const nb::object call = nb::steal(callback);
     inner.reset();
@@ -318,8 +318,9 @@ void define_pool(nb::module_& module) {
       .def("submit_chunk", &CorePool::submit_chunk, nb::arg("function"), nb::arg("items"), nb::arg("star"),
            nb::arg("options").none())
       .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
-      .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"))
-      .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("on_gone").none())
+      .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"), nb::arg("keep"))
+      .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("keep"),
+           nb::arg("on_gone").none())
       .def("started_pids", &CorePool::started_pids, nb::arg("at_least"))
       .def("resize", &CorePool::resize, nb::arg("workers"))
       .def("stats", &CorePool::stats)

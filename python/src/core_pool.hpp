@@ -32,9 +32,9 @@ class CorePool {
   void watch(const CoreTask& task, nb::object object);
 
   /// Waits until nothing is left; on the thread that calls back, it only begins.
-  void shutdown(bool wait, bool cancel);
+  void shutdown(bool wait, bool cancel, std::size_t keep);
   /// Returns at once; on_gone() is called when nothing is left, on a thread of its own.
-  void shutdown_in_background(bool cancel, nb::object on_gone);
+  void shutdown_in_background(bool cancel, std::size_t keep, nb::object on_gone);
   void resize(unsigned workers);
   nb::dict stats() const;
   std::vector<std::int64_t> worker_pids() const;

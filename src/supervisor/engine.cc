@@ -114,11 +114,11 @@ void Engine::resize(unsigned workers) {
   refill();
 }
 
-void Engine::shutdown(bool wait, bool cancel) {
+void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
   {
     Lock lock(mutex_);
     closing_ = true;
-    if (cancel) drop_unbegun();
+    if (cancel) drop_unbegun(keep);
     room_.notify_all();
     started_.notify_all();
     nudge_supervisor();

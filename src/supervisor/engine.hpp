@@ -46,7 +46,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   /// Starts processes and threads. Throws Error.
   void start();
-  void shutdown(bool wait, bool cancel);
+  void shutdown(bool wait, bool cancel, std::size_t keep = 0);
   /// Throws Error.
   void resize(unsigned workers);
   Stats stats() const;
@@ -119,7 +119,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void forget_segments(Worker& worker);
   void balance();
   std::size_t recall_from(Worker& donor);
-  void drop_unbegun();
+  void drop_unbegun(std::size_t keep);
   void ring_doorbells();
 
   // task/harvest.cc

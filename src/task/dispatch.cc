@@ -186,11 +186,17 @@ std::size_t Engine::recall_from(Worker& donor) {
   return recalled;
 }
 
-void Engine::drop_unbegun() {
+/// keep: so many of the oldest tasks, those that run among them, are not dropped.
+void Engine::drop_unbegun(std::size_t keep) {
   for (Worker* worker : active_)
     while (recall_from(*worker) != 0) {
     }
+  std::vector<TaskRef> kept;
+  for (std::size_t running = counts_.in_workers; running + kept.size() < keep && !queue_.empty();)
+    kept.push_back(queue_.pop_front());
   while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
+  for (TaskRef& task : kept) queue_.push_back(std::move(task));
+  pump();
 }
 
 }  // namespace hotspare::detail
