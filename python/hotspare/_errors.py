@@ -275,6 +275,10 @@ class RemoteError(RuntimeError):
         return f"{self.type_name}: {self.message}"
 
 
+class BrokenResult(RemoteError, BrokenProcessPool):
+    """RemoteError as the drop-in raises it when unpickling a result tried to end this program."""
+
+
 def report_of(
     facts: dict[str, Any], task: str, native: Callable[[], tuple[tuple[Any, ...], ...]]
 ) -> CrashReport:

@@ -12,7 +12,7 @@ import multiprocessing as mp
 
 from hotspare import _core, _options
 from hotspare._engine import Engine, closer, refusal
-from hotspare._errors import BrokenWorker, BrokenWorkerTimeout
+from hotspare._errors import BrokenResult, BrokenWorker, BrokenWorkerTimeout
 from hotspare._future import Faults, Future, failed
 from hotspare._map import EagerMap, buffered
 from hotspare._processes import CallQueue, PoolThread, WorkerProcess
@@ -24,6 +24,7 @@ T = TypeVar("T")
 class _DropInFaults(Faults):
     died = BrokenWorker
     timed_out = BrokenWorkerTimeout
+    exits = BrokenResult
 
 
 class ProcessPoolExecutor(Executor):

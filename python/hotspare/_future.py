@@ -44,6 +44,8 @@ class Faults:
 
     died: type[WorkerDied] = WorkerDied
     timed_out: type[TaskTimeout] = TaskTimeout
+    exits: type[RemoteError] = RemoteError
+    """For a result whose unpickling raises SystemExit."""
 
 
 class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
@@ -54,6 +56,7 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
     _faults: type[Faults]
     _label: Any
     _fixed: str | None = None  # the state once it is known for good
+    _told = False  # waiters and callbacks have been told
 
     def __init__(self, task: Any = None, pool: Any = None, faults: type[Faults] = Faults, label: Any = None) -> None:
         self._task = task
@@ -128,8 +131,11 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
             self._task = None
 
     def _settled_by_pool(self) -> None:
-        """On the pool's thread: like set_result, but nobody minds if a caller was quicker."""
+        """On the pool's thread, or that of whoever cancelled it: like set_result, once."""
         with self._condition:
+            if self._told:
+                return
+            self._told = True
             self._decode()
             if self._fixed == _CANCELLED:
                 self._fixed = _NOTIFIED
@@ -176,6 +182,10 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
             return
         if self._pool is not None and not self._pool.in_host:
             raise RuntimeError("this process is a fork of the pool's host: its futures never settle here")
+        if "_condition" in self.__dict__:
+            # The pool's thread settles it, and calls its callbacks then: as a rule before this thread goes on.
+            self._wait_standard(timeout)
+            return
         if not task.wait(-1.0 if timeout is None else max(0.0, timeout)):
             raise _FutureTimeoutError
         self._decode()
@@ -185,7 +195,8 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
         with self._condition:
             if self._fixed in (_NOTIFIED, _CANCELLED, _FINISHED):
                 return
-            self._condition.wait(timeout)
+            # Its task may have been settled by a cancel in between, so a look, not a wait for one notification.
+            self._condition.wait_for(lambda: self._fixed is not None, timeout)
             if self._fixed not in (_NOTIFIED, _CANCELLED, _FINISHED):
                 raise _FutureTimeoutError
 
@@ -213,12 +224,9 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
         if not task.cancel(kill):
             return False
         if "_condition" in self.__dict__:
-            # The pool's thread will come by; the caller may rely on it now.
-            with self._condition:
-                self._decode()
-                self._condition.notify_all()
-            return True
-        self._decode()
+            self._settled_by_pool()
+        else:
+            self._decode()
         return True
 
     def set_running_or_notify_cancel(self) -> bool:
@@ -239,8 +247,15 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
     """(state, result, exception) of a settled task. What unpickling raises is the outcome of this task alone."""
     try:
         kind, payload = task.outcome()
-    except BaseException as error:
+    except Exception as error:
         return _FINISHED, None, error
+    except KeyboardInterrupt:
+        raise  # that is for whoever waits; the outcome is still there
+    except BaseException as error:
+        # As it is, it would end this program when the result is asked for.
+        broken = faults.exits(type(error).__name__, str(error), "")
+        broken.__cause__ = error
+        return _FINISHED, None, broken
     if kind == "value" or kind == "chunk":
         return _FINISHED, payload, None
     if kind == "exception":
