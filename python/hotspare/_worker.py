@@ -61,7 +61,6 @@ def zygote_preloads() -> None:
         importlib.import_module(name)
     if plan.preparation is not None and not plan.prepare_each:
         _prepare(plan.preparation)
-    gc.collect()
     gc.freeze()  # what workers never change they go on sharing
 
 

@@ -52,8 +52,6 @@ Engine::~Engine() = default;
 
 void Engine::start() {
   const char* what = "a pool cannot be made";
-  // First of all: a fork of this process must be taken before it has threads.
-  start_zygotes();
   bells_fd_ = os::or_throw(os::make_memfd("hotspare-bells", sizeof(shm::Bells)), what);
   wishes_fd_ = os::or_throw(os::make_memfd("hotspare-wishes", sizeof(shm::Wishes)), what);
   bells_map_ =
@@ -70,11 +68,7 @@ void Engine::start() {
   using supervisor::tag;
   os::or_throw(poller_->watch(supervisor_call_->fd(), tag(Tag::call)), what);
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
-  if (seed_) {
-    os::or_throw(poller_->watch(seed_->control, tag(Tag::seed_message)), what);
-    os::or_throw(poller_->watch(seed_->pidfd, tag(Tag::seed_exit)), what);
-  }
-  if (!employ(std::move(zygote_))) throw Error(std::string(what) + ": the zygote could not be set up");
+  start_zygotes();  // before there are threads: a fork of this process is taken
 
   // The host's signal handlers run in its own threads.
   const os::SignalsBlocked blocked;

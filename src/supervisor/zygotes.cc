@@ -26,8 +26,13 @@ zygote::Setup Engine::make_setup() const {
 /// Before the pool has threads.
 void Engine::start_zygotes() {
   const char* what = "a pool cannot be made";
-  if (options_.start == Start::fork) seed_ = os::or_throw(zygote::launch(options_), what);
-  zygote_ = os::or_throw(zygote::launch(options_), what);
+  // It preloads while we go on here.
+  if (!employ(os::or_throw(zygote::launch(options_), what)))
+    throw Error(std::string(what) + ": the zygote could not be set up");
+  if (options_.start != Start::fork) return;
+  seed_ = os::or_throw(zygote::launch(options_), what);
+  os::or_throw(poller_->watch(seed_->control, tag(Tag::seed_message)), what);
+  os::or_throw(poller_->watch(seed_->pidfd, tag(Tag::seed_exit)), what);
 }
 
 /// From now on this one forks the workers.
@@ -58,8 +63,8 @@ void Engine::on_reply(const zygote::Handle& from, const zygote::Reply& reply, st
     case zygote::Say::ready:
       zygote_.ready = true;
       zygote_deaths_in_a_row_ = 0;
-      want_standby();
-      return refill();
+      refill();
+      return want_standby();  // after the workers: somebody may be waiting for those
     case zygote::Say::spawned:
       if (!fds.empty()) on_spawned(reply.worker, reply.pid, std::move(fds[0]));
       return;

@@ -21,7 +21,9 @@ void Engine::refill() {
   if (finishing() || !broken_.empty() || !zygote_.ready) return;
   const auto present = static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
-  for (std::size_t n = workers::refill(std::uint64_t{target_} + options_.spares, present, asked_, most_asked); n > 0; --n) ask_worker();
+  for (std::size_t n = workers::refill(std::uint64_t{target_} + options_.spares, present, asked_, most_asked); n > 0;
+       --n)
+    ask_worker();
 }
 
 /// After a death with a spare at hand: the spare has just been woken, and a fork now would compete with it for a core. A
