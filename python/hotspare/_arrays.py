@@ -16,5 +16,5 @@ def empty(shape: int | tuple[int, ...], dtype: Any = float) -> Any:
     if kind.hasobject:
         raise TypeError("an array of Python objects cannot live in shared memory")
     size = int(numpy.prod(shape, dtype=numpy.int64)) * kind.itemsize
-    block = _core.shared_block(max(size, 1))
+    block: Any = _core.shared_block(max(size, 1))
     return numpy.frombuffer(block, dtype=kind, count=size // kind.itemsize if kind.itemsize else 0).reshape(shape)

@@ -75,7 +75,7 @@ class CrashReport:
 
     @property
     def native_stack(self) -> tuple[NativeFrame, ...]:
-        """Innermost first; empty if there was nobody to take it. Unwound at the first call, which may take some 100 ms."""
+        """Innermost first; empty if there was nobody to take it. Unwound when first asked for: up to some 100 ms."""
         if callable(self._native):
             object.__setattr__(self, "_native", self._native())
         return self._native  # type: ignore[return-value]
@@ -279,9 +279,7 @@ class BrokenResult(RemoteError, BrokenProcessPool):
     """RemoteError as the drop-in raises it when unpickling a result tried to end this program."""
 
 
-def report_of(
-    facts: dict[str, Any], task: str, native: Callable[[], tuple[tuple[Any, ...], ...]]
-) -> CrashReport:
+def report_of(facts: dict[str, Any], task: str, native: Callable[[], tuple[tuple[Any, ...], ...]]) -> CrashReport:
     """A report from what the engine tells."""
     text = facts["python_stack_text"]
     return CrashReport(

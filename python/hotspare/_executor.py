@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing as mp
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
-
-import multiprocessing as mp
 
 from hotspare import _core, _options
 from hotspare._engine import Engine, closer, refusal
@@ -125,7 +124,7 @@ class ProcessPoolExecutor(Executor):
         if core is None:
             core = self._start()
         star = len(iterables) != 1
-        items = list(zip(*iterables)) if star else list(iterables[0])  # noqa: B905  # the shortest decides
+        items = list(zip(*iterables)) if star else list(iterables[0])
         running = EagerMap(core, fn, items, star, self._max_workers, _DropInFaults, chunksize)
         assert self._engine is not None
         self._engine.maps.add(running)
@@ -143,17 +142,17 @@ class ProcessPoolExecutor(Executor):
         if buffersize is None and chunksize == 1:
             return super().map(fn, *iterables, timeout=None if end is None else end - time.monotonic())
         if buffersize is not None:
-            return buffered(weakref.WeakMethod(self.submit)() or self.submit, fn, zip(*iterables), buffersize, end)  # noqa: B905
+            return buffered(weakref.WeakMethod(self.submit)() or self.submit, fn, zip(*iterables), buffersize, end)
         from concurrent.futures import process
         from functools import partial
 
-        chunks = process._get_chunks(*iterables, chunksize=chunksize)  # type: ignore[attr-defined]
+        chunks = process._get_chunks(*iterables, chunksize=chunksize)
         results = super().map(
-            partial(process._process_chunk, fn),  # type: ignore[attr-defined]
+            partial(process._process_chunk, fn),
             chunks,
             timeout=None if end is None else end - time.monotonic(),
         )
-        return process._chain_from_iterable_of_lists(results)  # type: ignore[attr-defined,no-any-return]
+        return process._chain_from_iterable_of_lists(results)  # type: ignore[no-any-return]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._shut_down = True
@@ -202,7 +201,9 @@ class ProcessPoolExecutor(Executor):
         """Refused by the engine: raises. Not to be pickled: a future that says so."""
         assert self._engine is not None
         if not self._engine.core.in_host:
-            raise RuntimeError("this process is a fork of the one that made the pool: it needs a pool of its own") from None
+            raise RuntimeError(
+                "this process is a fork of the one that made the pool: it needs a pool of its own"
+            ) from None
         if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
             raise refusal(error, self._engine) from None
         self._unpicklable += 1

@@ -13,13 +13,12 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import CancelledError, Future as _StandardFuture, InvalidStateError
+from concurrent.futures import CancelledError, InvalidStateError, _base
+from concurrent.futures import Future as _StandardFuture
 from concurrent.futures import TimeoutError as _FutureTimeoutError
-from concurrent.futures import _base
 from concurrent.futures.process import _RemoteTraceback
 from typing import Any, Generic, TypeVar
 
-from hotspare import _core
 from hotspare._errors import PoolBroken, RemoteError, TaskTimeout, WorkerDied, report_of
 
 T = TypeVar("T")
@@ -48,7 +47,7 @@ class Faults:
     """For a result whose unpickling raises SystemExit."""
 
 
-class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
+class Future(_StandardFuture[T], Generic[T]):
     """The outcome of one task, now or later. Any thread may use it; ``await`` works, too."""
 
     _task: Any
@@ -147,7 +146,7 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
                 else:
                     waiter.add_result(self)
             self._condition.notify_all()
-        self._invoke_callbacks()  # type: ignore[attr-defined]
+        self._invoke_callbacks()
 
     def result(self, timeout: float | None = None) -> T:
         """The task's value; raises what the task raised, WorkerDied, CancelledError, or TimeoutError after ``timeout``
@@ -163,7 +162,7 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
             finally:
                 self = None  # type: ignore[assignment]  # the traceback must not hold the future
                 del error
-        return self._result  # type: ignore[no-any-return]
+        return self._result  # type: ignore[return-value]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the task raised, None if it returned; waits as result() does."""
@@ -171,7 +170,7 @@ class Future(_StandardFuture[T], Generic[T]):  # type: ignore[misc]
             self._wait(timeout)
         if self._fixed in (_CANCELLED, _NOTIFIED):
             raise CancelledError
-        return self._exception  # type: ignore[no-any-return]
+        return self._exception
 
     def _wait(self, timeout: float | None) -> None:
         task = self._task
@@ -278,7 +277,7 @@ def rebuilt(described: tuple[str, str, str, bytes | None]) -> BaseException:
             error = None
     if not isinstance(error, BaseException):
         error = RemoteError(name, message, text)
-    error.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')
+    error.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')  # type: ignore[arg-type]
     return error
 
 

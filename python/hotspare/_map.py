@@ -1,5 +1,5 @@
-"""map: items travel in chunks whose size follows the time that the items take, so that trivial ones cost little and slow
-ones are spread evenly."""
+"""map: items travel in chunks whose size follows the time that the items take, so that trivial ones cost little and
+slow ones are spread evenly."""
 
 from __future__ import annotations
 
@@ -275,7 +275,11 @@ class StreamMap:
 
 
 def buffered(
-    submit: Callable[..., Future[Any]], function: Callable[..., Any], items: Iterator[Any], size: int, end: float | None
+    submit: Callable[..., Future[Any]],
+    function: Callable[..., Any],
+    items: Iterator[Any],
+    size: int,
+    end: float | None,
 ) -> Iterator[Any]:
     """One task for each item, at most ``size`` of them ahead of the reader."""
     flying: deque[Future[Any]] = deque(submit(function, *item) for item in itertools.islice(items, size))

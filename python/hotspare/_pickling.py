@@ -16,7 +16,7 @@ _sizes = (-1, -1)
 
 
 def _dispatch_table() -> dict[Any, Any]:
-    """What copyreg and multiprocessing know, as one dict: the C pickler looks into that much faster than in a ChainMap."""
+    """What copyreg and multiprocessing know, as one dict: the C pickler looks into that faster than in a ChainMap."""
     global _table, _sizes
     sizes = (len(copyreg.dispatch_table), len(_extra))
     if sizes != _sizes:

@@ -67,12 +67,20 @@ class Submitter:
         return self._pool._submit(self._options, self._label or fn, fn, args, kwargs)
 
     def map(
-        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        return_exceptions: bool = False,
     ) -> Iterator[T]:
         return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, True)
 
     def as_completed(
-        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        return_exceptions: bool = False,
     ) -> Iterator[T]:
         return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, False)
 
@@ -117,7 +125,9 @@ class Pool:
         self._options = {
             "workers": self._workers,
             "spares": _options.count("spares", spares),
-            "tasks_per_worker": 0 if tasks_per_worker is None else _options.count("tasks_per_worker", tasks_per_worker, 1),
+            "tasks_per_worker": 0
+            if tasks_per_worker is None
+            else _options.count("tasks_per_worker", tasks_per_worker, 1),
             "queue_limit": 0 if queue_limit is None else _options.count("queue_limit", queue_limit, 1),
             "payload_limit": 0 if payload_limit is None else _options.count("payload_limit", payload_limit, 1),
             "refuse_when_full": _options.choice("when_full", when_full, ("wait", "refuse")) == "refuse",
@@ -148,14 +158,22 @@ class Pool:
         return Future(task, core, Faults, label)
 
     def map(
-        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        return_exceptions: bool = False,
     ) -> Iterator[T]:
         """Results in the items' order. Takes from the input only what keeps the workers busy, so endless ones are fine.
         return_exceptions: an item that fails gives its exception instead of raising it, and the rest goes on."""
         return self._map(None, fn, iterables, timeout, return_exceptions, True)
 
     def as_completed(
-        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, return_exceptions: bool = False
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        return_exceptions: bool = False,
     ) -> Iterator[T]:
         """The same, results as they come."""
         return self._map(None, fn, iterables, timeout, return_exceptions, False)
@@ -173,7 +191,7 @@ class Pool:
             raise TypeError("map needs at least one iterable")
         core = self._core or self._start()
         star = len(iterables) != 1
-        items = zip(*iterables) if star else iterables[0]  # noqa: B905  # the shortest decides
+        items = zip(*iterables) if star else iterables[0]
         stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions)
         return stream.ordered(timeout) if ordered else stream.unordered(timeout)
 
@@ -247,7 +265,9 @@ class Pool:
     def _not_submitted(self, error: Exception) -> Future[Any]:
         assert self._engine is not None
         if not self._engine.core.in_host:
-            raise RuntimeError("this process is a fork of the one that made the pool: it needs a pool of its own") from None
+            raise RuntimeError(
+                "this process is a fork of the one that made the pool: it needs a pool of its own"
+            ) from None
         if isinstance(error, _core.QueueFull):
             raise QueueFull(str(error)) from None
         if isinstance(error, (_core.PoolClosed, _core.PoolBroken)):

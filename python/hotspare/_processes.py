@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -42,10 +43,8 @@ class WorkerProcess:
 
     def _send(self, number: int) -> None:
         if self._fd is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._fd, number)
-            except ProcessLookupError:
-                pass
 
     def terminate(self) -> None:
         self._send(signal.SIGTERM)

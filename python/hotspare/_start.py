@@ -79,7 +79,7 @@ class Launch:
 
     def _pickle_initializer(self, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
         handing = _Handing()
-        mp_contexts.set_spawning_popen(handing)
+        mp_contexts.set_spawning_popen(handing)  # type: ignore[arg-type]
         try:
             stream = reduction.ForkingPickler.dumps((initializer, initargs))
             self.plan.pickled_initializer = bytes(stream)
@@ -124,7 +124,7 @@ class Launch:
 
 
 def _tracker_fd() -> int | None:
-    """The resource tracker of this program, for the workers to share: a lock or segment of theirs is cleaned up once."""
+    """The resource tracker of this program, for the workers to share: what they register is cleaned up once."""
     from multiprocessing import resource_tracker
 
     return resource_tracker.getfd()  # type: ignore[no-any-return,attr-defined,unused-ignore]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -97,7 +98,7 @@ def _become_multiprocessing_child() -> None:
     if sys.stdin is not None:
         try:
             sys.stdin.close()
-            sys.stdin = open(os.open(os.devnull, os.O_RDONLY), closefd=False)
+            sys.stdin = open(os.open(os.devnull, os.O_RDONLY), closefd=False)  # noqa: SIM115  # for good
         except (OSError, ValueError):
             pass
 
@@ -129,10 +130,8 @@ def worker_leaves() -> None:
         threading._shutdown()  # type: ignore[attr-defined]
     finally:
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(AttributeError, OSError, ValueError):
                 stream.flush()
-            except (AttributeError, OSError, ValueError):
-                pass
 
 
 def describe(error: BaseException) -> tuple[str, str, str, bytes | None]:
