@@ -4,12 +4,17 @@ JOBS ?= $(shell nproc)
 TEST_JOBS ?= 2
 PREFIX ?= /usr/local
 CTEST_ARGS ?=
+PYTEST_ARGS ?=
 
 build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
 # In the order of their names, each with its output if it fails.
 ctest = ctest --preset $(1) --parallel $(TEST_JOBS) $(CTEST_ARGS)
 
-.PHONY: help setup run test test-asan test-tsan test-all asan tsan bench lint format install clean
+# The package in .venv, its extension built in build/python.
+python_package = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps .
+python_tests = .venv/bin/python -m pytest -q $(PYTEST_ARGS) tests bench/python
+
+.PHONY: help setup python run test test-cpp test-python test-asan test-tsan test-all asan tsan bench bench-python lint format install clean
 .DEFAULT_GOAL := help
 # The targets of one call share build folders.
 .NOTPARALLEL:
@@ -18,6 +23,8 @@ help:
 	@echo 'make run        search real light curves for planets while a saboteur kills the workers'
 	@echo 'make test       build and run the tests (also test-asan, test-tsan, test-all)'
 	@echo 'make bench      measure; the table goes to build/bench/results.json too'
+	@echo 'make bench-python  the Python package and its peers beside each other'
+	@echo 'make python     build the Python package into .venv'
 	@echo 'make lint       clang-tidy, clang-format and the rules of scripts/check_style'
 	@echo 'make format     rewrite the sources as clang-format wants them'
 	@echo 'make install    install the release build to PREFIX ($(PREFIX))'
@@ -30,9 +37,17 @@ run: setup
 	$(call build,release)
 	build/release/examples/transit_search/transit_search $(ARGS)
 
-test: setup
+test: test-cpp test-python
+
+test-cpp: setup
 	$(call build,dev)
 	$(call ctest,dev)
+
+python: setup
+	$(python_package)
+
+test-python: python
+	$(python_tests)
 
 test-asan: setup
 	$(call build,asan)
@@ -51,14 +66,20 @@ bench: setup
 	@mkdir -p build/bench
 	build/release/bench/hotspare_bench --out build/bench/results.json $(ARGS)
 
+bench-python: python
+	@mkdir -p build/bench
+	.venv/bin/python bench/python/main.py --out build/bench/python_results.json $(ARGS)
+
 lint:
 	@scripts/setup lint
 	cmake --preset dev
 	scripts/lint
+	.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy
 
 format:
 	@scripts/setup lint
 	scripts/sources | xargs clang-format-14 -i
+	.venv/bin/ruff format
 
 install: setup
 	$(call build,release)
