@@ -9,7 +9,6 @@
 #include <hotspare/error.hpp>
 
 #include <cstring>
-#include <map>
 #include <mutex>
 #include <unordered_map>
 
@@ -61,42 +60,41 @@ PoolOptions pool_options(const nb::dict& given) {
   return options;
 }
 
-/// Buffers of arguments in shared memory, so that one that many tasks are given is there once. Compared byte by byte: it
-/// may have been written to since.
+/// Buffers of arguments in shared memory, so that one that many tasks are given is there once, for as long as a task that
+/// was given it has not settled. Compared byte by byte: it may have been written to since. Guarded by the GIL, which is
+/// not held while bytes are compared or copied.
 class SharedArguments {
  public:
-  Buffer of(Pool& pool, std::span<const std::byte> bytes) {
-    for (const Buffer& known : known_)
-      if (known.size() == bytes.size() && same_source(known, bytes) &&
-          std::memcmp(known.data(), bytes.data(), bytes.size()) == 0)
-        return known;
-    Buffer fresh = pool.buffer(bytes.size());
-    std::memcpy(fresh.data(), bytes.data(), bytes.size());
-    remember(fresh, bytes);
-    return fresh;
-  }
-  /// When nothing is under way any more.
-  void forget_all() {
-    known_.clear();
-    sources_.clear();
+  std::shared_ptr<const Buffer> of(Pool& pool, std::span<const std::byte> bytes) {
+    if (auto known = find(bytes)) return known;
+    Buffer fresh;
+    {
+      const nb::gil_scoped_release others_may_run;
+      fresh = pool.buffer(bytes.size());
+      std::memcpy(fresh.data(), bytes.data(), bytes.size());
+    }
+    auto kept = std::make_shared<const Buffer>(std::move(fresh));
+    std::erase_if(entries_, [&](const Entry& entry) { return entry.source == bytes.data() || entry.copy.expired(); });
+    entries_.push_back({bytes.data(), kept});
+    return kept;
   }
 
  private:
-  bool same_source(const Buffer& known, std::span<const std::byte> bytes) const {
-    const auto found = sources_.find(known.data());
-    return found != sources_.end() && found->second == bytes.data();
-  }
-  void remember(const Buffer& fresh, std::span<const std::byte> bytes) {
-    constexpr std::size_t most = 4;
-    if (known_.size() == most) {
-      sources_.erase(known_.front().data());
-      known_.erase(known_.begin());
+  struct Entry {
+    const std::byte* source;
+    std::weak_ptr<const Buffer> copy;
+  };
+  std::shared_ptr<const Buffer> find(std::span<const std::byte> bytes) const {
+    for (const Entry& entry : entries_) {
+      if (entry.source != bytes.data()) continue;
+      std::shared_ptr<const Buffer> copy = entry.copy.lock();
+      if (copy == nullptr || copy->size() != bytes.size()) return nullptr;
+      const nb::gil_scoped_release others_may_run;
+      return std::memcmp(copy->data(), bytes.data(), bytes.size()) == 0 ? copy : nullptr;
     }
-    known_.push_back(fresh);
-    sources_[fresh.data()] = bytes.data();
+    return nullptr;
   }
-  std::vector<Buffer> known_;
-  std::map<const std::byte*, const std::byte*> sources_;
+  std::vector<Entry> entries_;
 };
 
 }  // namespace
@@ -184,8 +182,10 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
     body += bytes_of_bytes(part.bytes).size();
     for (const nb::object& view : part.buffers) {
       const auto bytes = bytes_of(view);
-      places.push_back({attached.attach(inner_->arguments.of(inner_->pool, bytes)), bytes.size()});
+      const auto shared = inner_->arguments.of(inner_->pool, bytes);
+      places.push_back({attached.attach(*shared), bytes.size()});
       attached.count_last();
+      attached.hold(shared);
     }
   }
   const ArgumentHead head{kind, static_cast<std::uint32_t>(function.size()), static_cast<std::uint32_t>(places.size())};

@@ -2,7 +2,10 @@
 #include "death/stack_of_process.hpp"
 #include "death/verdict.hpp"
 #include "os/clock.hpp"
+#include "os/futex.hpp"
 #include "supervisor/engine.hpp"
+#include "worker/crash_handler.hpp"
+#include "zygote/embedding.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -125,9 +128,25 @@ void Engine::note_death_before_ready(const CrashReport& report) {
   break_pool(why);
 }
 
+namespace {
+
+/// Has the worker itself write the stack of the language that is embedded, if it can still do that.
+void ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWords& words) {
+  constexpr std::int64_t patience_ns = 15'000'000;
+  const int signal = worker::script_stack_signal();
+  if (detail::embedding().describe_stack == nullptr || !os::would_handle(pid, signal)) return;
+  os::signal_process(pidfd, signal);
+  const std::int64_t end = os::monotonic_ns() + patience_ns;
+  while (words.script_stack_told.load(std::memory_order_acquire) == 0)
+    if (!os::futex_wait(words.script_stack_told, 0, os::FutexScope::shared, end)) return;
+}
+
+}  // namespace
+
 /// Off the engine's threads: reading a stack may take milliseconds, and the takeover has already happened.
 void Engine::take_stack_then_kill(Worker& worker) {
-  coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd] {
+  coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd, &words = worker.channel().last_words] {
+    ask_for_script_stack(pid, pidfd, words);
     auto stack = death::stack_of_process(pid, pidfd);  // the worker is held for us
     Lock lock(mutex_);
     const auto found = workers_.find(id);

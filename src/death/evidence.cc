@@ -13,6 +13,7 @@ namespace hotspare::death {
 
 void read_last_words(const worker::LastWords& words, Evidence& into) {
   using worker::LastWordsKind;
+  into.script_stack.assign(words.script_stack, ::strnlen(words.script_stack, sizeof words.script_stack));
   const LastWordsKind kind = words.kind.load(std::memory_order_acquire);
   if (kind == LastWordsKind::none || kind > LastWordsKind::fenced) return;
   into.words = kind;
@@ -24,7 +25,6 @@ void read_last_words(const worker::LastWords& words, Evidence& into) {
   into.data_bytes = words.data_bytes;
   into.data_limit = words.data_limit;
   into.detail.assign(words.detail, ::strnlen(words.detail, sizeof words.detail));
-  into.script_stack.assign(words.script_stack, ::strnlen(words.script_stack, sizeof words.script_stack));
   into.stack = from_record(words.stack);
   into.beside_stack_end = into.stack != nullptr && (into.signal == SIGSEGV || into.signal == SIGBUS) &&
                           into.signal_code > 0 && beside_stack_end(into.address, *into.stack);

@@ -108,6 +108,21 @@ bool runs(pid_t pid, const Fd& pidfd) noexcept {
   return (flags & exiting) == 0 && !exited(pidfd);
 }
 
+bool would_handle(pid_t pid, int signal) noexcept {
+  std::array<char, 4096> text;
+  std::array<char, 32> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/status", pid);
+  if (read_small_file(path.data(), text.data(), text.size()) == 0) return false;
+  const auto field = [&](const char* name) { return std::strstr(text.data(), name); };
+  const auto has = [&](const char* name) {
+    const char* line = field(name);
+    return line != nullptr && (std::strtoull(line + std::strlen(name), nullptr, 16) >> (signal - 1) & 1) != 0;
+  };
+  const char* state = field("\nState:\t");
+  if (state == nullptr || state[8] == 'T' || state[8] == 't') return false;
+  return has("\nSigCgt:\t") && !has("\nSigBlk:\t");
+}
+
 void wait_exit(const Fd& pidfd) noexcept {
   pollfd state{pidfd.get(), POLLIN, 0};
   retry([&] { return ::poll(&state, 1, -1); });

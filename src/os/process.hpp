@@ -37,6 +37,8 @@ ExitStatus exit_status_of(const Fd& pidfd) noexcept;
 bool exited(const Fd& pidfd) noexcept;
 /// Whether its main thread is neither gone nor on its way out, which the kernel says long before the process has exited.
 bool runs(pid_t pid, const Fd& pidfd) noexcept;
+/// Whether a signal sent to it would be handled now: it does not block or ignore it, and is not stopped.
+bool would_handle(pid_t pid, int signal) noexcept;
 /// Waits until the process has ended.
 void wait_exit(const Fd& pidfd) noexcept;
 

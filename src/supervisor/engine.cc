@@ -72,8 +72,8 @@ void Engine::start() {
 
   // The host's signal handlers run in its own threads.
   const os::SignalsBlocked blocked;
+  const Lock lock(mutex_);  // none of them looks before all are there
   supervisor_ = std::thread([this] { supervise(); });
-  const Lock lock(mutex_);
   listeners_.reserve(most_listeners);  // others refer to them without the mutex
   start_listeners();
 }

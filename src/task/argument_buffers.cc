@@ -20,6 +20,11 @@ void ArgumentBuffers::rewind() {
   if (state_ != nullptr) *state_ = State();
 }
 
+void ArgumentBuffers::hold(std::shared_ptr<const void> what) {
+  if (state_ == nullptr) state_ = std::make_unique<State>();
+  state_->held.push_back(std::move(what));
+}
+
 void ArgumentBuffers::count_last() {
   if (state_ == nullptr) return;
   state_->counted_bytes += state_->buffers.back().size();

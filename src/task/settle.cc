@@ -27,6 +27,7 @@ void Engine::settle(TaskRef task, Ending ending) {
   if (task->extra_ != nullptr) {
     if (task->extra_->look_at_ns != 0) deadlines_.forget(*task);
     task->extra_->argument_buffers.clear();
+    task->extra_->held.clear();
     payload_bytes_ -= task->extra_->counted_bytes;
     payload_segments_ -= task->extra_->counted;
     sink = std::move(task->extra_->sink);

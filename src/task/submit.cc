@@ -58,6 +58,7 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait
   payload_segments_ += payload_bytes != 0 ? 1 : 0;
   if (attached != nullptr) {
     task->extra().argument_buffers = std::move(attached->buffers);
+    task->extra().held = std::move(attached->held);
     task->extra().counted_bytes = attached->counted_bytes;
     task->extra().counted = attached->counted;
     payload_segments_ += attached->counted;

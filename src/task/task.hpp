@@ -23,9 +23,10 @@ struct TaskExtra {
   TaskOptions options;
   std::int64_t look_at_ns = 0;  ///< Its place in task::Deadlines.
   std::vector<Buffer> argument_buffers;
-  std::size_t counted_bytes = 0;            ///< Of these, what payload_limit bounds,
-  std::size_t counted = 0;                  ///< and how many they are.
-  std::vector<SegmentRef> result_segments;  ///< What the result's bytes refer to by id.
+  std::vector<std::shared_ptr<const void>> held;  ///< Until it has settled.
+  std::size_t counted_bytes = 0;                  ///< Of these, what payload_limit bounds,
+  std::size_t counted = 0;                        ///< and how many they are.
+  std::vector<SegmentRef> result_segments;        ///< What the result's bytes refer to by id.
   std::shared_ptr<const CrashReport> report;
   std::exception_ptr refusal;
   std::vector<std::function<void()>> callbacks;

@@ -1,5 +1,6 @@
 #include "worker/crash_handler.hpp"
 
+#include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "worker/crash_point.hpp"
@@ -149,9 +150,29 @@ void on_out_of_memory() {
 
 }  // namespace
 
+namespace {
+
+/// The host wants to know what the worker hangs in, and ends it afterwards.
+void on_script_stack_signal(int, siginfo_t*, void*) {
+  const int saved_errno = errno;
+  if (in_worker()) {
+    note_script_stack();
+    std::atomic<std::uint32_t>& told = state.channel->last_words.script_stack_told;
+    told.store(1, std::memory_order_release);
+    os::futex_wake(told, 1, os::FutexScope::shared);
+  }
+  errno = saved_errno;
+}
+
+}  // namespace
+
+int script_stack_signal() noexcept { return SIGRTMAX - 2; }
+
 void install_crash_handler() {
   os::use_alternate_stack(alternate_stack);
   for (const int signal : fatal_signals) os::handle_if_default(signal, on_fatal_signal);
+  if (detail::embedding().describe_stack != nullptr)
+    os::handle_if_default(script_stack_signal(), on_script_stack_signal);
   std::set_terminate(on_terminate);
   std::set_new_handler(on_out_of_memory);
 }

@@ -6,6 +6,9 @@ namespace hotspare::worker {
 /// the process dies, and die all the same. Handlers that the program set itself are left alone.
 void install_crash_handler();
 
+/// The host sends this signal to a worker that hangs, if a language runtime is embedded that can tell its own stack.
+int script_stack_signal() noexcept;
+
 /// Ends the worker because its initializer threw; the message goes to the host.
 [[noreturn]] void die_of_initializer(const char* message) noexcept;
 

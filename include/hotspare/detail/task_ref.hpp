@@ -89,6 +89,8 @@ class HOTSPARE_API ArgumentBuffers : public Attachments {
   Buffer fetch(std::uint64_t handle, std::uint64_t size) override;
   /// Forgets what a first, measuring pass attached.
   void rewind();
+  /// Keeps something alive until the task has settled.
+  void hold(std::shared_ptr<const void> what);
   /// The last attached Buffer counts among the arguments that PoolOptions::payload_limit bounds.
   void count_last();
   struct State;
