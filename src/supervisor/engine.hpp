@@ -118,7 +118,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool announce(Worker& worker, Segment& segment);
   void forget_segments(Worker& worker);
   void balance();
-  std::size_t recall_from(Worker& donor);
+  std::size_t recall_from(Worker& donor, std::size_t at_most);
   void drop_unbegun(std::size_t keep);
   void ring_doorbells();
 

@@ -6,6 +6,7 @@
 #include "worker/segments.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <cstring>
 #include <unordered_set>
 
@@ -155,20 +156,22 @@ void Engine::balance() {
       relook_ = true;
       continue;
     }
-    if (recall_from(*donor) == 0) return;
+    // No more than it can take: what is recalled must not wait in the queue beyond its limit.
+    if (recall_from(*donor, idle->prefetch) == 0) return;
     while (!queue_.empty() && idle->outstanding() < idle->prefetch && hand_over(*idle, *queue_.front()))
       queue_.pop_front();
   }
 }
 
-/// Takes back the younger half of what the worker has not begun. Returns how many.
-std::size_t Engine::recall_from(Worker& donor) {
+/// Takes back the younger half of what the worker has not begun, but at most so many. Returns how many.
+std::size_t Engine::recall_from(Worker& donor, std::size_t at_most) {
   std::uint64_t not_begun = 0;
   for (std::uint64_t ticket = donor.head; ticket != donor.tail; ++ticket)
     if (shm::unpack(donor.channel().slot(ticket).word.load(std::memory_order_relaxed)).state == SlotState::queued)
       ++not_begun;
+  const std::size_t wanted = std::min<std::size_t>((not_begun + 1) / 2, at_most);
   std::size_t recalled = 0;
-  for (std::uint64_t ticket = donor.tail; ticket != donor.head && recalled < (not_begun + 1) / 2; --ticket) {
+  for (std::uint64_t ticket = donor.tail; ticket != donor.head && recalled < wanted; --ticket) {
     std::uint64_t expected = shm::pack({ticket - 1, SlotState::queued});
     if (!donor.channel()
              .slot(ticket - 1)
@@ -189,7 +192,7 @@ std::size_t Engine::recall_from(Worker& donor) {
 /// keep: so many of the oldest tasks, those that run among them, are not dropped.
 void Engine::drop_unbegun(std::size_t keep) {
   for (Worker* worker : active_)
-    while (recall_from(*worker) != 0) {
+    while (recall_from(*worker, std::numeric_limits<std::size_t>::max()) != 0) {
     }
   std::vector<TaskRef> kept;
   for (std::size_t running = counts_.in_workers; running + kept.size() < keep && !queue_.empty();)
