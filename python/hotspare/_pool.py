@@ -201,7 +201,8 @@ class Pool:
         """This pool with options for the tasks submitted through it.
 
         timeout: seconds from a task's start; then its stack is taken, its worker ended, and TaskTimeout raised.
-        memory_limit: bytes that a task may add to its worker's memory; then WorkerDied with cause memory_limit.
+        memory_limit: bytes that a task may add to its worker's memory. The allocation that would pass it fails: with
+        MemoryError in Python code; WorkerDied with cause memory_limit where C++ code cannot go on without it.
         name: for reports.
         """
         return Submitter(self, timeout, memory_limit, name)
