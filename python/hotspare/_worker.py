@@ -71,7 +71,7 @@ def _prepare(preparation: dict[str, Any]) -> None:
     process = multiprocessing.process.current_process()
     process._inheriting = True  # type: ignore[attr-defined]  # a main module without a guard must not make pools
     try:
-        spawn.prepare(preparation)
+        spawn.prepare({**preparation, "name": process.name})
     finally:
         del process._inheriting  # type: ignore[attr-defined]
 

@@ -22,11 +22,10 @@ T option(const nb::dict& options, const char* name) {
   return nb::cast<T>(options[name]);
 }
 
-/// Tells Python of an event, on the engine's thread for that. The callable lives until its pool is gone.
-std::function<void(const Event&)> event_callback(nb::object callable) {
+/// Tells Python of an event, on the engine's thread for that. The callable must live until that has ended.
+std::function<void(const Event&)> event_callback(nb::handle callable) {
   if (callable.is_none()) return {};
-  PyObject* const kept = callable.release().ptr();
-  return [kept](const Event& event) {
+  return [kept = callable.ptr()](const Event& event) {
     const nb::gil_scoped_acquire gil;
     try {
       static constexpr const char* names[] = {"worker_ready", "death",       "takeover", "refill",
@@ -145,7 +144,9 @@ struct CorePool::Settler {
 
 struct CorePool::Inner {
   explicit Inner(const nb::dict& options)
-      : pool(pool_options(options)), settler(*pool.engine(), nb::object(options["on_settled"])) {}
+      : on_event(options["on_event"]),
+        pool(pool_options(options)),
+        settler(*pool.engine(), nb::object(options["on_settled"])) {}
 
   /// Without the GIL.
   void close(bool cancel, std::size_t keep) {
@@ -154,6 +155,7 @@ struct CorePool::Inner {
     settler.join();
   }
 
+  nb::object on_event;  ///< Before the pool, whose thread calls it.
   Pool pool;
   Settler settler;
   std::mutex joining;
