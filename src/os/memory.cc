@@ -40,8 +40,8 @@ Result<Fd> make_memfd(const char* label, std::size_t size) {
   return fd;
 }
 
-void free_pages(const Fd& memfd, std::size_t size) noexcept {
-  ::fallocate(memfd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size));
+void free_pages(std::span<std::byte> shared) noexcept {
+  if (!shared.empty()) ::madvise(shared.data(), shared.size(), MADV_REMOVE);
 }
 
 void populate(std::span<std::byte> bytes) noexcept {

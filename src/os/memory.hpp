@@ -52,7 +52,7 @@ class Mapping {
 /// nobody can shrink it under a reader (SIGBUS).
 Result<Fd> make_memfd(const char* label, std::size_t size);
 /// Gives the pages back although others may still map them; they read zeros from then on.
-void free_pages(const Fd& memfd, std::size_t size) noexcept;
+void free_pages(std::span<std::byte> shared) noexcept;
 /// Makes the pages be there, writable, before they are needed.
 void populate(std::span<std::byte> bytes) noexcept;
 std::size_t page_size() noexcept;

@@ -55,6 +55,13 @@ detail::Segment* Arena::take_warm(std::size_t size, std::uint64_t writer) {
   return nullptr;
 }
 
+void Arena::arrived(detail::Segment& segment) {
+  std::lock_guard lock(mutex_);
+  if (alive_.size() - closed_ <= most_open_ || !segment.fd()) return;
+  segment.close_fd();
+  ++closed_;
+}
+
 void Arena::writer_gone(std::uint64_t writer) {
   std::lock_guard lock(mutex_);
   writers_.erase(writer);
@@ -64,6 +71,7 @@ void Arena::writer_gone(std::uint64_t writer) {
 
 void Arena::take_back(detail::Segment* segment) noexcept {
   std::lock_guard lock(mutex_);
+  if (!segment->fd()) return destroy(segment);  // it cannot be lent any more
   if (segment->writer != 0 && !writers_.contains(segment->writer)) segment->writer = 0;
   warm_.push_back(segment);
   warm_bytes_ += segment->size();
@@ -78,7 +86,8 @@ void Arena::take_back(detail::Segment* segment) noexcept {
 void Arena::destroy(detail::Segment* segment) noexcept {
   alive_.erase(segment->id());
   bytes_ -= segment->size();
-  os::free_pages(segment->fd(), segment->size());  // workers may still have it mapped
+  if (!segment->fd()) --closed_;
+  os::free_pages(segment->bytes());  // workers may still have it mapped
   delete segment;
 }
 

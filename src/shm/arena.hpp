@@ -17,13 +17,16 @@ namespace hotspare::shm {
 /// Threads: any.
 class Arena : public detail::SegmentHome, public std::enable_shared_from_this<Arena> {
  public:
-  explicit Arena(std::size_t warm_limit) : warm_limit_(warm_limit) {}
+  /// warm_limit: bytes. most_open: descriptors.
+  Arena(std::size_t warm_limit, std::size_t most_open) : warm_limit_(warm_limit), most_open_(most_open) {}
   ~Arena() override;
 
   /// At least so many bytes, for the host itself (writer 0) or to be written by that worker.
   os::Result<detail::SegmentRef> allocate(std::size_t size, std::uint64_t writer);
   /// That worker is dead and reaped: what it could write may now be given to anybody.
   void writer_gone(std::uint64_t writer);
+  /// A result came in it: its descriptor is of no use until it is lent again, and is closed if there are many.
+  void arrived(detail::Segment& segment);
   bool exists(std::uint64_t segment) const;
   std::size_t bytes() const;
 
@@ -34,11 +37,13 @@ class Arena : public detail::SegmentHome, public std::enable_shared_from_this<Ar
   void destroy(detail::Segment* segment) noexcept;
 
   const std::size_t warm_limit_;
+  const std::size_t most_open_;
   mutable std::mutex mutex_;
   std::vector<detail::Segment*> warm_;  // oldest first
   std::size_t warm_bytes_ = 0;
   std::size_t bytes_ = 0;
   std::unordered_set<std::uint64_t> alive_;
+  std::size_t closed_ = 0;  ///< Of those alive, without a descriptor.
   std::unordered_set<std::uint64_t> writers_;
 };
 

@@ -14,7 +14,7 @@ constexpr std::size_t kilobyte = 1024;
 
 class ArenaTest : public ::testing::Test {
  protected:
-  std::shared_ptr<Arena> arena = std::make_shared<Arena>(1024 * kilobyte);
+  std::shared_ptr<Arena> arena = std::make_shared<Arena>(1024 * kilobyte, 100);
 
   detail::SegmentRef take(std::size_t size, std::uint64_t writer = 0) {
     auto made = arena->allocate(size, writer);

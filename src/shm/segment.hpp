@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 namespace hotspare::detail {
 
@@ -28,7 +29,10 @@ class Segment {
   std::uint64_t id() const { return id_; }
   std::size_t size() const { return size_; }
   const os::Fd& fd() const { return fd_; }
+  /// From now on no other process can be shown it.
+  void close_fd() { fd_.reset(); }
   std::byte* data() const { return mapping_.data(); }
+  std::span<std::byte> bytes() const { return mapping_.bytes(); }
 
   /// For a segment that goes back to whoever keeps its mapping.
   os::Mapping take_mapping() { return std::move(mapping_); }

@@ -41,7 +41,7 @@ Engine::Engine(PoolOptions options)
       payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::physical_memory() / 4),
       most_payload_segments_(os::descriptor_limit() / 4),
       host_mark_(os::or_throw(os::Mapping::wiped_on_fork(), "hotspare")),
-      arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16)),
+      arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16, os::descriptor_limit() / 4)),
       caller_spin_(os::usable_cpus() > 1),
       target_(options_.workers),
       breaker_(options_.breaker_deaths) {

@@ -93,6 +93,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     const void* key;
     std::atomic<std::uint32_t> called{0};
   };
+  enum class SegmentUse : unsigned char { read, write };
   /// What a leader looks at without the mutex: a worker's oldest ticket, the last lease it was granted, and whether it
   /// was told to read what it was sent.
   struct Head {
@@ -115,7 +116,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Worker* choose_worker();
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
-  bool announce(Worker& worker, Segment& segment);
+  bool announce(Worker& worker, Segment& segment, SegmentUse use);
   void forget_segments(Worker& worker);
   void balance();
   std::size_t recall_from(Worker& donor, std::size_t at_most);

@@ -2,6 +2,8 @@
 
 #include "shm/segment.hpp"
 
+#include <cstring>
+
 namespace hotspare::detail {
 
 ArgumentBuffers::ArgumentBuffers() = default;
@@ -10,8 +12,15 @@ ArgumentBuffers::~ArgumentBuffers() = default;
 std::uint64_t ArgumentBuffers::attach(const Buffer& buffer) {
   if (buffer.segment() == nullptr) return 0;
   if (state_ == nullptr) state_ = std::make_unique<State>();
-  state_->buffers.push_back(buffer);
-  return buffer.segment()->id();
+  if (!buffer.segment()->fd()) {
+    // A result of which so many were waiting that its descriptor was closed: no worker could be shown it.
+    Buffer copy = Buffer::make(buffer.size());
+    std::memcpy(copy.data(), buffer.data(), buffer.size());
+    state_->buffers.push_back(std::move(copy));
+  } else {
+    state_->buffers.push_back(buffer);
+  }
+  return state_->buffers.back().segment()->id();
 }
 
 Buffer ArgumentBuffers::fetch(std::uint64_t, std::uint64_t) { return {}; }

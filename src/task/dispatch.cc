@@ -6,8 +6,8 @@
 #include "worker/segments.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <cstring>
+#include <limits>
 #include <unordered_set>
 
 /// From the queue to a worker. Handing tasks over early hides the wake; it binds nothing, because a task that has not
@@ -52,7 +52,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   shm::TaskSlot& slot = worker.channel().slot(ticket);
   if (task.extra_ != nullptr) {
     for (const Buffer& buffer : task.extra_->argument_buffers)
-      if (!announce(worker, *buffer.segment())) return false;
+      if (!announce(worker, *buffer.segment(), SegmentUse::read)) return false;
   }
   if (!place_arguments(worker, task, slot, ticket)) return false;
   slot.entry_module = task.site.entry.module;
@@ -82,7 +82,7 @@ bool Engine::place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, st
   inbox_end = worker.inbox_filled;
   slot.arguments.size = bytes.size();
   if (Segment* segment = task.payload.segment(); segment != nullptr) {
-    if (!announce(worker, *segment)) return false;
+    if (!announce(worker, *segment, SegmentUse::read)) return false;
     slot.arguments.place = shm::Place::segment;
     slot.arguments.at = segment->id();
   } else if (bytes.size() <= shm::slot_bytes) {
@@ -99,10 +99,11 @@ bool Engine::place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, st
   return true;
 }
 
-/// Sends the segment's descriptor to a worker that does not have it yet. False when its socket is full: then the worker
+/// Sends the segment's descriptor to a worker that does not have it yet, or no more. False when its socket is full: then the worker
 /// is told to read it, and rings when it has.
-bool Engine::announce(Worker& worker, Segment& segment) {
-  if (worker.known_segments.contains(segment.id())) return true;
+bool Engine::announce(Worker& worker, Segment& segment, SegmentUse use) {
+  const bool known = worker.known_segments.contains(segment.id());
+  if (known && (use == SegmentUse::write || !worker.written_segments.contains(segment.id()))) return true;
   if (worker.known_segments.size() >= worker.known_segments_limit) forget_segments(worker);
   const int fd = segment.fd().get();
   if (!send_segment(worker, {segment.id(), segment.size()}, {&fd, 1})) {
@@ -111,6 +112,7 @@ bool Engine::announce(Worker& worker, Segment& segment) {
     return false;
   }
   worker.known_segments.insert(segment.id());
+  worker.written_segments.erase(segment.id());
   return true;
 }
 
@@ -129,6 +131,7 @@ void Engine::forget_segments(Worker& worker) {
     return !arena_->exists(id) && !worker.leases.contains(id) && !named.contains(id) &&
            send_segment(worker, {id, 0}, {});
   });
+  std::erase_if(worker.written_segments, [&](std::uint64_t id) { return !worker.known_segments.contains(id); });
   worker.known_segments_limit = std::max<std::size_t>(32, 2 * worker.known_segments.size());
 }
 

@@ -112,6 +112,7 @@ bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_
     if (at.size <= copied_result) {
       task.payload.assign({data, at.size});
     } else {
+      arena_->arrived(*lease->second);
       task.payload.adopt(std::move(lease->second), at.size);
     }
     worker.leases.erase(lease);
@@ -133,6 +134,7 @@ bool Engine::take_attachments(Worker& worker, std::span<const std::byte> ids, Ta
     std::uint64_t id = 0;
     std::memcpy(&id, ids.data() + at, sizeof id);
     if (const auto lease = worker.leases.find(id); lease != worker.leases.end()) {
+      arena_->arrived(*lease->second);
       task.extra().result_segments.push_back(std::move(lease->second));
       worker.leases.erase(lease);
       continue;
@@ -161,11 +163,12 @@ void Engine::serve_lease(Worker& worker) {
   const std::uint64_t request = channel.lease_request.load(std::memory_order_acquire);
   if (request == worker.lease_served) return;
   auto segment = arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
-  if (segment && !announce(worker, **segment)) return;  // served when it has read what it was sent
+  if (segment && !announce(worker, **segment, SegmentUse::write)) return;  // served when it has read what it was sent
   if (segment) {
     channel.lease_segment = (*segment)->id();
     channel.lease_size = (*segment)->size();
     const std::uint64_t id = (*segment)->id();
+    worker.written_segments.insert(id);
     worker.leases[id] = std::move(*segment);
   } else {
     channel.lease_segment = 0;

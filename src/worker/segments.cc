@@ -32,10 +32,10 @@ detail::SegmentRef lease_segment(std::size_t size) {
   return of_this_worker != nullptr && in_worker() ? of_this_worker->lease(size) : nullptr;
 }
 
-Segments::Known& Segments::wait_for(std::uint64_t segment) {
+Segments::Known& Segments::wait_for(std::uint64_t segment, Have have) {
   for (;;) {
     const auto found = known_.find(segment);
-    if (found != known_.end()) return found->second;
+    if (found != known_.end() && has(found->second, have)) return found->second;
     SegmentMessage message;
     auto received = os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::yes);
     if (!received || received->size != sizeof message)
@@ -44,11 +44,22 @@ Segments::Known& Segments::wait_for(std::uint64_t segment) {
   }
 }
 
+bool Segments::has(const Known& known, Have have) {
+  switch (have) {
+    case Have::to_read: return known.fd || known.read != nullptr;
+    case Have::to_write: return known.fd || known.write.data() != nullptr;
+    case Have::descriptor: break;
+  }
+  return static_cast<bool>(known.fd);
+}
+
 void Segments::note(const SegmentMessage& message, std::vector<os::Fd>& fds) {
   if (fds.empty()) {
     known_.erase(message.segment);
   } else {
-    known_[message.segment] = Known{std::move(fds[0]), message.size, {}, {}};
+    Known& known = known_[message.segment];  // it may be known, its descriptor closed
+    known.fd = std::move(fds[0]);
+    known.size = message.size;
   }
 }
 
@@ -81,14 +92,14 @@ std::byte* Segments::map_to_read(Known& known) {
 
 const std::byte* Segments::view(std::uint64_t segment, std::size_t size) {
   std::lock_guard lock(mutex_);
-  Known& known = wait_for(segment);
+  Known& known = wait_for(segment, Have::to_read);
   if (size > known.size) throw PayloadError("payload is larger than its segment");
   return map_to_read(known);
 }
 
 Buffer Segments::buffer(std::uint64_t segment, std::size_t size) {
   std::lock_guard lock(mutex_);
-  Known& known = wait_for(segment);
+  Known& known = wait_for(segment, Have::to_read);
   if (size > known.size) throw PayloadError("Buffer is larger than its segment");
   std::byte* const data = map_to_read(known);
   // A mapping of its own for each handle would be unmapped with it; the one that is kept serves all.
@@ -99,7 +110,7 @@ Buffer Segments::buffer(std::uint64_t segment, std::size_t size) {
 
 Buffer Segments::private_buffer(std::uint64_t segment, std::size_t size) {
   std::lock_guard lock(mutex_);
-  const Known& known = wait_for(segment);
+  const Known& known = wait_for(segment, Have::descriptor);
   if (size > known.size) throw PayloadError("Buffer is larger than its segment");
   auto* own = new detail::Segment(segment, known.size, os::Fd(), map(known, os::Access::copy_on_write));
   own->lend(nullptr);
@@ -143,7 +154,7 @@ detail::SegmentRef Segments::lease(std::size_t size) {
   }
   const std::uint64_t id = request(size);
   if (id == 0) refuse_lease(size, static_cast<int>(state.channel->lease_size));
-  Known& known = wait_for(id);
+  Known& known = wait_for(id, Have::to_write);
   if (known.write.data() == nullptr) known.write = map(known, os::Access::read_write);
   reach(CrashPoint::with_lease);
   auto made = std::make_unique<detail::Segment>(id, known.size, os::Fd(), std::move(known.write));
@@ -174,7 +185,9 @@ void Segments::hand_over(std::uint64_t segment) {
 /// The warm mapping waits for the day when the host lends this segment again.
 void Segments::keep_mapping(detail::Segment& segment) {
   const auto known = known_.find(segment.id());
-  if (known != known_.end()) known->second.write = segment.take_mapping();
+  if (known == known_.end()) return;
+  known->second.write = segment.take_mapping();
+  known->second.fd.reset();  // results may wait in the host by the thousand, and each would hold one here
 }
 
 void Segments::take_back(detail::Segment* segment) noexcept {

@@ -51,12 +51,15 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
     void take_back(detail::Segment* view) noexcept override { delete view; }
   };
   struct Known {
-    os::Fd fd;
+    os::Fd fd;  ///< Closed when the mapping to write is kept.
     std::size_t size = 0;
     std::shared_ptr<ReadMapping> read;
     os::Mapping write;
   };
-  Known& wait_for(std::uint64_t segment);
+  /// What must be there of a segment: a descriptor, or a mapping that makes it unnecessary.
+  enum class Have : unsigned char { to_read, to_write, descriptor };
+  static bool has(const Known& known, Have have);
+  Known& wait_for(std::uint64_t segment, Have have);
   void note(const SegmentMessage& message, std::vector<os::Fd>& fds);
   static os::Mapping map(const Known& known, os::Access access);
   static std::byte* map_to_read(Known& known);

@@ -56,8 +56,9 @@ class Worker {
   std::uint64_t head_at_last_look = 0;
   bool doorbell_due = false;  ///< Something was handed over since it was last rung.
 
-  std::unordered_set<std::uint64_t> known_segments;  ///< It has their descriptors.
-  std::size_t known_segments_limit = 32;             ///< From so many on, those that are gone are looked for.
+  std::unordered_set<std::uint64_t> known_segments;    ///< It was sent their descriptors.
+  std::unordered_set<std::uint64_t> written_segments;  ///< Of these, lent to be written: it may have closed them.
+  std::size_t known_segments_limit = 32;               ///< From so many on, those that are gone are looked for.
   std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
   std::uint64_t lease_served = 0;
 

@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 #include <thread>
 #include <vector>
 
@@ -149,6 +150,35 @@ TEST(P6NoDeadlock, QueueLimitMakesSubmittersWait) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(sum, 4 * 199 * 200 / 2);
+}
+
+/// Neither host nor worker holds a descriptor for each result that waits.
+TEST(P6NoDeadlock, MoreLargeResultsThanDescriptors) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 200;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  {
+    Pool pool(small_pool());
+    std::vector<Future<Buffer>> futures;
+    for (int i = 0; i < 600; ++i) {
+      futures.push_back(pool.submit(
+          [](int value) {
+            Buffer buffer = Buffer::make(300'000);
+            buffer.as<int>()[70'000] = value;
+            return buffer;
+          },
+          i));
+    }
+    for (const auto& future : futures) future.wait();
+    // As an argument again, whether or not its descriptor is still there.
+    for (int i = 0; i < 600; i += 100) {
+      const Buffer result = futures[static_cast<std::size_t>(i)].get();
+      EXPECT_EQ(pool.submit([](Buffer buffer) { return buffer.as<int>()[70'000]; }, result).get(), i);
+    }
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 /// The submitters that wait are told when the pool closes, not left alone.
