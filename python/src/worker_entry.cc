@@ -105,21 +105,28 @@ nb::object call(Kind kind, ByteSource& source, std::uint32_t function_bytes, con
   throw PayloadError("a task of an unknown kind");
 }
 
-/// Runs the items of a chunk until one raises.
+/// The values of a chunk's items, up to the first one that raises, whose error stays set.
+nb::object values_of(PyObject* function, PyObject* items, bool star) {
+  const Py_ssize_t count = PyList_GET_SIZE(items);
+  nb::object values = checked(PyList_New(0));
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* const item = PyList_GET_ITEM(items, i);
+    PyObject* const value = star ? PyObject_Call(function, item, nullptr) : PyObject_CallOneArg(function, item);
+    if (value == nullptr) break;
+    const int failed = PyList_Append(values.ptr(), value);
+    Py_DECREF(value);
+    if (failed != 0) break;
+  }
+  return values;
+}
+
 void run_chunk(TaskContext& context, Kind kind, nb::object arguments) {
   const auto start = std::chrono::steady_clock::now();
-  PyObject* const function = PyTuple_GET_ITEM(arguments.ptr(), 0);
-  PyObject* const items = PyTuple_GET_ITEM(arguments.ptr(), 1);
-  const Py_ssize_t count = PyList_GET_SIZE(items);
-  nb::list values;
+  const nb::object values =
+      values_of(PyTuple_GET_ITEM(arguments.ptr(), 0), PyTuple_GET_ITEM(arguments.ptr(), 1), kind == Kind::star_chunk);
   nb::object failure = nb::none();
-  try {
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      PyObject* const item = PyList_GET_ITEM(items, i);
-      values.append(
-          checked(kind == Kind::chunk ? PyObject_CallOneArg(function, item) : PyObject_Call(function, item, nullptr)));
-    }
-  } catch (nb::python_error& error) {
+  if (PyErr_Occurred() != nullptr) {
+    nb::python_error error;
     failure = described(error);
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
