@@ -1,9 +1,9 @@
 """Reads every file of a folder through libyaml's parser, which some files crash.
 
-Made for the 318 files of nst/JSONTestSuite (its folder test_parsing), two of which overflow the C stack of PyYAML's
-CSafeLoader. A file has an outcome if it was parsed or refused with an exception. With hotspare.Pool all others have
-theirs, and the culprits are named, each with the report of its worker's death. With --stdlib the same is done by
-concurrent.futures, whose whole pool breaks with the first dead worker.
+Made for the 318 files of nst/JSONTestSuite (its folder test_parsing), two of which overflow the C stack
+of PyYAML's CSafeLoader. A file has an outcome if it was parsed or refused with an exception. With
+hotspare.Pool all others have theirs, and the culprits are named, each with the report of its worker's death.
+With --stdlib the same is done by concurrent.futures, whose whole pool breaks with the first dead worker.
 
     python json_corpus.py JSONTestSuite/test_parsing
     python json_corpus.py JSONTestSuite/test_parsing --stdlib
@@ -19,21 +19,14 @@ from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import hotspare
 
 DEATHS_SHOWN = 5
 
 
-class Submits(Protocol):
-    """A pool, whoever made it."""
-
-    def submit(self, fn: object, /, *args: object) -> concurrent.futures.Future[bool]: ...
-
-
 def parses(path: Path) -> bool:
-    """Whether libyaml takes the file for YAML, of which JSON is a part. Runs in a worker, which it may crash."""
+    """Whether libyaml takes the file for YAML, which includes JSON. Runs in a worker, and may crash it."""
     import yaml
 
     content = path.read_bytes()
@@ -63,7 +56,7 @@ class Outcomes:
             self.refused += not accepted
 
 
-def read_all(pool: Submits, paths: Sequence[Path]) -> Outcomes:
+def read_all(pool: concurrent.futures.Executor | hotspare.Submitter, paths: Sequence[Path]) -> Outcomes:
     outcomes = Outcomes()
     futures: dict[Path, concurrent.futures.Future[bool]] = {}
     for path in paths:
@@ -111,11 +104,11 @@ def json_files(folder: Path) -> list[Path]:
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Reads every .json file of a folder through yaml.CSafeLoader.")
+    parser = argparse.ArgumentParser(description="Reads a folder's .json files through yaml.CSafeLoader.")
     parser.add_argument("folder", type=Path, help="for example test_parsing of nst/JSONTestSuite")
     parser.add_argument("--stdlib", action="store_true", help="with concurrent.futures instead of hotspare")
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds for one file (60); not with --stdlib")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds for a file (60); without --stdlib")
     parser.add_argument("--full", action="store_true", help="whole reports, with stacks")
     given = parser.parse_args(words)
     if given.workers < 1:
