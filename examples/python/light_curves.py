@@ -254,7 +254,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 print(f"{outcome[0]}: {outcome[1]}")
     print(
         f"{len(paths) - failed} of {len(paths)} light curves searched in {time.monotonic() - start:.1f} s, "
-        f"{len(batch.deaths)} deaths"
+        f"deaths: {len(batch.deaths)}"
     )
     for death in batch.deaths:
         print(f"  {death}; its band was searched again")

@@ -125,14 +125,14 @@ class TestLightCurves:
         done = run("light_curves.py", made_up_curve)
         assert done.returncode == 0, done.stderr
         assert "1 of 1 light curves searched" in done.stdout
-        assert "0 deaths" in done.stdout
+        assert "deaths: 0" in done.stdout
         assert period(done.stdout, "made_up") == pytest.approx(3.5, rel=1e-3)
 
     def test_a_kill_changes_nothing_but_the_count(self, made_up_curve: Path) -> None:
         calm = run("light_curves.py", made_up_curve)
         done = run("light_curves.py", made_up_curve, "--kill")
         assert done.returncode == 0, done.stderr
-        assert "1 deaths" in done.stdout
+        assert "deaths: 1" in done.stdout
         assert re.search(r"worker \d+ died of SIGKILL; task search \(light_curves\.py:\d+\)", done.stdout)
         assert done.stdout.splitlines()[0] == calm.stdout.splitlines()[0]
 
