@@ -132,10 +132,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"json_corpus: {error}", file=sys.stderr)
         return 2
     start = time.monotonic()
-    if given.stdlib:
-        outcomes = with_stdlib(paths, given.workers)
-    else:
-        outcomes = with_hotspare(paths, given.workers, given.timeout)
+    workers = given.workers
+    outcomes = with_stdlib(paths, workers) if given.stdlib else with_hotspare(paths, workers, given.timeout)
     show(outcomes, len(paths), time.monotonic() - start, given.full)
     return 0
 
