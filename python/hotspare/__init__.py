@@ -5,7 +5,10 @@
 
 from hotspare._arrays import empty
 from hotspare._errors import (
+    BrokenPool,
+    BrokenResult,
     BrokenWorker,
+    BrokenWorkerTimeout,
     CrashReport,
     NativeFrame,
     PoolBroken,
@@ -23,7 +26,10 @@ from hotspare._pool import Event, Pool, Submitter
 __version__ = "0.1.0"
 
 __all__ = [
+    "BrokenPool",
+    "BrokenResult",
     "BrokenWorker",
+    "BrokenWorkerTimeout",
     "CrashReport",
     "Event",
     "Future",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hotspare import _core
-from hotspare._errors import PoolBroken, PoolClosed
+from hotspare._errors import PoolBroken, PoolClosed, QueueFull
 from hotspare._future import settle_all
 from hotspare._start import Launch
 
@@ -76,10 +76,14 @@ class Engine:
         return self.gone.wait(timeout)
 
 
-def refusal(error: Exception, engine: Engine) -> Exception:
-    """What a caller of submit gets to see."""
+def refusal(error: Exception, broken: type[PoolBroken] = PoolBroken) -> Exception:
+    """What a caller of submit gets to see; what is not the engine's own stays as it is."""
     if isinstance(error, _core.PoolBroken):
-        return PoolBroken(str(error))
+        return broken(str(error))
+    if isinstance(error, _core.QueueFull):
+        return QueueFull(str(error))
+    if not isinstance(error, _core.PoolClosed):
+        return error
     if _exiting:
         return RuntimeError("cannot schedule new futures after interpreter shutdown")
     return PoolClosed("cannot schedule new futures after shutdown")
@@ -101,6 +105,7 @@ def _at_exit() -> None:
         engines = list(_alive)
     for engine in engines:
         engine.shutdown(wait=True)
+    _core.join_closers()  # their last act needs the interpreter
 
 
 def _in_fork() -> None:
@@ -110,6 +115,7 @@ def _in_fork() -> None:
     for engine in _alive:
         engine._starting = threading.Lock()
     _alive.clear()
+    _core.forget_closers()
 
 
 os.register_at_fork(after_in_child=_in_fork)

@@ -50,21 +50,31 @@ class CrashReport:
     protocol or unknown."""
     pid: int
     signal: int | None = None
+    """Number of the signal that ended it, if one did."""
     signal_code: int = 0
+    """si_code of that signal, if the worker could still note it."""
     exitcode: int | None = None
+    """The code it exited with; None if a signal ended it."""
     fault_address: int | None = None
+    """Of SIGSEGV, SIGBUS, SIGFPE, SIGILL."""
     sender_pid: int | None = None
+    """Who sent the signal, if somebody did and it is known (SIGKILL never tells)."""
     oom: str = "no"
     """Whether the kernel's OOM killer did it: no, likely or certain."""
     evidence: str = ""
+    """What the verdict rests on, in words."""
     detail: str = ""
+    """Message of the exception that reached std::terminate, and the like."""
     attempt: int = 0
+    """1 for the first."""
     task_id: int = 0
+    """0: no task was running."""
     task: str = ""
     """What the task's function is called and where it stands."""
     peak_rss: int = 0
     cpu_time: float = 0.0
     stderr_tail: tuple[str, ...] = ()
+    """Its last lines on stderr, oldest first, at most 20."""
     python_stack: tuple[PythonFrame, ...] = ()
     """Innermost first; empty if there was nobody to take it (SIGKILL)."""
     python_stack_text: str = ""
@@ -136,8 +146,8 @@ def _fate(report: CrashReport) -> str:
     if report.cause == "terminated":
         return f"called std::terminate: {report.detail}"
     if report.cause == "out_of_memory":
-        sure = "" if report.oom == "certain" else "most likely "
-        return f"was killed, {sure}by the kernel for lack of memory"
+        sure = "" if report.oom == "certain" else ", most likely"
+        return f"was killed{sure} by the kernel for lack of memory"
     return {
         "exited": f"exited with code {report.exitcode}",
         "stack_overflow": f"overflowed its stack{at}",
@@ -150,11 +160,13 @@ def _fate(report: CrashReport) -> str:
 
 
 def _whereabouts(report: CrashReport) -> str:
+    ended = report.cause in ("memory_limit", "deadline", "cancelled", "lifeline_closed")
+    where = " while in" if ended else " in"
     frames = report.python_stack
     if not frames:
         native = next((f for f in report.native_stack if f.function), None)
-        return f" in {_native(native)}" if native else ""
-    text = f" in {frames[0].function} ({_short(frames[0])})"
+        return f"{where} {_native(native)}" if native else ""
+    text = f"{where} {frames[0].function} ({_short(frames[0])})"
     if len(frames) > 1:
         text += f" called from {frames[1].function} ({_short(frames[1])})"
     return text
@@ -195,46 +207,57 @@ class WorkerDied(RuntimeError):
 
     @property
     def cause(self) -> str:
+        """As CrashReport.cause."""
         return self.report.cause
 
     @property
     def oom(self) -> str:
+        """As CrashReport.oom."""
         return self.report.oom
 
     @property
     def fault_address(self) -> int | None:
+        """The address at which it faulted, if it did."""
         return self.report.fault_address
 
     @property
     def python_stack(self) -> tuple[PythonFrame, ...]:
+        """Where in the Python code it died, innermost first."""
         return self.report.python_stack
 
     @property
     def native_stack(self) -> tuple[NativeFrame, ...]:
+        """Where in the native code it died, innermost first."""
         return self.report.native_stack
 
     @property
     def peak_rss(self) -> int:
+        """Its highest resident size, bytes."""
         return self.report.peak_rss
 
     @property
     def cpu_time(self) -> float:
+        """User and system time of the whole worker, seconds."""
         return self.report.cpu_time
 
     @property
     def stderr_tail(self) -> tuple[str, ...]:
+        """Its last lines on stderr."""
         return self.report.stderr_tail
 
     @property
     def pid(self) -> int:
+        """Its process id."""
         return self.report.pid
 
     @property
     def attempt(self) -> int:
+        """Which attempt of the task this was, 1 for the first."""
         return self.report.attempt
 
     @property
     def task(self) -> str:
+        """What the task's function is called and where it stands."""
         return self.report.task
 
 
@@ -256,6 +279,10 @@ class PoolClosed(RuntimeError):
 
 class PoolBroken(BrokenExecutor):
     """No worker can be had any more; the message says why."""
+
+
+class BrokenPool(PoolBroken, BrokenProcessPool):
+    """PoolBroken as the drop-in raises it."""
 
 
 class QueueFull(RuntimeError):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from hotspare import _core, _options
 from hotspare._engine import Engine, closer, refusal
-from hotspare._errors import BrokenResult, BrokenWorker, BrokenWorkerTimeout
+from hotspare._errors import BrokenPool, BrokenResult, BrokenWorker, BrokenWorkerTimeout
 from hotspare._future import Faults, Future, failed
 from hotspare._map import EagerMap, buffered
 from hotspare._processes import CallQueue, PoolThread, WorkerProcess
@@ -23,6 +23,7 @@ T = TypeVar("T")
 class _DropInFaults(Faults):
     died = BrokenWorker
     timed_out = BrokenWorkerTimeout
+    broken = BrokenPool
     exits = BrokenResult
 
 
@@ -93,6 +94,7 @@ class ProcessPoolExecutor(Executor):
     # ---- what concurrent.futures has ----
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Runs fn(*args, **kwargs) in a worker. Starts the workers at the first call."""
         core = self._core
         if core is None:
             core = self._start()
@@ -155,6 +157,8 @@ class ProcessPoolExecutor(Executor):
         return process._chain_from_iterable_of_lists(results)  # type: ignore[no-any-return]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Takes no more tasks. wait: returns when all have settled and every process is gone. cancel_futures: those
+        that have not begun, but for the next few, are cancelled."""
         self._shut_down = True
         engine = self._engine
         self._core = None
@@ -173,9 +177,15 @@ class ProcessPoolExecutor(Executor):
         self._end_workers("kill")
 
     def _end_workers(self, how: str) -> None:
-        processes = dict(self._processes or {})
-        self.shutdown(wait=False, cancel_futures=True)
-        for process in processes.values():
+        engine = self._engine
+        core = None if engine is None else engine.core
+        processes = [] if core is None else [WorkerProcess(pid) for pid in core.started_pids(0)]
+        self._shut_down = True
+        self._core = None
+        self._call_queue = None
+        if engine is not None:
+            engine.shutdown(wait=False, cancel=True)
+        for process in processes:
             getattr(process, how)()
 
     # ---- additions ----
@@ -205,7 +215,7 @@ class ProcessPoolExecutor(Executor):
                 "this process is a fork of the one that made the pool: it needs a pool of its own"
             ) from None
         if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
-            raise refusal(error, self._engine) from None
+            raise refusal(error, BrokenPool) from None
         self._unpicklable += 1
         return failed(error)
 

@@ -43,6 +43,7 @@ class Faults:
 
     died: type[WorkerDied] = WorkerDied
     timed_out: type[TaskTimeout] = TaskTimeout
+    broken: type[PoolBroken] = PoolBroken
     exits: type[RemoteError] = RemoteError
     """For a result whose unpickling raises SystemExit."""
 
@@ -202,15 +203,18 @@ class Future(_StandardFuture[T], Generic[T]):
     # ---- state ----
 
     def done(self) -> bool:
+        """Whether it has an outcome, cancellation among them."""
         if self._fixed is not None:
             return self._fixed in (_FINISHED, _CANCELLED, _NOTIFIED)
         task = self._task
         return task is not None and task.settled and "_condition" not in self.__dict__
 
     def running(self) -> bool:
+        """Whether a worker runs it at this moment."""
         return self._state == _RUNNING
 
     def cancelled(self) -> bool:
+        """Whether it was cancelled."""
         if self._fixed is None:
             self._settle_if_done()
         return self._fixed in (_CANCELLED, _NOTIFIED)
@@ -229,6 +233,7 @@ class Future(_StandardFuture[T], Generic[T]):
         return True
 
     def set_running_or_notify_cancel(self) -> bool:
+        """For executors of other kinds; the pool settles the futures that it made."""
         if self._task is not None:
             raise InvalidStateError("the pool settles this future")
         return super().set_running_or_notify_cancel()
@@ -263,7 +268,7 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
         return _FINISHED, None, death(payload, faults, label)
     if kind == "cancelled":
         return _CANCELLED, None, None
-    return _FINISHED, None, PoolBroken(payload)
+    return _FINISHED, None, faults.broken(payload)
 
 
 def rebuilt(described: tuple[str, str, str, bytes | None]) -> BaseException:

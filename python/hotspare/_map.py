@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as _FutureTimeoutError
 from typing import Any
 
+from hotspare._engine import refusal
 from hotspare._future import Faults, Future, _outcome, rebuilt
 
 _TARGET_SECONDS = 0.004
@@ -111,7 +112,7 @@ class EagerMap:
                 task = self._core.submit_chunk(self._function, part, self._star, None)
             except Exception as error:  # it cannot be pickled, or the pool is closed or broken
                 chunk = Chunk(None, self, len(part))
-                chunk.outcome = ([], error)
+                chunk.outcome = ([], refusal(error, self._faults.broken))
                 self._chunks.append(chunk)
                 continue
             chunk = Chunk(task, self, len(part))
@@ -206,7 +207,16 @@ class StreamMap:
         part = list(itertools.islice(self._items, size))
         if not part:
             return None
-        return Chunk(self._core.submit_chunk(self._function, part, self._star, self._options), self, len(part))
+        try:
+            task = self._core.submit_chunk(self._function, part, self._star, self._options)
+        except Exception as error:
+            refused = refusal(error)
+            if refused is not error or not self._return_exceptions:
+                raise refused from None
+            chunk = Chunk(None, self, len(part))  # it cannot be pickled: that is this item's outcome
+            chunk.outcome = ([], error)
+            return chunk
+        return Chunk(task, self, len(part))
 
     def _values(self, chunk: Chunk) -> Iterator[Any]:
         if chunk.outcome is None:
@@ -238,12 +248,15 @@ class StreamMap:
                 if not flying:
                     return
                 first = flying.popleft()
-                if not first.task.wait(-1.0 if end is None else max(0.0, end - time.monotonic())):
+                if first.task is not None and not first.task.wait(
+                    -1.0 if end is None else max(0.0, end - time.monotonic())
+                ):
                     raise _FutureTimeoutError
                 yield from self._values(first)
         finally:
             for chunk in flying:
-                chunk.task.cancel(False)
+                if chunk.task is not None:
+                    chunk.task.cancel(False)
 
     def settled(self, chunk: Chunk) -> None:
         self._ready.put(chunk)
@@ -260,7 +273,10 @@ class StreamMap:
                     more = chunk is not None
                     if chunk is not None:
                         flying.add(chunk)
-                        self._core.watch(chunk.task, chunk)
+                        if chunk.task is None:
+                            self._ready.put(chunk)
+                        else:
+                            self._core.watch(chunk.task, chunk)
                 if not flying:
                     return
                 try:
@@ -271,7 +287,8 @@ class StreamMap:
                 yield from self._values(done)
         finally:
             for chunk in flying:
-                chunk.task.cancel(False)
+                if chunk.task is not None:
+                    chunk.task.cancel(False)
 
 
 def buffered(

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from hotspare import _core, _options
 from hotspare._engine import Engine, closer, refusal
-from hotspare._errors import QueueFull
 from hotspare._future import Faults, Future, failed
 from hotspare._map import StreamMap
 from hotspare._start import METHODS, Launch, method_of
@@ -29,8 +28,11 @@ class Event:
         self.at = at
         """Seconds on time.monotonic()'s clock."""
         self.pid = pid
+        """Of the worker (of the spare, for a takeover); 0: none."""
         self.task_id = task_id
+        """Of the task that a death cost; 0: none."""
         self.detail = detail
+        """In words."""
         self.report = report
         """CrashReport of a death, else None."""
 
@@ -64,6 +66,7 @@ class Submitter:
         )
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Pool.submit with these options."""
         return self._pool._submit(self._options, self._label or fn, fn, args, kwargs)
 
     def map(
@@ -73,6 +76,7 @@ class Submitter:
         timeout: float | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
+        """Pool.map with these options, which hold for the items that travel together."""
         return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, True)
 
     def as_completed(
@@ -82,6 +86,7 @@ class Submitter:
         timeout: float | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
+        """Pool.as_completed with these options, which hold for the items that travel together."""
         return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, False)
 
 
@@ -94,10 +99,11 @@ class Pool:
     initializer, initargs: called in each worker before its first task.
     preload: modules imported once, in the process from which the workers are forked.
     tasks_per_worker: a worker is replaced after so many tasks; None: never.
-    queue_limit: tasks waiting at most; submit blocks, or raises QueueFull if when_full is "refuse".
+    queue_limit: tasks waiting at most; then submit blocks (when_full="wait") or raises QueueFull ("refuse").
     payload_limit: bytes of large arguments under way at most; None: a quarter of the machine's memory.
     capture_stderr: the workers' stderr goes into crash reports only.
     on_event: called with each Event, on a thread of the pool's own.
+    name: in process titles, errors and events.
     """
 
     def __init__(
@@ -175,7 +181,7 @@ class Pool:
         timeout: float | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
-        """The same, results as they come."""
+        """Results (not futures) as they come. timeout: seconds for the whole call, as of map."""
         return self._map(None, fn, iterables, timeout, return_exceptions, False)
 
     def _map(
@@ -269,8 +275,6 @@ class Pool:
             raise RuntimeError(
                 "this process is a fork of the one that made the pool: it needs a pool of its own"
             ) from None
-        if isinstance(error, _core.QueueFull):
-            raise QueueFull(str(error)) from None
-        if isinstance(error, (_core.PoolClosed, _core.PoolBroken)):
-            raise refusal(error, self._engine) from None
+        if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
+            raise refusal(error) from None
         return failed(error)

@@ -8,7 +8,9 @@
 
 #include <hotspare/error.hpp>
 
+#include <atomic>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <unordered_map>
 
@@ -95,6 +97,43 @@ class SharedArguments {
   }
   std::vector<Entry> entries_;
 };
+
+/// Threads that close pools in the background. They end with a turn of the GIL, so the interpreter must not be gone before
+/// them: somebody has to join them.
+class Closers {
+ public:
+  void run(std::function<void()> work) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(threads_, [](Entry& entry) {
+      if (!entry.done->load()) return false;
+      entry.thread.join();
+      return true;
+    });
+    auto done = std::make_shared<std::atomic<bool>>(false);
+    auto body = [work = std::move(work), done]() mutable {
+      work();
+      done->store(true);
+    };
+    threads_.push_back({std::thread(std::move(body)), done});
+  }
+  void join() {
+    std::vector<Entry> all;
+    {
+      const std::lock_guard lock(mutex_);
+      all.swap(threads_);
+    }
+    for (Entry& entry : all) entry.thread.join();
+  }
+
+ private:
+  struct Entry {
+    std::thread thread;
+    std::shared_ptr<std::atomic<bool>> done;  ///< It needs the GIL no more.
+  };
+  std::mutex mutex_;
+  std::vector<Entry> threads_;
+};
+Closers* closers = new Closers;
 
 }  // namespace
 
@@ -251,7 +290,7 @@ void CorePool::shutdown(bool wait, bool cancel, std::size_t keep) {
 void CorePool::shutdown_in_background(bool cancel, std::size_t keep, nb::object on_gone) {
   if (!in_host()) return;
   PyObject* const callback = on_gone.release().ptr();
-  std::thread([inner = inner_, cancel, keep, callback]() mutable {
+  closers->run([inner = inner_, cancel, keep, callback]() mutable {
     inner->close(cancel, keep);
     const nb::gil_scoped_acquire gil;
     const nb::object call = nb::steal(callback);
@@ -261,7 +300,7 @@ void CorePool::shutdown_in_background(bool cancel, std::size_t keep, nb::object 
     } catch (nb::python_error& error) {
       error.discard_as_unraisable("hotspare shutdown");
     }
-  }).detach();
+  });
 }
 
 void CorePool::resize(unsigned workers) { inner_->pool.resize(workers); }
@@ -303,7 +342,16 @@ std::vector<std::int64_t> CorePool::started_pids(std::size_t at_least) const {
 std::string CorePool::broken() const { return inner_->pool.broken(); }
 std::int64_t CorePool::zygote_pid() const { return inner_->pool.zygote_pid(); }
 
+void join_closers() {
+  const nb::gil_scoped_release others_may_run;
+  closers->join();
+}
+
+void forget_closers() { closers = new Closers; }
+
 void define_pool(nb::module_& module) {
+  module.def("join_closers", join_closers);
+  module.def("forget_closers", forget_closers);
   nb::class_<TaskOptions>(module, "CoreTaskOptions")
       .def(
           "__init__",

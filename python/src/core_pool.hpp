@@ -52,6 +52,11 @@ class CorePool {
   std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
 };
 
+/// Waits until every shutdown in the background has ended, its callback included. Lets go of the GIL.
+void join_closers();
+/// In a fork of the process: they are not here.
+void forget_closers();
+
 void define_pool(nb::module_& module);
 
 }  // namespace hotspare::python

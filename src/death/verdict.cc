@@ -28,7 +28,7 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
       return true;
     case EndedBy::cancel:
       report.cause = Cause::cancelled;
-      report.evidence = "its task was cancelled with Cancel::kill";
+      report.evidence = "its running task was cancelled by the host (cancel with kill)";
       return true;
     case EndedBy::shutdown:
       report.cause = Cause::cancelled;

@@ -82,7 +82,7 @@ const std::vector<Row>& rows() {
   static const std::vector<Row> all = {
       // What we did ourselves.
       {"Deadline", ended(EndedBy::deadline), Cause::deadline, SIGKILL, -1, Oom::no, "deadline"},
-      {"Cancel", ended(EndedBy::cancel), Cause::cancelled, SIGKILL, -1, Oom::no, "Cancel::kill"},
+      {"Cancel", ended(EndedBy::cancel), Cause::cancelled, SIGKILL, -1, Oom::no, "cancel with kill"},
       {"Shutdown", ended(EndedBy::shutdown), Cause::cancelled, SIGKILL, -1, Oom::no, "shut down"},
       {"Lifeline", ended(EndedBy::lifeline), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "lifeline"},
       {"Exec", ended(EndedBy::exec), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "exec"},

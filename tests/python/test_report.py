@@ -65,7 +65,7 @@ def test_the_message_says_who_died_of_what_and_where() -> None:
         ({"cause": "exited", "signal": None, "exitcode": 3}, "exited with code 3"),
         ({"cause": "deadline"}, "its deadline passed"),
         ({"cause": "out_of_memory", "oom": "likely"}, "most likely by the kernel for lack of memory"),
-        ({"cause": "out_of_memory", "oom": "certain"}, "was killed, by the kernel for lack of memory"),
+        ({"cause": "out_of_memory", "oom": "certain"}, "was killed by the kernel for lack of memory"),
         ({"sender_pid": 99}, "was killed by SIGSEGV that process 99 sent"),
         ({"signal": 63}, "died of signal 63"),
         ({"cause": "unknown"}, "its exit status was lost"),
