@@ -80,4 +80,4 @@ def test_death_takeover_and_refill_are_told_as_events() -> None:
     kinds = [event.kind for event in events]
     assert [event.pid for event in events if event.kind == "death"] == [death.pid]
     assert [event.pid for event in events if event.kind == "takeover"] == [spare]
-    assert "refill" in kinds[kinds.index("death") :]
+    assert kinds.count("refill") >= 3  # the worker, the spare, the one in its place

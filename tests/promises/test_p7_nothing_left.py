@@ -186,6 +186,7 @@ import hotspare, multiprocessing as mp
 from python_tasks import *
 
 def main():
+    global pool
     pool = hotspare.Pool(2, start={start!r})
     pid, zygote = pool.submit(own_and_parent_pid).result()
     pids = [*pool.worker_pids(), pid, zygote]
@@ -256,14 +257,35 @@ def test_exit_without_shutdown_finishes_the_tasks(tmp_path: Path, start: str) ->
     assert sorted(map(int, ledger.read_text().split())) == list(range(50))
 
 
+@pytest.mark.xfail(reason="a thread that closes a collected pool aborts the program while the interpreter ends")
+def test_exit_while_a_collected_pool_is_closing_is_clean(tmp_path: Path) -> None:
+    for _ in range(20):
+        host = _host(
+            tmp_path, "fork", "for x in range(50): pool.submit(square, x)", "print(*pids, flush=True)", "del pool"
+        )
+        assert len(_all_end(host)) >= 3
+        assert host.returncode == 0
+
+
+@pytest.mark.xfail(reason="the thread that forks workers may run before the threads that it counts on are there")
+def test_a_host_that_makes_many_pools_lives(tmp_path: Path) -> None:
+    host = _host(
+        tmp_path,
+        "fork",
+        "for n in range(100):",
+        "    with hotspare.Pool(1) as pool: pool.submit(square, n).result()",
+    )
+    _all_end(host)
+    assert host.returncode == 0
+
+
 def test_an_exception_of_the_host_leaves_nothing(tmp_path: Path) -> None:
     host = _host(tmp_path, "fork", "print(*pids, flush=True)", "raise RuntimeError('end of the host')")
     assert len(_all_end(host)) >= 3
     assert host.returncode == 1
 
 
-@pytest.mark.parametrize("way", ["future.result()", "list(pool.map(sleep_until_killed, [0] * 10))"])
-def test_a_keyboard_interrupt_leaves_nothing(tmp_path: Path, fifo: Callable[[], Fifo], way: str) -> None:
+def test_a_keyboard_interrupt_leaves_nothing(tmp_path: Path, fifo: Callable[[], Fifo]) -> None:
     begun, go_on = fifo(), fifo()
     host = _host(
         tmp_path,
