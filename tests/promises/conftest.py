@@ -12,11 +12,12 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from python_tasks import Fifo
 
 import hotspare
 
-_WATCHDOG_SECONDS = 120
+_WATCHDOG_SECONDS = int(os.environ.get("HOTSPARE_TEST_WATCHDOG", "120"))
 _MARK = "HOTSPARE_TEST_MARK"
 _FD_TOLERANCE = 2
 """Files that the interpreter or libdw open once and keep."""
@@ -98,8 +99,9 @@ def _warm() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _watchdog() -> Iterator[None]:
-    faulthandler.dump_traceback_later(_WATCHDOG_SECONDS, exit=True)
+def _watchdog(request: pytest.FixtureRequest) -> Iterator[None]:
+    stderr = request.config.stash[fault_handler_stderr_fd_key]  # the real one, which pytest does not capture
+    faulthandler.dump_traceback_later(_WATCHDOG_SECONDS, exit=True, file=stderr)
     yield
     faulthandler.cancel_dump_traceback_later()
 
