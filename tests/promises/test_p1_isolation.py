@@ -8,7 +8,9 @@ import signal
 import threading
 from collections.abc import Callable
 
+import hotspare
 import pytest
+from hotspare import Pool, ProcessPoolExecutor, WorkerDied
 from python_tasks import (
     Fifo,
     kill_self,
@@ -19,9 +21,6 @@ from python_tasks import (
     square_or_die,
     square_unless_thirteenth,
 )
-
-import hotspare
-from hotspare import Pool, ProcessPoolExecutor, WorkerDied
 
 
 def test_only_the_tasks_that_died_are_lost(start: str) -> None:
@@ -99,7 +98,9 @@ def test_tasks_of_all_threads_that_submit_go_on(pool: Pool) -> None:
         futures = {x: pool.submit(square_unless_thirteenth, x) for x in range(first, first + 52)}
         for x, future in futures.items():
             error = future.exception()
-            if isinstance(error, WorkerDied) != (x % 13 == 12) or (error is None and future.result() != x * x):
+            if isinstance(error, WorkerDied) != (x % 13 == 12) or (
+                error is None and future.result() != x * x
+            ):
                 wrong.append((x, error))
 
     threads = [threading.Thread(target=submit_many, args=(first,)) for first in (0, 100, 200, 300)]

@@ -12,9 +12,17 @@ from concurrent.futures import CancelledError, as_completed, wait
 from pathlib import Path
 
 import pytest
-from python_tasks import Fifo, kill_self, meet, note_and_maybe_die, note_and_return, raise_value_error, same, square
-
 from hotspare import Future, Pool, ProcessPoolExecutor, WorkerDied
+from python_tasks import (
+    Fifo,
+    kill_self,
+    meet,
+    note_and_maybe_die,
+    note_and_return,
+    raise_value_error,
+    same,
+    square,
+)
 
 
 def _runs(path: Path) -> Counter[int]:

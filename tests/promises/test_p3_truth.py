@@ -17,8 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hotspare
 import pytest
 import python_tasks
+from hotspare import Pool, ProcessPoolExecutor, TaskTimeout, WorkerDied
 from python_tasks import (
     Fifo,
     close_all_descriptors,
@@ -32,9 +34,6 @@ from python_tasks import (
     spin_for_ever,
     write_to_stderr_and_die,
 )
-
-import hotspare
-from hotspare import Pool, ProcessPoolExecutor, TaskTimeout, WorkerDied
 
 
 def _death(pool: Any, fn: Callable[..., object], *args: object) -> WorkerDied:

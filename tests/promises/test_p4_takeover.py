@@ -6,9 +6,8 @@ import os
 import signal
 from collections.abc import Callable
 
-from python_tasks import Fifo, kill_self, meet
-
 from hotspare import Event, Pool, WorkerDied
+from python_tasks import Fifo, kill_self, meet
 
 
 def _spare_of(pool: Pool) -> int:

@@ -8,11 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-from python_tasks import Fifo, kill_self, meet, same, square
-
 import hotspare
+import pytest
 from hotspare import Pool, ProcessPoolExecutor, QueueFull, WorkerDied
+from python_tasks import Fifo, kill_self, meet, same, square
 
 np = pytest.importorskip("numpy")
 
@@ -145,7 +144,11 @@ def test_held_arrays_are_not_overwritten_by_later_results(pool: Pool) -> None:
 def test_shape_type_and_order_arrive(pool: Pool, order: str) -> None:
     sent = np.asarray(np.arange(240_000, dtype=">i2").reshape(40, 60, 100), order=order)  # type: ignore[call-overload]
     back = pool.submit(same, sent).result()
-    assert (back.dtype, back.shape, back.flags.f_contiguous) == (sent.dtype, sent.shape, sent.flags.f_contiguous)
+    assert (back.dtype, back.shape, back.flags.f_contiguous) == (
+        sent.dtype,
+        sent.shape,
+        sent.flags.f_contiguous,
+    )
     assert (back == sent).all()
 
 

@@ -13,12 +13,12 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from conftest import descendants, wait_for_end
-from python_tasks import Fifo, kill_self, meet, note, own_and_parent_pid, square
-
 import hotspare
+import pytest
+from conftest import _shared_memory as _named_memory
+from conftest import descendants, wait_for_end
 from hotspare import Pool, ProcessPoolExecutor, WorkerDied
+from python_tasks import Fifo, kill_self, meet, note, own_and_parent_pid, square
 
 
 def _leave_children() -> list[int]:
@@ -97,7 +97,9 @@ def test_zombies_do_not_pile_up(pool: Pool) -> None:
     assert len(zombies) <= 3, zombies  # those that died a moment ago
 
 
-@pytest.mark.xfail(strict=True, reason="a closed pool keeps five descriptors while its object, or a future, lives")
+@pytest.mark.xfail(
+    strict=True, reason="a closed pool keeps five descriptors while its object, or a future, lives"
+)
 def test_a_closed_pool_holds_no_descriptors() -> None:
     before = len(os.listdir("/proc/self/fd"))
     pool = Pool(1)
@@ -257,17 +259,25 @@ def test_exit_without_shutdown_finishes_the_tasks(tmp_path: Path, start: str) ->
     assert sorted(map(int, ledger.read_text().split())) == list(range(50))
 
 
-@pytest.mark.xfail(reason="a thread that closes a collected pool aborts the program while the interpreter ends")
+@pytest.mark.xfail(
+    reason="a thread that closes a collected pool aborts the program while the interpreter ends"
+)
 def test_exit_while_a_collected_pool_is_closing_is_clean(tmp_path: Path) -> None:
     for _ in range(20):
         host = _host(
-            tmp_path, "fork", "for x in range(50): pool.submit(square, x)", "print(*pids, flush=True)", "del pool"
+            tmp_path,
+            "fork",
+            "for x in range(50): pool.submit(square, x)",
+            "print(*pids, flush=True)",
+            "del pool",
         )
         assert len(_all_end(host)) >= 3
         assert host.returncode == 0
 
 
-@pytest.mark.xfail(reason="the thread that forks workers may run before the threads that it counts on are there")
+@pytest.mark.xfail(
+    reason="the thread that forks workers may run before the threads that it counts on are there"
+)
 def test_a_host_that_makes_many_pools_lives(tmp_path: Path) -> None:
     host = _host(
         tmp_path,
@@ -341,12 +351,14 @@ def _ancestors(pid: int) -> list[int]:
     return found
 
 
-def test_no_shared_memory_and_no_temporary_file_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_shared_memory_and_no_temporary_file_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    before = set(os.listdir("/dev/shm"))
+    before = _named_memory()
     with Pool(2) as pool:
         assert len(pool.submit(bytes, 8 << 20).result()) == 8 << 20
-        assert set(os.listdir("/dev/shm")) <= before
+        assert _named_memory() <= before
         assert list(tmp_path.iterdir()) == []
 
 

@@ -12,9 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
-from python_tasks import kill_self, note, read_null, square
-
 from hotspare import Event, Pool, PoolBroken, ProcessPoolExecutor, WorkerDied
+from python_tasks import kill_self, note, read_null, square
 
 
 def _fail() -> None:
