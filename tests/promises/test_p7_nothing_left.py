@@ -149,7 +149,7 @@ def test_a_pool_that_is_collected_finishes_and_goes() -> None:
 
 
 def _until_no_thread_is_left() -> None:
-    """The pool closes in the background: until it has, it holds things that a look at leftovers would find."""
+    """The pool closes in the background: until it has, it holds what a look at leftovers would find."""
     import time
 
     from hotspare import _engine

@@ -1,7 +1,10 @@
-"""P8. Workers that die before their first task break the pool instead of being forked for ever, and it says why."""
+"""P8. Workers that die before their first task break the pool instead of being forked for ever, and it says
+why."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import multiprocessing as mp
 import os
@@ -77,11 +80,10 @@ def test_initargs_that_do_not_fit_break_the_pool_with_a_reason() -> None:
 
 def test_the_drop_in_breaks_as_the_standard_class_does() -> None:
     with ProcessPoolExecutor(2, initializer=_fail) as executor:
-        future = None
+        futures = []
         with pytest.raises(BrokenExecutor):
-            while True:
-                future = executor.submit(square, 3)
-                assert isinstance(future.exception(), BrokenExecutor)
+            futures += (executor.submit(square, x) for x in itertools.count())
+        assert all(isinstance(future.exception(), BrokenExecutor) for future in futures)
 
 
 @pytest.mark.xfail(strict=True, reason="PoolBroken is a BrokenExecutor, not a BrokenProcessPool")
@@ -145,11 +147,8 @@ def test_workers_killed_over_and_over_while_idle_break_nothing() -> None:
 def test_initializers_with_a_queue_of_log_records(caplog: pytest.LogCaptureFixture) -> None:
     context = mp.get_context("fork")
     queue = context.Queue()
-    with Pool(1, initializer=_fail_and_log, initargs=(queue,)) as pool:
-        try:
-            assert isinstance(pool.submit(square, 1).exception(), PoolBroken)
-        except PoolBroken:
-            pass
+    with Pool(1, initializer=_fail_and_log, initargs=(queue,)) as pool, contextlib.suppress(PoolBroken):
+        assert isinstance(pool.submit(square, 1).exception(), PoolBroken)
     record = queue.get()
     assert record.getMessage().startswith("Exception in initializer:")
     queue.close()
