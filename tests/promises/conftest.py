@@ -1,7 +1,9 @@
-"""What every promise test in Python has around it: a watchdog, and a look at what is left (P7) before and after."""
+"""What every promise test in Python has around it: a watchdog, and a look at what is left (P7) before
+and after."""
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import os
@@ -21,7 +23,7 @@ _MARK = "HOTSPARE_TEST_MARK"
 _FD_TOLERANCE = 2
 """Files that the interpreter or libdw open once and keep."""
 
-# Whoever was forked off this process holds this pipe; whoever was started afresh has the mark in its environment.
+# Whoever was forked off this process holds this pipe; whoever was started afresh has the mark as a variable.
 _pipe = os.pipe()
 os.environ[_MARK] = f"{uuid.uuid4()}"
 
@@ -42,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def descendants() -> dict[int, str]:
-    """Processes, zombies too, that come from this one: children of children, also those that were orphaned."""
+    """Processes, zombies too, that come from this one: orphans, and children of children."""
     pipe = os.readlink(f"/proc/self/fd/{_pipe[0]}")
     mark = f"{_MARK}={os.environ[_MARK]}".encode()
     found: dict[int, str] = {}
@@ -129,10 +131,8 @@ def _nothing_left(request: pytest.FixtureRequest, _warm: None, _watchdog: None) 
     gc.collect()
     left = {pid: what for pid, what in descendants().items() if pid not in processes}
     for pid in left:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)  # so that the next test does not suffer
-        except ProcessLookupError:
-            pass
     assert not left, f"processes left: {left}"
     if request.node.stash.get(_failed, False):
         return  # its traceback keeps alive what it had

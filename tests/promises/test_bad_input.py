@@ -1,4 +1,5 @@
-"""Whatever is handed in: a clear error at the call or on that future alone, nothing lost, and the pool goes on."""
+"""Whatever is handed in: a clear error at the call or on that future alone, nothing lost, and the pool
+goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""P12. Details of the drop-in, and of the native class, that CPython's own suite (tests/conformance) does not look at."""
+"""P12. Details of the drop-in, and of the native class, that CPython's own suite (tests/conformance)
+does not look at."""
 
 from __future__ import annotations
 

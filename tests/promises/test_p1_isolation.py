@@ -137,19 +137,17 @@ _LOSES_NEIGHBOURS = pytest.mark.xfail(
 )
 def test_map_of_the_drop_in_gives_all_before_the_item_that_died(chunksize: int | None) -> None:
     with ProcessPoolExecutor(2) as executor:
-        given = []
+        given: list[int] = []
         with pytest.raises(WorkerDied):
-            for value in executor.map(square_or_die, range(30), [15] * 30, chunksize=chunksize):
-                given.append(value)
+            given.extend(executor.map(square_or_die, range(30), [15] * 30, chunksize=chunksize))
         assert given == [x * x for x in range(15)]
 
 
 @_LOSES_NEIGHBOURS
 def test_native_map_gives_all_before_the_item_that_died(pool: Pool) -> None:
-    given = []
+    given: list[int] = []
     with pytest.raises(WorkerDied):
-        for value in pool.map(square_or_die, range(3000), [2500] * 3000):
-            given.append(value)
+        given.extend(pool.map(square_or_die, range(3000), [2500] * 3000))
     assert given == [x * x for x in range(2500)]
 
 

@@ -1,4 +1,5 @@
-"""P2. Every task settles once: a value, the exception that it raised, or a death. None is lost, none is run twice."""
+"""P2. Every task settles once: a value, the exception that it raised, or a death. None is lost, none is
+run twice."""
 
 from __future__ import annotations
 
@@ -98,7 +99,7 @@ def test_a_death_stays_what_it_was(pool: Pool) -> None:
 
 
 def test_a_raised_exception_arrives_with_its_arguments(pool: Pool) -> None:
-    with pytest.raises(ValueError, match="^seven$") as caught:
+    with pytest.raises(ValueError, match=r"^seven$") as caught:
         pool.submit(raise_value_error, "seven").result()
     assert caught.value.args == ("seven",)
 

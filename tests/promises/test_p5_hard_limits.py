@@ -1,4 +1,5 @@
-"""P5. A deadline or a memory limit holds whatever the worker does. Its stack is taken first, then it is ended."""
+"""P5. A deadline or a memory limit holds whatever the worker does. Its stack is taken first, then it is
+ended."""
 
 from __future__ import annotations
 

@@ -223,8 +223,7 @@ def test_a_full_queue_refuses(fifo: Callable[[], Fifo]) -> None:
         begun.hear()
         accepted = []
         with pytest.raises(QueueFull, match="3"):
-            for x in range(1000):
-                accepted.append(pool.submit(square, x))
+            accepted.extend(pool.submit(square, x) for x in range(1000))
         go_on.tell()
         assert first.result() == "first"
         assert [future.result() for future in accepted] == [x * x for x in range(len(accepted))]

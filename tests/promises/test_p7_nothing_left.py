@@ -1,4 +1,5 @@
-"""P7. After close, crash, or SIGKILL of the host nothing is left. Besides what each test asserts, conftest.py compares
+"""P7. After close, crash, or SIGKILL of the host nothing is left. Besides what each test asserts,
+conftest.py compares
 processes, descriptors and /dev/shm around every test of this folder."""
 
 from __future__ import annotations
