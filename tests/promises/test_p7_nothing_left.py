@@ -260,9 +260,6 @@ def test_exit_without_shutdown_finishes_the_tasks(tmp_path: Path, start: str) ->
     assert sorted(map(int, ledger.read_text().split())) == list(range(50))
 
 
-@pytest.mark.xfail(
-    reason="a thread that closes a collected pool aborts the program while the interpreter ends"
-)
 def test_exit_while_a_collected_pool_is_closing_is_clean(tmp_path: Path) -> None:
     for _ in range(20):
         host = _host(
@@ -276,9 +273,6 @@ def test_exit_while_a_collected_pool_is_closing_is_clean(tmp_path: Path) -> None
         assert host.returncode == 0
 
 
-@pytest.mark.xfail(
-    reason="the thread that forks workers may run before the threads that it counts on are there"
-)
 def test_a_host_that_makes_many_pools_lives(tmp_path: Path) -> None:
     host = _host(
         tmp_path,

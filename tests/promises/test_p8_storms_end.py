@@ -86,7 +86,6 @@ def test_the_drop_in_breaks_as_the_standard_class_does() -> None:
         assert all(isinstance(future.exception(), BrokenExecutor) for future in futures)
 
 
-@pytest.mark.xfail(strict=True, reason="PoolBroken is a BrokenExecutor, not a BrokenProcessPool")
 def test_a_broken_drop_in_raises_broken_process_pool() -> None:
     """What the standard class raises; code that catches just that must go on working."""
     with ProcessPoolExecutor(1, initializer=_fail) as executor:
