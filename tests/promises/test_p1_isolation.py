@@ -1,0 +1,164 @@
+"""P1. The death of a worker costs at most the attempt that it was running."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import hotspare
+import pytest
+from hotspare import Pool, ProcessPoolExecutor, WorkerDied
+from python_tasks import (
+    Fifo,
+    kill_self,
+    meet,
+    own_and_parent_pid,
+    read_null,
+    square,
+    square_or_die,
+    square_unless_thirteenth,
+)
+
+
+def test_only_the_tasks_that_died_are_lost(start: str) -> None:
+    with Pool(2, start=start) as pool:
+        futures = [pool.submit(square_unless_thirteenth, x) for x in range(60)]
+        for x, future in enumerate(futures):
+            if x % 13 == 12:
+                with pytest.raises(WorkerDied):
+                    future.result()
+            else:
+                assert future.result() == x * x
+
+
+def test_only_the_tasks_that_died_are_lost_in_the_drop_in(start: str) -> None:
+    with ProcessPoolExecutor(2, mp.get_context(start)) as executor:
+        futures = [executor.submit(square_unless_thirteenth, x) for x in range(60)]
+        died = {x for x, future in enumerate(futures) if isinstance(future.exception(), WorkerDied)}
+        assert died == {12, 25, 38, 51}
+        assert [f.result() for x, f in enumerate(futures) if x not in died] == [
+            x * x for x in range(60) if x not in died
+        ]
+
+
+def test_tasks_queued_behind_a_killed_one_all_run(fifo: Callable[[], Fifo]) -> None:
+    begun = fifo()
+    with Pool(1) as pool:
+        doomed = pool.submit(meet, begun)
+        pid = int(begun.hear())
+        behind = [pool.submit(square, x) for x in range(200)]
+        os.kill(pid, signal.SIGKILL)
+        assert [future.result() for future in behind] == [x * x for x in range(200)]
+        assert isinstance(doomed.exception(), WorkerDied)
+
+
+def test_a_task_in_another_worker_goes_on(pool: Pool, fifo: Callable[[], Fifo]) -> None:
+    begun, go_on = fifo(), fifo()
+    running = pool.submit(meet, begun, go_on, "lived")
+    begun.hear()
+    for _ in range(5):
+        assert isinstance(pool.submit(kill_self).exception(), WorkerDied)
+    go_on.tell()
+    assert running.result() == "lived"
+
+
+def test_a_pool_without_spares_goes_on() -> None:
+    with Pool(1, spares=0) as pool:
+        for x in range(5):
+            assert isinstance(pool.submit(kill_self).exception(), WorkerDied)
+            assert pool.submit(square, x).result() == x * x
+
+
+def test_idle_workers_that_are_killed_cost_nothing(pool: Pool) -> None:
+    assert pool.submit(square, 3).result() == 9
+    for pid in pool.worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    assert [pool.submit(square, x).exception() for x in range(20)].count(None) >= 20 - 3
+    assert pool.submit(square, 4).result() == 16
+
+
+def test_death_of_the_zygote_costs_nothing(start: str) -> None:
+    with Pool(2, start=start) as pool:
+        for _ in range(3):
+            _, zygote = pool.submit(own_and_parent_pid).result()
+            os.kill(zygote, signal.SIGKILL)
+            assert isinstance(pool.submit(kill_self).exception(), WorkerDied)
+            assert [future.result() for future in [pool.submit(square, x) for x in range(20)]] == [
+                x * x for x in range(20)
+            ]
+
+
+def test_tasks_of_all_threads_that_submit_go_on(pool: Pool) -> None:
+    wrong: list[object] = []
+
+    def submit_many(first: int) -> None:
+        futures = {x: pool.submit(square_unless_thirteenth, x) for x in range(first, first + 52)}
+        for x, future in futures.items():
+            error = future.exception()
+            if isinstance(error, WorkerDied) != (x % 13 == 12) or (
+                error is None and future.result() != x * x
+            ):
+                wrong.append((x, error))
+
+    threads = [threading.Thread(target=submit_many, args=(first,)) for first in (0, 100, 200, 300)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_map_gives_each_death_in_its_items_place(pool: Pool) -> None:
+    results = list(pool.map(square_unless_thirteenth, range(60), return_exceptions=True))
+    assert [x for x, result in enumerate(results) if isinstance(result, WorkerDied)] == [12, 25, 38, 51]
+    assert [result for result in results if not isinstance(result, WorkerDied)] == [
+        x * x for x in range(60) if x % 13 != 12
+    ]
+
+
+def test_as_completed_gives_all_that_did_not_die(pool: Pool) -> None:
+    results = list(pool.as_completed(square_unless_thirteenth, range(60), return_exceptions=True))
+    assert sum(isinstance(result, WorkerDied) for result in results) == 4
+    assert sorted(result for result in results if isinstance(result, int)) == [
+        x * x for x in range(60) if x % 13 != 12
+    ]
+
+
+_LOSES_NEIGHBOURS = pytest.mark.xfail(
+    strict=True, reason="map: what had finished in the chunk of the item that died is lost with it"
+)
+
+
+@pytest.mark.parametrize(
+    "chunksize", [1, pytest.param(None, marks=_LOSES_NEIGHBOURS), pytest.param(10, marks=_LOSES_NEIGHBOURS)]
+)
+def test_map_of_the_drop_in_gives_all_before_the_item_that_died(chunksize: int | None) -> None:
+    with ProcessPoolExecutor(2) as executor:
+        given: list[int] = []
+        with pytest.raises(WorkerDied):
+            given.extend(executor.map(square_or_die, range(30), [15] * 30, chunksize=chunksize))
+        assert given == [x * x for x in range(15)]
+
+
+@_LOSES_NEIGHBOURS
+def test_native_map_gives_all_before_the_item_that_died(pool: Pool) -> None:
+    given: list[int] = []
+    with pytest.raises(WorkerDied):
+        given.extend(pool.map(square_or_die, range(3000), [2500] * 3000))
+    assert given == [x * x for x in range(2500)]
+
+
+def test_pools_do_not_harm_each_other() -> None:
+    with Pool(1) as one, Pool(1) as other:
+        for x in range(5):
+            assert isinstance(one.submit(read_null).exception(), WorkerDied)
+            assert other.submit(square, x).result() == x * x
+
+
+def test_the_drop_in_takes_tasks_after_a_death() -> None:
+    with ProcessPoolExecutor(1) as executor:
+        assert isinstance(executor.submit(kill_self).exception(), hotspare.BrokenWorker)
+        assert executor.submit(square, 5).result() == 25
