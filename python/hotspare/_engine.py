@@ -76,7 +76,7 @@ class Engine:
         return self.gone.wait(timeout)
 
 
-def refusal(error: Exception, broken: type[PoolBroken] = PoolBroken) -> Exception:
+def refusal(error: BaseException, broken: type[PoolBroken] = PoolBroken) -> BaseException:
     """What a caller of submit gets to see; what is not the engine's own stays as it is."""
     if isinstance(error, _core.PoolBroken):
         return broken(str(error))

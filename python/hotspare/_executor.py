@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from hotspare import _core, _options
 from hotspare._engine import Engine, closer, refusal
 from hotspare._errors import BrokenPool, BrokenResult, BrokenWorker, BrokenWorkerTimeout
+from hotspare._events import Event, event_callback
 from hotspare._future import Faults, Future, failed
 from hotspare._map import EagerMap, buffered
 from hotspare._processes import CallQueue, PoolThread, WorkerProcess
@@ -47,7 +48,7 @@ class ProcessPoolExecutor(Executor):
         spares: int = 1,
         preload: Sequence[str] = (),
         capture_stderr: bool = False,
-        on_event: Callable[..., object] | None = None,
+        on_event: Callable[[Event], object] | None = None,
         name: str = "hotspare",
     ) -> None:
         if max_workers is None:
@@ -56,6 +57,7 @@ class ProcessPoolExecutor(Executor):
             raise TypeError("max_workers must be an integer")
         elif max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
+        _options.count("max_workers", max_workers, 1, _options.MOST_WORKERS)
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
         if max_tasks_per_child is not None:
@@ -77,7 +79,7 @@ class ProcessPoolExecutor(Executor):
         self._call_queue: CallQueue | None = CallQueue()
         self._engine_options = {
             "workers": max_workers,
-            "spares": _options.count("spares", spares),
+            "spares": _options.count("spares", spares, 0, _options.MOST_WORKERS),
             "tasks_per_worker": max_tasks_per_child or 0,
             "queue_limit": 0,
             "payload_limit": 0,
@@ -85,7 +87,7 @@ class ProcessPoolExecutor(Executor):
             "breaker_deaths": 5,
             "capture_stderr": bool(capture_stderr),
             "name": str(name),
-            "on_event": _options.function("on_event", on_event),
+            "on_event": event_callback(_options.function("on_event", on_event)),
         }
         self._engine: Engine | None = None
         self._shut_down = False
@@ -100,7 +102,7 @@ class ProcessPoolExecutor(Executor):
             core = self._start()
         try:
             task = core.submit(fn, args, kwargs, None)
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:  # a pickler runs any code
             return self._not_submitted(error)
         return Future(task, core, _DropInFaults, fn)
 
@@ -207,7 +209,7 @@ class ProcessPoolExecutor(Executor):
         self._core = self._engine.start()
         return self._core
 
-    def _not_submitted(self, error: Exception) -> Future[Any]:
+    def _not_submitted(self, error: BaseException) -> Future[Any]:
         """Refused by the engine: raises. Not to be pickled: a future that says so."""
         assert self._engine is not None
         if not self._engine.core.in_host:

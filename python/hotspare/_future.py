@@ -278,7 +278,9 @@ def rebuilt(described: tuple[str, str, str, bytes | None]) -> BaseException:
     if data is not None:
         try:
             error = pickle.loads(data)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # SystemExit, too: that is not meant for this program
             error = None
     if not isinstance(error, BaseException):
         error = RemoteError(name, message, text)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+MOST_WORKERS = 4096
 
-def count(name: str, value: Any, least: int = 0) -> int:
-    """An integer of at least ``least``. bool is none."""
+
+def count(name: str, value: Any, least: int = 0, most: int = 2**62) -> int:
+    """An integer from ``least`` to ``most``. bool is none."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}")
     return value
 
 
@@ -33,8 +37,14 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
 
 def names(name: str, value: Any) -> tuple[str, ...]:
     """Module names."""
-    if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in value):
         raise TypeError(f"{name} must be a list of module names")
+    return tuple(value)
+
+
+def arguments(name: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise TypeError(f"{name} must be a tuple of arguments, not {type(value).__name__}")
     return tuple(value)
 
 

@@ -10,47 +10,12 @@ from typing import Any, TypeVar
 
 from hotspare import _core, _options
 from hotspare._engine import Engine, closer, refusal
+from hotspare._events import Event, event_callback
 from hotspare._future import Faults, Future, failed
 from hotspare._map import StreamMap
 from hotspare._start import METHODS, Launch, method_of
 
 T = TypeVar("T")
-
-
-class Event:
-    """Something that happened in a pool."""
-
-    __slots__ = ("at", "detail", "kind", "pid", "report", "task_id")
-
-    def __init__(self, kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
-        self.kind = kind
-        """worker_ready, death, takeover, refill, retired, zygote_died or broken."""
-        self.at = at
-        """Seconds on time.monotonic()'s clock."""
-        self.pid = pid
-        """Of the worker (of the spare, for a takeover); 0: none."""
-        self.task_id = task_id
-        """Of the task that a death cost; 0: none."""
-        self.detail = detail
-        """In words."""
-        self.report = report
-        """CrashReport of a death, else None."""
-
-    def __repr__(self) -> str:
-        return f"<Event {self.kind} pid={self.pid} {self.detail}>"
-
-
-def _event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., object] | None:
-    if on_event is None:
-        return None
-
-    def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
-        from hotspare._errors import report_of
-
-        facts = None if report is None else report_of(report.facts(), "", report.native_stack)
-        on_event(Event(kind, at, pid, task_id, detail, facts))
-
-    return call
 
 
 class Submitter:
@@ -123,24 +88,26 @@ class Pool:
         on_event: Callable[[Event], object] | None = None,
         name: str = "hotspare",
     ) -> None:
-        self._workers = _core.usable_cpus() if workers is None else _options.count("workers", workers, 1)
+        self._workers = (
+            _core.usable_cpus() if workers is None else _options.count("workers", workers, 1, _options.MOST_WORKERS)
+        )
         self._method = method_of(None if start is None else _options.choice("start", start, METHODS))
         self._initializer = _options.function("initializer", initializer)
-        self._initargs = tuple(initargs)
+        self._initargs = _options.arguments("initargs", initargs)
         self._preload = _options.names("preload", preload)
         self._options = {
             "workers": self._workers,
-            "spares": _options.count("spares", spares),
+            "spares": _options.count("spares", spares, 0, _options.MOST_WORKERS),
             "tasks_per_worker": 0
             if tasks_per_worker is None
-            else _options.count("tasks_per_worker", tasks_per_worker, 1),
+            else _options.count("tasks_per_worker", tasks_per_worker, 1, 2**31),
             "queue_limit": 0 if queue_limit is None else _options.count("queue_limit", queue_limit, 1),
             "payload_limit": 0 if payload_limit is None else _options.count("payload_limit", payload_limit, 1),
             "refuse_when_full": _options.choice("when_full", when_full, ("wait", "refuse")) == "refuse",
             "breaker_deaths": 5,
             "capture_stderr": bool(capture_stderr),
             "name": str(name),
-            "on_event": _event_callback(_options.function("on_event", on_event)),
+            "on_event": event_callback(_options.function("on_event", on_event)),
         }
         self._engine: Engine | None = None
         self._core: Any = None
@@ -159,7 +126,7 @@ class Pool:
         core = self._core or self._start()
         try:
             task = core.submit(fn, args, kwargs, options)
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:  # a pickler runs any code
             return self._not_submitted(error)
         return Future(task, core, Faults, label)
 
@@ -217,7 +184,7 @@ class Pool:
 
     def resize(self, workers: int) -> None:
         """From now on so many workers run tasks at the same time. Surplus ones finish what they run, and leave."""
-        workers = _options.count("workers", workers, 1)
+        workers = _options.count("workers", workers, 1, _options.MOST_WORKERS)
         self._workers = workers
         self._options["workers"] = workers
         if self._core is not None:
@@ -269,7 +236,7 @@ class Pool:
         self._core = self._engine.start()
         return self._core
 
-    def _not_submitted(self, error: Exception) -> Future[Any]:
+    def _not_submitted(self, error: BaseException) -> Future[Any]:
         assert self._engine is not None
         if not self._engine.core.in_host:
             raise RuntimeError(

@@ -8,6 +8,7 @@
 
 #include <hotspare/error.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <functional>
@@ -356,16 +357,17 @@ void define_pool(nb::module_& module) {
       .def(
           "__init__",
           [](TaskOptions* self, double timeout, std::size_t memory_limit, std::string name) {
-            new (self) TaskOptions{
-                std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(timeout)),
-                memory_limit, std::move(name)};
+            constexpr double longest = 3e9;  // a century, in seconds: what more nanoseconds could not count
+            const std::chrono::duration<double> seconds(std::min(timeout, longest));
+            new (self) TaskOptions{std::chrono::duration_cast<std::chrono::nanoseconds>(seconds), memory_limit,
+                                   std::move(name)};
           },
           nb::arg("timeout"), nb::arg("memory_limit"), nb::arg("name"));
   nb::class_<CorePool>(module, "CorePool", nb::is_weak_referenceable())
       .def(nb::init<const nb::dict&>(), nb::arg("options"))
-      .def("submit", &CorePool::submit, nb::arg("function"), nb::arg("arguments"), nb::arg("keywords"),
+      .def("submit", &CorePool::submit, nb::arg("function").none(), nb::arg("arguments"), nb::arg("keywords"),
            nb::arg("options").none())
-      .def("submit_chunk", &CorePool::submit_chunk, nb::arg("function"), nb::arg("items"), nb::arg("star"),
+      .def("submit_chunk", &CorePool::submit_chunk, nb::arg("function").none(), nb::arg("items"), nb::arg("star"),
            nb::arg("options").none())
       .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
       .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"), nb::arg("keep"))

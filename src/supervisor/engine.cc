@@ -130,6 +130,12 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
     Lock lock(mutex_);
     end_zygotes(lock);
     graveyard_.clear();
+    // A pool that is closed may be kept for long, by its futures too: it holds no descriptors.
+    poller_.reset();
+    supervisor_call_.reset();
+    timer_.reset();
+    bells_fd_.reset();
+    wishes_fd_.reset();
   }
   callbacks_.stop();
 }

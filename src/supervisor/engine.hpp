@@ -214,7 +214,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool finishing() const { return closing_ && unsettled_ == 0; }
   void tell(Event event);
   bool closing_done();
-  void nudge_supervisor() { supervisor_call_->notify(); }
+  void nudge_supervisor() {
+    if (supervisor_call_) supervisor_call_->notify();
+  }
 
   // supervisor/listener.cc
   void listen(Listener& listener);

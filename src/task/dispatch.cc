@@ -150,9 +150,15 @@ void Engine::balance() {
   for (Worker* idle : active_) {
     if (idle->outstanding() != 0) continue;
     Worker* donor = nullptr;
-    for (Worker* worker : active_)
-      if (worker->outstanding() >= 2 && (donor == nullptr || worker->outstanding() > donor->outstanding()))
+    std::size_t most = 1;
+    for (Worker* worker : active_) {
+      if (worker->outstanding() <= most) continue;
+      // Recalled tickets count as outstanding until the worker has passed them.
+      if (const std::size_t held = worker->held(); held > most) {
         donor = worker;
+        most = held;
+      }
+    }
     if (donor == nullptr) return;
     if (donor->head_at_last_look != donor->head) {
       donor->head_at_last_look = donor->head;

@@ -78,6 +78,12 @@ class Worker {
 
   shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
   std::uint64_t outstanding() const { return tail - head; }
+  /// Of the outstanding tickets those whose tasks were not recalled.
+  std::size_t held() const {
+    std::size_t count = 0;
+    for (std::uint64_t ticket = head; ticket != tail; ++ticket) count += tasks[ticket % shm::slot_count] ? 1 : 0;
+    return count;
+  }
   detail::TaskRef& task(std::uint64_t ticket) { return tasks[ticket % shm::slot_count]; }
   /// Takes the step that the lifecycle table knows; anything else is a broken invariant.
   void step(Event event);

@@ -295,7 +295,7 @@ TEST_F(P3Truth, CpuTimeLimitOfTheKernel) {
     ::getrlimit(RLIMIT_CPU, &limit);
     limit.rlim_cur = static_cast<rlim_t>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1;
     ::setrlimit(RLIMIT_CPU, &limit);
-    for (;;) sink = sink + 1;
+    for (;;) sink = 1;
   });
   expect_signal(report, SIGXCPU);
   EXPECT_EQ(report.sender_pid, 0);

@@ -80,9 +80,7 @@ def test_keywords_named_self_and_fn_pass_through(executor: ProcessPoolExecutor) 
     }
 
 
-def test_result_with_a_timeout_raises_timeout_error(
-    executor: ProcessPoolExecutor, fifo: Callable[[], Fifo]
-) -> None:
+def test_result_with_a_timeout_raises_timeout_error(executor: ProcessPoolExecutor, fifo: Callable[[], Fifo]) -> None:
     begun, go_on = fifo(), fifo()
     future = executor.submit(meet, begun, go_on, "late")
     begun.hear()
@@ -539,7 +537,6 @@ def _longer_than_the_limit() -> str:
     return "whole"
 
 
-@pytest.mark.xfail(reason="after resize a task stays behind one that runs, though a worker is idle")
 def test_resize_up_runs_more_at_once(tmp_path: Path) -> None:
     """Tasks that wait for each other: none must stay behind one that runs."""
     ledger, end = str(tmp_path / "ledger"), str(tmp_path / "end")
@@ -594,19 +591,7 @@ def test_resize_while_workers_die(pool: Pool) -> None:
         assert sum(isinstance(future.exception(), WorkerDied) for future in futures) == 4
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        Pool,
-        pytest.param(
-            ProcessPoolExecutor,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the drop-in calls on_event with six loose arguments"
-            ),
-        ),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", [Pool, ProcessPoolExecutor])
 def test_event_callbacks_get_events(kind: Any) -> None:
     events: list[Any] = []
     with kind(1, on_event=events.append) as pool:

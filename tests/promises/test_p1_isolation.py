@@ -98,9 +98,7 @@ def test_tasks_of_all_threads_that_submit_go_on(pool: Pool) -> None:
         futures = {x: pool.submit(square_unless_thirteenth, x) for x in range(first, first + 52)}
         for x, future in futures.items():
             error = future.exception()
-            if isinstance(error, WorkerDied) != (x % 13 == 12) or (
-                error is None and future.result() != x * x
-            ):
+            if isinstance(error, WorkerDied) != (x % 13 == 12) or (error is None and future.result() != x * x):
                 wrong.append((x, error))
 
     threads = [threading.Thread(target=submit_many, args=(first,)) for first in (0, 100, 200, 300)]
@@ -122,9 +120,7 @@ def test_map_gives_each_death_in_its_items_place(pool: Pool) -> None:
 def test_as_completed_gives_all_that_did_not_die(pool: Pool) -> None:
     results = list(pool.as_completed(square_unless_thirteenth, range(60), return_exceptions=True))
     assert sum(isinstance(result, WorkerDied) for result in results) == 4
-    assert sorted(result for result in results if isinstance(result, int)) == [
-        x * x for x in range(60) if x % 13 != 12
-    ]
+    assert sorted(result for result in results if isinstance(result, int)) == [x * x for x in range(60) if x % 13 != 12]
 
 
 _LOSES_NEIGHBOURS = pytest.mark.xfail(

@@ -121,9 +121,7 @@ def test_sends_itself_a_signal(pool: Pool, number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGXCPU])
-def test_a_signal_from_outside_names_its_sender(
-    pool: Pool, fifo: Callable[[], Fifo], number: signal.Signals
-) -> None:
+def test_a_signal_from_outside_names_its_sender(pool: Pool, fifo: Callable[[], Fifo], number: signal.Signals) -> None:
     death, pid = _death_by(pool, fifo(), number)
     assert (death.cause, death.signal, death.pid) == ("signal", number, pid)
     assert death.report.sender_pid == os.getpid()
@@ -335,7 +333,6 @@ def test_a_timeout_survives_pickling(pool: Pool) -> None:
     _same_facts(error, pickle.loads(pickle.dumps(error)))
 
 
-@pytest.mark.xfail(strict=True, reason="hotspare/__init__.py imports the extension module")
 @pytest.mark.parametrize("native", [True, False])
 def test_a_death_unpickles_where_the_extension_module_is_missing(native: bool) -> None:
     pool = Pool(1) if native else ProcessPoolExecutor(1)

@@ -89,17 +89,13 @@ def test_the_deadline_counts_from_the_tasks_start(fifo: Callable[[], Fifo]) -> N
         limited = pool.with_options(timeout=2.0).submit(same, "in time")
         unlimited = hotspare.Pool(1)
         with unlimited:
-            assert isinstance(
-                unlimited.with_options(timeout=2.0).submit(spin_for_ever).exception(), TaskTimeout
-            )
+            assert isinstance(unlimited.with_options(timeout=2.0).submit(spin_for_ever).exception(), TaskTimeout)
         assert not limited.done()
         go_on.tell()
         assert limited.result() == "in time"
 
 
-def test_a_task_without_a_deadline_is_not_ended_by_its_neighbours(
-    pool: Pool, fifo: Callable[[], Fifo]
-) -> None:
+def test_a_task_without_a_deadline_is_not_ended_by_its_neighbours(pool: Pool, fifo: Callable[[], Fifo]) -> None:
     begun, go_on = fifo(), fifo()
     future = pool.submit(meet, begun, go_on, "whole")
     begun.hear()
@@ -126,9 +122,7 @@ def _spin_for(seconds: float) -> float:
 
 def test_a_map_gives_the_timeout_in_its_items_place(pool: Pool) -> None:
     results = list(
-        pool.with_options(timeout=0.3).map(
-            _spin_if, [False, True, False, True, False], return_exceptions=True
-        )
+        pool.with_options(timeout=0.3).map(_spin_if, [False, True, False, True, False], return_exceptions=True)
     )
     assert [isinstance(result, TaskTimeout) for result in results] == [False, True, False, True, False]
 

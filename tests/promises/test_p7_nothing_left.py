@@ -98,9 +98,6 @@ def test_zombies_do_not_pile_up(pool: Pool) -> None:
     assert len(zombies) <= 3, zombies  # those that died a moment ago
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a closed pool keeps five descriptors while its object, or a future, lives"
-)
 def test_a_closed_pool_holds_no_descriptors() -> None:
     before = len(os.listdir("/proc/self/fd"))
     pool = Pool(1)
@@ -205,9 +202,7 @@ def _host(tmp_path: Path, start: str, *body: str) -> subprocess.Popen[str]:
     folder = str(Path(__file__).parent)
     text = "\n".join(f"    {line}" for line in body)
     script.write_text(_HOST.format(folder=folder, start=start, body=text))
-    return subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _all_end(host: subprocess.Popen[str]) -> list[int]:
@@ -316,9 +311,7 @@ def test_a_keyboard_interrupt_leaves_nothing(tmp_path: Path, fifo: Callable[[], 
     assert host.returncode == -signal.SIGINT
 
 
-def test_a_keyboard_interrupt_sent_to_the_whole_group_leaves_nothing(
-    tmp_path: Path, fifo: Callable[[], Fifo]
-) -> None:
+def test_a_keyboard_interrupt_sent_to_the_whole_group_leaves_nothing(tmp_path: Path, fifo: Callable[[], Fifo]) -> None:
     """As a terminal does it: the workers get the signal, too."""
     begun = fifo()
     script = [
@@ -346,9 +339,7 @@ def _ancestors(pid: int) -> list[int]:
     return found
 
 
-def test_no_shared_memory_and_no_temporary_file_has_a_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_shared_memory_and_no_temporary_file_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     before = _named_memory()
     with Pool(2) as pool:

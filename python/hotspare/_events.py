@@ -1,0 +1,42 @@
+"""What happens in a pool, told to its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hotspare._errors import report_of
+
+
+class Event:
+    """Something that happened in a pool."""
+
+    __slots__ = ("at", "detail", "kind", "pid", "report", "task_id")
+
+    def __init__(self, kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
+        self.kind = kind
+        """worker_ready, death, takeover, refill, retired, zygote_died or broken."""
+        self.at = at
+        """Seconds on time.monotonic()'s clock."""
+        self.pid = pid
+        """Of the worker (of the spare, for a takeover); 0: none."""
+        self.task_id = task_id
+        """Of the task that a death cost; 0: none."""
+        self.detail = detail
+        """In words."""
+        self.report = report
+        """CrashReport of a death, else None."""
+
+    def __repr__(self) -> str:
+        return f"<Event {self.kind} pid={self.pid} {self.detail}>"
+
+
+def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., object] | None:
+    if on_event is None:
+        return None
+
+    def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
+        facts = None if report is None else report_of(report.facts(), "", report.native_stack)
+        on_event(Event(kind, at, pid, task_id, detail, facts))
+
+    return call
