@@ -78,7 +78,7 @@ def main() -> None:
     try:
         with open(path, "w") as out:
             close(measure(group, peer, settings, out))
-    except BaseException:  # noqa: BLE001 - sys.exit in a pool's code as well
+    except BaseException:
         traceback.print_exc()
         status = 1
     sys.stderr.flush()

@@ -1,5 +1,6 @@
 """Whatever a measured pool leaves behind comes to us, and we end it."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -37,8 +38,6 @@ def end_leftovers() -> None:
     while alive := reap():
         if time.monotonic() > deadline:
             for pid in alive:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
         time.sleep(0.02)

@@ -77,6 +77,6 @@ def parses(path: str) -> bool:
         content = file.read()
     try:
         yaml.load(content, yaml.CSafeLoader)
-    except Exception:  # noqa: BLE001 - whatever it raises, it refuses
+    except Exception:
         return False
     return True

@@ -76,7 +76,7 @@ class Pool(ABC):
     def _try_submit(self, function: Callable[..., Any], item: object) -> Any:
         try:
             return self.submit(function, item)
-        except Exception as error:  # noqa: BLE001 - a broken pool refuses
+        except Exception as error:
             return Outcome("failed", error)
 
     def _outcome(self, answer: Any, patience: float) -> Outcome:
@@ -89,5 +89,5 @@ class Pool(ABC):
             # pebble's own timeouts are such errors as well, and come early.
             late = time.monotonic() - started >= patience
             return Outcome("unanswered" if late else "failed", error)
-        except Exception as error:  # noqa: BLE001 - every peer has its own
+        except Exception as error:
             return Outcome("failed", error)

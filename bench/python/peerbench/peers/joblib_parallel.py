@@ -55,7 +55,7 @@ class JoblibParallel(Pool):
         try:
             for value in parallel(self._delayed(function, items)):
                 found.append(Outcome("good", value))
-        except Exception as error:  # noqa: BLE001 - it is an outcome
+        except Exception as error:
             found += [Outcome("failed", error)] * (len(items) - len(found))
         return found
 
