@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hotspare._errors import (
     BrokenPool,
@@ -24,12 +23,22 @@ from hotspare._errors import (
     WorkerDied,
 )
 
-if TYPE_CHECKING:
+_no_engine = ""
+try:
+    from hotspare import _core
+except ModuleNotFoundError as _error:
+    # A client without the engine: it can unpickle the exceptions above, and nothing more.
+    if _error.name != "hotspare._core":
+        raise
+    _no_engine = str(_error)
+else:
     from hotspare._arrays import empty
     from hotspare._events import Event
     from hotspare._executor import ProcessPoolExecutor
     from hotspare._future import Future
     from hotspare._pool import Pool, Submitter
+
+    del _core
 
 __version__ = "0.1.0"
 
@@ -55,25 +64,8 @@ __all__ = [
     "empty",
 ]
 
-# Needs the extension module. The exceptions above do not: a client that has no engine can unpickle them.
-_WITH_ENGINE = {
-    "Event": "_events",
-    "Future": "_future",
-    "Pool": "_pool",
-    "ProcessPoolExecutor": "_executor",
-    "Submitter": "_pool",
-    "empty": "_arrays",
-}
-
 
 def __getattr__(name: str) -> Any:
-    module = _WITH_ENGINE.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"hotspare.{module}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    if name in __all__:
+        raise ImportError(f"hotspare.{name} needs the extension module of the package: {_no_engine}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
