@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hotspare import _core
+from hotspare._callbacks import in_callback
 from hotspare._errors import PoolBroken, PoolClosed, QueueFull
 from hotspare._future import settle_all
 from hotspare._start import Launch
@@ -32,11 +33,9 @@ class Engine:
 
     def start(self) -> Any:
         """The running engine. Raises RuntimeError when the pool or the interpreter is closing."""
-        if _exiting:
-            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
         with self._starting:
-            if self.closed:
-                raise PoolClosed("cannot schedule new futures after shutdown")
+            if self.closed or _exiting:
+                raise closed()
             if self.core is None:
                 with _lock:
                     _alive.add(self)
@@ -60,7 +59,8 @@ class Engine:
             return
         for running in list(self.maps):
             running.flush(cancel)
-        if wait and not self.gone.is_set():
+        # A callback runs on a thread that has to end before the pool is gone.
+        if wait and not self.gone.is_set() and not in_callback():
             core.shutdown(True, cancel, keep)
             self._is_gone()
         elif not self.gone.is_set():
@@ -84,6 +84,11 @@ def refusal(error: BaseException, broken: type[PoolBroken] = PoolBroken) -> Base
         return QueueFull(str(error))
     if not isinstance(error, _core.PoolClosed):
         return error
+    return closed()
+
+
+def closed() -> Exception:
+    """Why no task is taken any more."""
     if _exiting:
         return RuntimeError("cannot schedule new futures after interpreter shutdown")
     return PoolClosed("cannot schedule new futures after shutdown")

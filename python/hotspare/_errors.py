@@ -6,7 +6,7 @@ import signal as _signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -337,8 +337,3 @@ def _parse_python_stack(text: str) -> tuple[PythonFrame, ...]:
             if number.isdigit():
                 frames.append(PythonFrame(file, int(number), function))
     return tuple(frames)
-
-
-def without_stacks(report: CrashReport) -> CrashReport:
-    """For journals and logs that need the facts alone."""
-    return replace(report, python_stack=(), python_stack_text="", _native=())

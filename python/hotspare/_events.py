@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hotspare._callbacks import callback
 from hotspare._errors import report_of
 
 
@@ -37,6 +38,7 @@ def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., ob
 
     def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
         facts = None if report is None else report_of(report.facts(), "", report.native_stack)
-        on_event(Event(kind, at, pid, task_id, detail, facts))
+        with callback():
+            on_event(Event(kind, at, pid, task_id, detail, facts))
 
     return call

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from hotspare import _core, _options
-from hotspare._engine import Engine, closer, refusal
 from hotspare._errors import BrokenPool, BrokenResult, BrokenWorker, BrokenWorkerTimeout
 from hotspare._events import Event, event_callback
-from hotspare._future import Faults, Future, failed
+from hotspare._future import Faults, Future
 from hotspare._map import EagerMap, buffered
+from hotspare._owner import Owner
 from hotspare._processes import CallQueue, PoolThread, WorkerProcess
-from hotspare._start import Launch, method_of
+from hotspare._start import method_of
 
 T = TypeVar("T")
 
@@ -28,7 +27,7 @@ class _DropInFaults(Faults):
     exits = BrokenResult
 
 
-class ProcessPoolExecutor(Executor):
+class ProcessPoolExecutor(Owner, Executor):
     """concurrent.futures.ProcessPoolExecutor, but a worker that dies costs only the task that it was running: that
     future raises BrokenWorker (a WorkerDied that is also a BrokenProcessPool), all others go on.
 
@@ -72,12 +71,10 @@ class ProcessPoolExecutor(Executor):
             raise ValueError("max_tasks_per_child is incompatible with the 'fork' multiprocessing start method")
         self._max_workers = max_workers
         self._mp_context = mp_context
-        self._core: Any = None
-        self._initializer = initializer
-        self._initargs = initargs
-        self._preload = _options.names("preload", preload)
         self._call_queue: CallQueue | None = CallQueue()
-        self._engine_options = {
+        self._unpicklable = 0
+        launch = (method, initializer, initargs, _options.names("preload", preload))
+        options = {
             "workers": max_workers,
             "spares": _options.count("spares", spares, 0, _options.MOST_WORKERS),
             "tasks_per_worker": max_tasks_per_child or 0,
@@ -89,9 +86,7 @@ class ProcessPoolExecutor(Executor):
             "name": str(name),
             "on_event": event_callback(_options.function("on_event", on_event)),
         }
-        self._engine: Engine | None = None
-        self._shut_down = False
-        self._unpicklable = 0
+        self._own(launch, options)
 
     # ---- what concurrent.futures has ----
 
@@ -146,7 +141,7 @@ class ProcessPoolExecutor(Executor):
         if buffersize is None and chunksize == 1:
             return super().map(fn, *iterables, timeout=None if end is None else end - time.monotonic())
         if buffersize is not None:
-            return buffered(weakref.WeakMethod(self.submit)() or self.submit, fn, zip(*iterables), buffersize, end)
+            return buffered(self.submit, fn, zip(*iterables), buffersize, end)
         from concurrent.futures import process
         from functools import partial
 
@@ -161,13 +156,9 @@ class ProcessPoolExecutor(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more tasks. wait: returns when all have settled and every process is gone. cancel_futures: those
         that have not begun, but for the next few, are cancelled."""
-        self._shut_down = True
-        engine = self._engine
-        self._core = None
         self._call_queue = None
-        if engine is not None:
-            # The standard class lets those go on that have left its own hands for the queue of the workers.
-            engine.shutdown(wait, cancel_futures, keep=self._max_workers + 1)
+        # The standard class lets those go on that have left its own hands for the queue of the workers.
+        self._close(wait, cancel_futures, keep=self._max_workers + 1)
 
     def terminate_workers(self) -> None:
         """Ends all workers with SIGTERM and shuts the pool down: what they were running raises, what had not begun is
@@ -182,44 +173,19 @@ class ProcessPoolExecutor(Executor):
         engine = self._engine
         core = None if engine is None else engine.core
         processes = [] if core is None else [WorkerProcess(pid) for pid in core.started_pids(0)]
-        self._shut_down = True
-        self._core = None
         self._call_queue = None
-        if engine is not None:
-            engine.shutdown(wait=False, cancel=True)
+        self._close(wait=False, cancel=True)
         for process in processes:
             getattr(process, how)()
 
-    # ---- additions ----
-
-    def stats(self) -> dict[str, int]:
-        """Counters since the first task; empty before it."""
-        engine = self._engine
-        return {} if engine is None or engine.core is None else engine.core.stats()
-
     # ---- insides ----
 
-    def _start(self) -> Any:
-        if self._shut_down:
-            raise RuntimeError("cannot schedule new futures after shutdown")
-        if self._engine is None:
-            launch = Launch(method_of(self._mp_context), self._initializer, self._initargs, self._preload)
-            self._engine = Engine(launch, self._engine_options)
-            weakref.finalize(self, closer(self._engine)).atexit = False
-        self._core = self._engine.start()
-        return self._core
+    _broken_class = BrokenPool
 
     def _not_submitted(self, error: BaseException) -> Future[Any]:
-        """Refused by the engine: raises. Not to be pickled: a future that says so."""
-        assert self._engine is not None
-        if not self._engine.core.in_host:
-            raise RuntimeError(
-                "this process is a fork of the one that made the pool: it needs a pool of its own"
-            ) from None
-        if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
-            raise refusal(error, BrokenPool) from None
+        future = super()._not_submitted(error)
         self._unpicklable += 1
-        return failed(error)
+        return future
 
     # What programs and tests look at in the standard class.
 

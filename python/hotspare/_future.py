@@ -12,13 +12,14 @@ import asyncio
 import os
 import pickle
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import CancelledError, InvalidStateError, _base
 from concurrent.futures import Future as _StandardFuture
 from concurrent.futures import TimeoutError as _FutureTimeoutError
 from concurrent.futures.process import _RemoteTraceback
 from typing import Any, Generic, TypeVar
 
+from hotspare._callbacks import callback
 from hotspare._errors import PoolBroken, RemoteError, TaskTimeout, WorkerDied, report_of
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ T = TypeVar("T")
 _PENDING, _RUNNING, _FINISHED = _base.PENDING, _base.RUNNING, _base.FINISHED
 _CANCELLED, _NOTIFIED = _base.CANCELLED, _base.CANCELLED_AND_NOTIFIED
 
-# Guards the step from handle to full future. Short, and nothing is called while it is held.
+# Guards the step from handle to full future. Short; of the engine only watch() is called while it is held.
 _making = threading.RLock()
 
 
@@ -88,7 +89,8 @@ class Future(_StandardFuture[T], Generic[T]):
                 return _RUNNING  # the pool's thread is about to settle it
             self._settle_if_done()
             return self._fixed or _FINISHED
-        return _RUNNING if task.running else _PENDING
+        here = self._pool is None or self._pool.in_host
+        return _RUNNING if here and task.running else _PENDING
 
     @_state.setter
     def _state(self, value: str) -> None:
@@ -105,9 +107,15 @@ class Future(_StandardFuture[T], Generic[T]):
             if self._fixed is not None or task is None:
                 return
             if not task.settled and self._pool is not None:
+                self._refuse_in_fork()
                 self._pool.watch(task, self)
                 return
         self._decode()
+
+    def _refuse_in_fork(self) -> None:
+        """The engine's threads are not here, and its locks may have been held when the fork was made."""
+        if self._pool is not None and not self._pool.in_host:
+            raise RuntimeError("this process is a fork of the pool's host: its futures never settle here")
 
     def _settle_if_done(self) -> None:
         task = self._task
@@ -180,8 +188,7 @@ class Future(_StandardFuture[T], Generic[T]):
                 return
             self._wait_standard(timeout)
             return
-        if self._pool is not None and not self._pool.in_host:
-            raise RuntimeError("this process is a fork of the pool's host: its futures never settle here")
+        self._refuse_in_fork()
         if "_condition" in self.__dict__:
             # The pool's thread settles it, and calls its callbacks then: as a rule before this thread goes on.
             self._wait_standard(timeout)
@@ -224,6 +231,7 @@ class Future(_StandardFuture[T], Generic[T]):
         task = self._task
         if task is None or self._fixed is not None:
             return super().cancel() if self._fixed != _FINISHED else False
+        self._refuse_in_fork()
         if not task.cancel(kill):
             return False
         if "_condition" in self.__dict__:
@@ -307,11 +315,12 @@ def _label_text(label: Any) -> str:
 
 def settle_all(futures: list[Any]) -> None:
     """What the pool's thread calls."""
-    for future in futures:
-        try:
-            future._settled_by_pool()
-        except BaseException:
-            _base.LOGGER.exception("exception while settling %r", future)
+    with callback():
+        for future in futures:
+            try:
+                future._settled_by_pool()
+            except BaseException:
+                _base.LOGGER.exception("exception while settling %r", future)
 
 
 def failed(error: BaseException) -> Future[Any]:
@@ -321,6 +330,3 @@ def failed(error: BaseException) -> Future[Any]:
     future.__dict__["_exception"] = error
     future._fixed = _FINISHED
     return future
-
-
-Callback = Callable[[Future[Any]], object]

@@ -25,10 +25,9 @@ _AHEAD = 3
 class Chunk:
     """A run of items on its way."""
 
-    def __init__(self, task: Any, owner: Any, size: int) -> None:
+    def __init__(self, task: Any, owner: Any) -> None:
         self.task = task
         self.owner = owner
-        self.size = size
         self.outcome: tuple[list[Any], BaseException | None] | None = None
 
     def _settled_by_pool(self) -> None:
@@ -63,6 +62,20 @@ def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None
     else:
         chunk.outcome = ([], error)
     chunk.task = None
+
+
+def _wait(chunk: Chunk, end: float | None) -> None:
+    """Until its task has settled, or until ``end`` on time.monotonic()'s clock."""
+    task = chunk.task
+    if task is not None and not task.wait(-1.0 if end is None else max(0.0, end - time.monotonic())):
+        raise _FutureTimeoutError
+
+
+def _cancel(chunks: Iterable[Chunk]) -> None:
+    for chunk in chunks:
+        task = chunk.task
+        if task is not None:
+            task.cancel(False)
 
 
 class EagerMap:
@@ -111,11 +124,11 @@ class EagerMap:
             try:
                 task = self._core.submit_chunk(self._function, part, self._star, None)
             except Exception as error:  # it cannot be pickled, or the pool is closed or broken
-                chunk = Chunk(None, self, len(part))
+                chunk = Chunk(None, self)
                 chunk.outcome = ([], refusal(error, self._faults.broken))
                 self._chunks.append(chunk)
                 continue
-            chunk = Chunk(task, self, len(part))
+            chunk = Chunk(task, self)
             self._chunks.append(chunk)
             self._flying += 1
             if self._fixed is None:
@@ -144,9 +157,7 @@ class EagerMap:
         with self._lock:
             self._items = []
             self._at = 0
-            for chunk in self._chunks:
-                if chunk.task is not None:
-                    chunk.task.cancel(False)
+            _cancel(self._chunks)
             self._chunks.clear()
 
     def results(self, timeout: float | None) -> Iterator[Any]:
@@ -156,11 +167,9 @@ class EagerMap:
     def _results(self, end: float | None) -> Iterator[Any]:
         try:
             while self._chunks:
-                chunk = self._chunks.popleft()
-                task = chunk.task
-                if task is not None and not task.wait(-1.0 if end is None else max(0.0, end - time.monotonic())):
-                    raise _FutureTimeoutError
-                del task
+                chunk = self._chunks[0]
+                _wait(chunk, end)
+                self._chunks.popleft()
                 self.settled(chunk)
                 assert chunk.outcome is not None
                 values, error = chunk.outcome
@@ -213,10 +222,10 @@ class StreamMap:
             refused = refusal(error)
             if refused is not error or not self._return_exceptions:
                 raise refused from None
-            chunk = Chunk(None, self, len(part))  # it cannot be pickled: that is this item's outcome
+            chunk = Chunk(None, self)  # it cannot be pickled: that is this item's outcome
             chunk.outcome = ([], error)
             return chunk
-        return Chunk(task, self, len(part))
+        return Chunk(task, self)
 
     def _values(self, chunk: Chunk) -> Iterator[Any]:
         if chunk.outcome is None:
@@ -247,16 +256,10 @@ class StreamMap:
                         flying.append(chunk)
                 if not flying:
                     return
-                first = flying.popleft()
-                if first.task is not None and not first.task.wait(
-                    -1.0 if end is None else max(0.0, end - time.monotonic())
-                ):
-                    raise _FutureTimeoutError
-                yield from self._values(first)
+                _wait(flying[0], end)
+                yield from self._values(flying.popleft())
         finally:
-            for chunk in flying:
-                if chunk.task is not None:
-                    chunk.task.cancel(False)
+            _cancel(flying)
 
     def settled(self, chunk: Chunk) -> None:
         self._ready.put(chunk)
@@ -286,9 +289,7 @@ class StreamMap:
                 flying.discard(done)
                 yield from self._values(done)
         finally:
-            for chunk in flying:
-                if chunk.task is not None:
-                    chunk.task.cancel(False)
+            _cancel(flying)
 
 
 def buffered(

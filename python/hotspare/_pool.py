@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
 from hotspare import _core, _options
-from hotspare._engine import Engine, closer, refusal
 from hotspare._events import Event, event_callback
-from hotspare._future import Faults, Future, failed
+from hotspare._future import Faults, Future
 from hotspare._map import StreamMap
-from hotspare._start import METHODS, Launch, method_of
+from hotspare._owner import Owner
+from hotspare._start import METHODS, method_of
 
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ class Submitter:
         return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, False)
 
 
-class Pool:
+class Pool(Owner):
     """A pool of worker processes that a dying worker cannot break. Any thread may use it.
 
     workers: processes that run tasks at the same time; None: CPUs that this process may use.
@@ -91,11 +90,14 @@ class Pool:
         self._workers = (
             _core.usable_cpus() if workers is None else _options.count("workers", workers, 1, _options.MOST_WORKERS)
         )
-        self._method = method_of(None if start is None else _options.choice("start", start, METHODS))
-        self._initializer = _options.function("initializer", initializer)
-        self._initargs = _options.arguments("initargs", initargs)
-        self._preload = _options.names("preload", preload)
-        self._options = {
+        method = method_of(None if start is None else _options.choice("start", start, METHODS))
+        launch = (
+            method,
+            _options.function("initializer", initializer),
+            _options.arguments("initargs", initargs),
+            _options.names("preload", preload),
+        )
+        options = {
             "workers": self._workers,
             "spares": _options.count("spares", spares, 0, _options.MOST_WORKERS),
             "tasks_per_worker": 0
@@ -109,9 +111,7 @@ class Pool:
             "name": str(name),
             "on_event": event_callback(_options.function("on_event", on_event)),
         }
-        self._engine: Engine | None = None
-        self._core: Any = None
-        self._shut_down = False
+        self._own(launch, options)
 
     # ---- tasks ----
 
@@ -186,14 +186,9 @@ class Pool:
         """From now on so many workers run tasks at the same time. Surplus ones finish what they run, and leave."""
         workers = _options.count("workers", workers, 1, _options.MOST_WORKERS)
         self._workers = workers
-        self._options["workers"] = workers
+        self._engine_options["workers"] = workers
         if self._core is not None:
             self._core.resize(workers)
-
-    def stats(self) -> dict[str, int]:
-        """Counters and gauges of the engine; empty before the first task."""
-        engine = self._engine
-        return {} if engine is None or engine.core is None else engine.core.stats()
 
     def worker_pids(self) -> list[int]:
         """Of the workers that are ready to run tasks, then of the spares."""
@@ -201,10 +196,7 @@ class Pool:
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more tasks. wait: returns when all tasks have settled and every process is gone."""
-        self._shut_down = True
-        self._core = None
-        if self._engine is not None:
-            self._engine.shutdown(wait, cancel_futures)
+        self._close(wait, cancel_futures)
 
     def __enter__(self) -> Pool:
         return self
@@ -221,27 +213,3 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self.shutdown)
-
-    # ---- insides ----
-
-    def _start(self) -> Any:
-        if self._shut_down:
-            from hotspare._errors import PoolClosed
-
-            raise PoolClosed("the pool takes no more tasks: it was shut down")
-        if self._engine is None:
-            launch = Launch(self._method, self._initializer, self._initargs, self._preload)
-            self._engine = Engine(launch, self._options)
-            weakref.finalize(self, closer(self._engine)).atexit = False
-        self._core = self._engine.start()
-        return self._core
-
-    def _not_submitted(self, error: BaseException) -> Future[Any]:
-        assert self._engine is not None
-        if not self._engine.core.in_host:
-            raise RuntimeError(
-                "this process is a fork of the one that made the pool: it needs a pool of its own"
-            ) from None
-        if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
-            raise refusal(error) from None
-        return failed(error)

@@ -16,7 +16,6 @@ from hotspare._worker import Plan
 
 METHODS = ("fork", "forkserver", "spawn")
 _PROCESS_NAMES = {"fork": "ForkProcess", "forkserver": "ForkServerProcess", "spawn": "SpawnProcess"}
-_SETUP_VARIABLE = "HOTSPARE_PYTHON_SETUP"
 
 
 def method_of(context: Any) -> str:

@@ -45,7 +45,6 @@ plan = Plan()
 
 # A signal that hardly anybody uses: faulthandler's handler for it writes the Python stacks.
 _stack_signal = signal.SIGRTMAX - 3
-_numbers = itertools.count(1)
 
 
 def zygote_begins() -> None:

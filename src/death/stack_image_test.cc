@@ -174,9 +174,9 @@ TEST(ParseMaps, LeavesOutWhatIsNotAscending) {
 }
 
 TEST(ParseMaps, APipeInTheMapIsNotOpened) {
-  char folder[] = "/tmp/hotspare-test-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string pipe = std::string(folder) + "/pipe";
+  std::string folder = ::testing::TempDir() + "hotspare-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::string pipe = folder + "/pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   detail::StackImage image;
   image.maps = "1000-2000 r-xp 00000000 00:00 5 " + pipe + "\n2000-3000 r-xp 00000000 00:00 5 /dev/zero\n";
@@ -184,7 +184,7 @@ TEST(ParseMaps, APipeInTheMapIsNotOpened) {
   ASSERT_EQ(image.frames().size(), 1u);
   EXPECT_EQ(image.frames()[0].module, pipe);
   ::unlink(pipe.c_str());
-  ::rmdir(folder);
+  ::rmdir(folder.c_str());
 }
 
 }  // namespace
