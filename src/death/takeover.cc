@@ -17,6 +17,7 @@ void Engine::condemn(Worker& worker) {
   worker.step(workers::Event::noticed);
   fence(worker);
   std::erase(active_, &worker);
+  std::erase(leaving_, &worker);
   std::erase(spares_, &worker);
   roster_changed(worker);
   if (!broken_.empty()) refuse_queued();  // nobody would come to run what was taken back

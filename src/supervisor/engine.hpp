@@ -251,6 +251,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   unsigned target_;  ///< How many shall be active.
   std::map<WorkerId, std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> active_;
+  std::vector<Worker*> leaving_;  ///< Retired, with tasks of theirs still unfinished.
   std::vector<Worker*> spares_;
   std::vector<std::unique_ptr<Worker>> graveyard_;  ///< Freed when no leader may still look at their channels.
   WorkerId last_worker_id_ = 0;

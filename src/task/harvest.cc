@@ -21,10 +21,12 @@ constexpr std::size_t copied_result = 256 * 1024;
 std::size_t Engine::harvest_all() {
   std::size_t harvested = 0;
   // One that wrote nonsense or has run its tasks leaves the list while we walk it, and the next one moves up.
-  for (std::size_t i = 0; i < active_.size();) {
-    Worker* const worker = active_[i];
-    harvested += harvest(*worker);
-    if (i < active_.size() && active_[i] == worker) ++i;
+  for (std::vector<Worker*>* list : {&active_, &leaving_}) {
+    for (std::size_t i = 0; i < list->size();) {
+      Worker* const worker = (*list)[i];
+      harvested += harvest(*worker);
+      if (i < list->size() && (*list)[i] == worker) ++i;
+    }
   }
   return harvested;
 }

@@ -53,6 +53,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     if (ready() || closed_ || disturbed || (deadline_ns >= 0 && now >= deadline_ns)) break;
     heads.clear();
     for (Worker* worker : active_) heads.push_back(head_of(*worker));
+    for (Worker* worker : leaving_) heads.push_back(head_of(*worker));
     std::int64_t until = deadline_ns;
     if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
     lock.unlock();

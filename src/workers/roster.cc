@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <limits>
 
 /// Who is there: asking for workers, welcoming, promoting and retiring them, and forgetting the dead.
 namespace hotspare::detail {
@@ -110,6 +111,7 @@ void Engine::note_ready(Worker& worker) {
   event.pid = worker.pid;
   tell(std::move(event));
   promote();
+  retire_surplus();  // asked for before the pool was made smaller
 }
 
 /// Fills the active places from the spares, oldest first, and gives them work.
@@ -149,8 +151,13 @@ void Engine::retire(Worker& worker) {
   const bool starting = worker.state == workers::State::starting;
   worker.retiring = true;
   worker.step(workers::Event::retired);
+  if (!finishing()) {  // those behind its running task must not wait for that
+    while (recall_from(worker, std::numeric_limits<std::size_t>::max()) != 0) {
+    }
+  }
   std::erase(active_, &worker);
   std::erase(spares_, &worker);
+  if (worker.outstanding() != 0) leaving_.push_back(&worker);
   worker.channel().order.store(shm::Order::leave, std::memory_order_seq_cst);
   worker.ring();
   // An initializer may never end. One that has died by itself by now did not die of us.
