@@ -1,4 +1,3 @@
-#include "os/steer.hpp"
 #include "supervisor/engine.hpp"
 
 #include <algorithm>
@@ -65,8 +64,6 @@ void Engine::take_over_from(Worker& worker) {
   if (finishing() || spares_.empty()) return;
   worker.successor = spares_.front()->pid;  // told with the death: now every µs is the spare's
   ++counts_.takeovers;
-  // One that has exited burdens no CPU, and if its zygote is dead its number may be another's by now.
-  const os::SteeredHere here(spares_.front()->pid, worker.exited ? 0 : worker.pid);
   promote();
 }
 

@@ -15,24 +15,33 @@ struct SchedAttr {
   std::uint64_t flags;
   std::int32_t nice;
   std::uint32_t priority;
-  std::uint64_t runtime_ns;
+  std::uint64_t slice_ns;
   std::uint64_t deadline_ns;
   std::uint64_t period_ns;
 };
 
 constexpr std::uint64_t shortest_slice_ns = 100'000;
 
+void set(SchedAttr attr) noexcept { ::syscall(SYS_sched_setattr, 0, &attr, 0); }
+
 }  // namespace
 
-void run_promptly() noexcept {
+Prompt::Prompt() noexcept {
   SchedAttr attr{};
   if (::syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) != 0) return;
   // A real-time policy that the host gave its threads is prompt enough.
   if (attr.policy != SCHED_OTHER && attr.policy != SCHED_BATCH) return;
-  attr.size = sizeof attr;
-  attr.flags = 0;
-  attr.runtime_ns = shortest_slice_ns;
-  ::syscall(SYS_sched_setattr, 0, &attr, 0);
+  policy_ = attr.policy;
+  nice_ = attr.nice;
+  before_ns_ = attr.slice_ns;
+  set({sizeof attr, policy_, 0, nice_, 0, shortest_slice_ns, 0, 0});
+  asked_ = true;
+}
+
+void Prompt::end() noexcept {
+  if (!asked_) return;
+  asked_ = false;
+  set({sizeof(SchedAttr), policy_, 0, nice_, 0, before_ns_, 0, 0});
 }
 
 }  // namespace hotspare::os

@@ -36,16 +36,21 @@ bool linux_is_at_least(int major, int minor) {
   return has_major > major || (has_major == major && has_minor >= minor);
 }
 
-TEST(Prompt, TheThreadHasTheShortestSliceAndKeepsAllElse) {
+TEST(Prompt, TheThreadHasTheShortestSliceUntilTheEndAndKeepsAllElse) {
   std::thread([] {
     const Attr before = attr_of_this_thread();
-    run_promptly();
+    Prompt prompt;
+    const Attr during = attr_of_this_thread();
+    EXPECT_EQ(during.policy, before.policy);
+    EXPECT_EQ(during.nice, before.nice);
+    if (linux_is_at_least(6, 12)) {
+      EXPECT_EQ(during.runtime, 100'000u);
+    }
+    prompt.end();
     const Attr after = attr_of_this_thread();
     EXPECT_EQ(after.policy, before.policy);
     EXPECT_EQ(after.nice, before.nice);
-    if (linux_is_at_least(6, 12)) {
-      EXPECT_EQ(after.runtime, 100'000u);
-    }
+    EXPECT_EQ(after.runtime, before.runtime);
   }).join();
 }
 

@@ -278,6 +278,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::optional<os::Poller> poller_;
   std::optional<os::Notifier> supervisor_call_;
   std::optional<os::Timer> timer_;
+  bool arms_later_ = false;  ///< While a takeover has more urgent things to do.
+  bool arm_due_ = false;
   std::int64_t timer_at_ = 0;
   std::int64_t leave_deadline_ = 0;
   std::int64_t refill_at_ = 0;  ///< When to ask for what a takeover used up; 0: nothing is due.

@@ -13,11 +13,15 @@ namespace {
 /// Results of a traffic that dense are fetched in batches, this often, instead of one wake each.
 constexpr std::int64_t batch_ns = 100'000;
 constexpr std::size_t dense = 8;
+constexpr std::int64_t soon_ns = 500'000;
+
+thread_local const void* this_listener = nullptr;
 
 }  // namespace
 
 void Engine::listen(Listener& listener) {
-  os::run_promptly();
+  const os::Prompt prompt;
+  this_listener = &listener;
   std::size_t recent = 0;
   for (;;) {
     std::int64_t deadline = -1;
@@ -25,10 +29,15 @@ void Engine::listen(Listener& listener) {
     {
       Lock lock(mutex_);
       if (closed_) return;
-      if (listener.seen != listener.changed.load(std::memory_order_acquire)) rebuild(listener);
+      if (arm_due_) arm_timer();
       const std::uint32_t bell = bells_->listener.load(std::memory_order_acquire);
-      notice_all(listener);
+      do {
+        if (listener.seen != listener.changed.load(std::memory_order_acquire)) rebuild(listener);
+        notice_all(listener);
+      } while (listener.seen != listener.changed.load(std::memory_order_acquire));
       if (listener.primary) deadline = look_after_results(recent);
+      // The spare that stands in waits for this CPU: the timers are armed when it runs.
+      if (arm_due_ && deadline < 0) deadline = os::monotonic_ns() + soon_ns;
       watches.push_back({&listener.changed, listener.seen, os::FutexScope::process});
       if (listener.primary) watches.push_back({&bells_->listener, bell, os::FutexScope::shared});
       for (const auto& [worker, watch] : listener.words) watches.push_back(watch);
@@ -72,6 +81,7 @@ std::int64_t Engine::look_after_results(std::size_t& recent) {
 
 void Engine::nudge_listener(Listener& listener) {
   listener.changed.fetch_add(1, std::memory_order_release);
+  if (&listener == this_listener) return;  // it looks before it sleeps
   os::futex_wake(listener.changed, 1, os::FutexScope::process);
 }
 

@@ -13,6 +13,8 @@ void Engine::watch_deadline(Task& task) {
 }
 
 void Engine::arm_timer() {
+  arm_due_ = arms_later_;
+  if (arms_later_) return;
   std::int64_t first = deadlines_.first();
   const auto consider = [&first](std::int64_t other) {
     if (other != 0 && (first == 0 || other < first)) first = other;

@@ -5,6 +5,8 @@
 #include "os/futex.hpp"
 #include "os/memory.hpp"
 #include "os/process.hpp"
+#include "os/program_pages.hpp"
+#include "os/prompt.hpp"
 #include "os/signals.hpp"
 #include "shm/spin.hpp"
 #include "worker/crash_point.hpp"
@@ -95,6 +97,7 @@ bool commit(shm::TaskSlot& slot, std::uint64_t ticket) {
 
 void warm_up(Segments& segments) {
   os::populate({reinterpret_cast<std::byte*>(state.channel->slots), 4 * os::page_size()});
+  os::populate_program();
   const detail::FunctionRef nothing = detail::locate(reinterpret_cast<const void*>(&do_nothing));
   shm::TaskSlot slot;
   slot.entry_module = nothing.module;
@@ -105,6 +108,7 @@ void warm_up(Segments& segments) {
 void run_tasks(Segments& segments) {
   TaskRunner runner(segments);
   const bool has_other_core = os::usable_cpus() > 1;
+  os::Prompt prompt;  // a spare is to run before those that are busy dying
   shm::SpinBudget spin(has_other_core);
   // Tickets start at 1: a fresh channel's zeroed words mean no ticket.
   for (std::uint64_t ticket = 1;;) {
@@ -119,6 +123,7 @@ void run_tasks(Segments& segments) {
       case Look::skipped: ++ticket; break;
       case Look::begun: {
         shm::TaskSlot& slot = state.channel->slot(ticket);
+        prompt.end();
         reach(CrashPoint::after_begin);
         runner.run(slot);
         // A task that forked may return twice. Only the worker goes on; the child has no channel.
