@@ -8,7 +8,6 @@ and from then on the pool's own thread settles it as any executor would.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pickle
 import threading
@@ -249,6 +248,8 @@ class Future(_StandardFuture[T], Generic[T]):
     # ---- asyncio ----
 
     def __await__(self) -> Generator[Any, None, T]:
+        import asyncio  # takes 20 ms, and who gets here has imported it
+
         return asyncio.wrap_future(self).__await__()
 
     def __reduce__(self) -> Any:
