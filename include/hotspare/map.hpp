@@ -1,6 +1,6 @@
 #pragma once
 
-#include <hotspare/detail/call.hpp>
+#include <hotspare/detail/chunk.hpp>
 #include <hotspare/future.hpp>
 
 #include <cstddef>
@@ -17,46 +17,14 @@
 namespace hotspare {
 
 struct MapOptions {
-  std::size_t chunk = 1;   ///< Elements per task, at least 1. A worker's death costs the whole chunk.
+  /// Elements per task, at least 1. Each has an outcome of its own: a worker's death is that of the element which it was
+  /// running; those before it keep their results, those behind it are run by another worker.
+  std::size_t chunk = 1;
   std::size_t window = 0;  ///< Chunks submitted ahead of the reader; 0: 64 a worker.
   TaskOptions task;        ///< For each chunk.
 };
 
 enum class MapOrder : unsigned char { input, completion };
-
-namespace detail {
-
-/// A callable as an argument: a function pointer inside is carried as a place in its module.
-template <class F>
-struct CallableBox {
-  F f;
-};
-
-template <class F, class T, class R>
-struct RunChunk {
-  std::vector<R> operator()(CallableBox<F> box, std::vector<T> items) const {
-    std::vector<R> results;
-    results.reserve(items.size());
-    for (T& item : items) results.push_back(box.f(std::move(item)));
-    return results;
-  }
-};
-
-template <class F>
-  requires is_function_pointer<F>
-void CEREAL_SAVE_FUNCTION_NAME(PayloadWriter& ar, const CallableBox<F>& box) {
-  const FunctionRef reference = locate(reinterpret_cast<const void*>(box.f));
-  ar.put(&reference, sizeof reference);
-}
-template <class F>
-  requires is_function_pointer<F>
-void CEREAL_LOAD_FUNCTION_NAME(PayloadReader& ar, CallableBox<F>& box) {
-  FunctionRef reference;
-  ar.take(&reference, sizeof reference);
-  box.f = reinterpret_cast<F>(resolve(reference));
-}
-
-}  // namespace detail
 
 /// What Pool::map returns: an input range over the results. Move-only; one reader.
 /// Input is T& for a range that lives elsewhere, T for one that was handed over (std::views::all would do, but clang 14
@@ -69,8 +37,6 @@ class MapView {
 
  public:
   using Result = typename detail::CallTraits<F, Item>::Result;
-  // Asked here, before overload resolution asks: g++ 12 then says no for a lambda that captures, and keeps to it.
-  static_assert(detail::Transportable<detail::CallableBox<Callable>>, "hotspare: map cannot send this callable");
   static_assert(!std::is_void_v<Result>, "hotspare: map needs a function that returns something; use submit");
 
   MapView(std::shared_ptr<detail::Engine> engine, unsigned workers, F f, Input&& input, MapOptions options)
@@ -84,8 +50,8 @@ class MapView {
   MapView(const MapView&) = delete;
   MapView& operator=(const MapView&) = delete;
   ~MapView() {
-    for (auto& chunk : pending_) chunk.cancel();
-    for (auto& [id, chunk] : unordered_) chunk.cancel();
+    for (const Chunk& chunk : pending_) detail::cancel(chunk.task(), false);
+    for (const auto& [id, chunk] : unordered_) detail::cancel(chunk.task(), false);
   }
 
   class Iterator {
@@ -96,7 +62,7 @@ class MapView {
     Iterator() = default;
     explicit Iterator(MapView* view) : view_(view) {}
     /// The result of this element; throws what its task threw, or WorkerDied.
-    const Result& operator*() const { return view_->current(); }
+    const Result& operator*() const { return view_->loaded_->value(); }
     Iterator& operator++() {
       view_->advance();
       return *this;
@@ -113,6 +79,7 @@ class MapView {
       next_.emplace(std::ranges::begin(input_));
       fill();
       load();
+      advance();
     }
     return Iterator(this);
   }
@@ -120,7 +87,8 @@ class MapView {
 
  private:
   friend class Iterator;
-  using Chunk = Future<std::vector<Result>>;
+  using Chunk = detail::Chunk<Item, Result>;
+  using ChunkCall = detail::ChunkCall<Callable, Item, Result>;
 
   bool at_end() const { return !loaded_; }
   std::size_t in_flight() const { return order == MapOrder::input ? pending_.size() : unordered_.size(); }
@@ -130,22 +98,39 @@ class MapView {
     while (in_flight() < options_.window && *next_ != last) {
       std::vector<Item> items;
       for (; items.size() < options_.chunk && *next_ != last; ++*next_) items.push_back(**next_);
-      Chunk chunk(detail::submit_call(*engine_, &options_.task, detail::RunChunk<Callable, Item, Result>{},
-                                      detail::CallableBox<Callable>{f_}, items));
+      Chunk chunk = submit(std::move(items));
       if constexpr (order == MapOrder::input) {
         pending_.push_back(std::move(chunk));
       } else {
-        completions_->watch(chunk.task());
-        unordered_.emplace(chunk.task_id(), std::move(chunk));
+        add_unordered(std::move(chunk));
       }
     }
+  }
+
+  Chunk submit(std::vector<Item> items) {
+    const void* target = nullptr;
+    if constexpr (detail::is_function_pointer<Callable>) target = reinterpret_cast<const void*>(f_);
+    constexpr bool plain = detail::Plain<Item> || detail::View<Item>;
+    detail::TaskRef task = detail::submit_written<plain>(*engine_, ChunkCall::site(), target, &options_.task,
+                                                         [&](detail::ByteSink& sink, detail::Attachments* buffers) {
+                                                           detail::write_callable(sink, f_);
+                                                           const std::uint64_t count = items.size();
+                                                           sink.put(&count, sizeof count);
+                                                           for (const Item& item : items)
+                                                             detail::write_value<Item>(sink, buffers, item);
+                                                         });
+    return Chunk(std::move(task), std::move(items));
+  }
+
+  void add_unordered(Chunk chunk) {
+    const detail::TaskRef task = chunk.task();
+    unordered_.emplace(detail::task_id(*task), std::move(chunk));
+    completions_->watch(task);
   }
 
   /// Takes the next chunk up, if there is one.
   void load() {
     loaded_.reset();
-    position_ = 0;
-    values_.reset();
     if (in_flight() == 0) return;
     if constexpr (order == MapOrder::input) {
       loaded_ = std::move(pending_.front());
@@ -157,17 +142,25 @@ class MapView {
     }
   }
 
-  const Result& current() {
-    if (!values_) values_ = loaded_->get();
-    return values_->at(position_);
+  /// To the next element that has an outcome.
+  void advance() {
+    while (loaded_ && !loaded_->next()) {
+      rerun(loaded_->unbegun());
+      load();
+      fill();
+      if (!loaded_) load();
+    }
   }
 
-  void advance() {
-    if (!values_ && loaded_->outcome().ok()) values_ = loaded_->get();
-    if (values_ && ++position_ < values_->size()) return;
-    load();
-    fill();
-    if (!loaded_) load();
+  /// Those behind an element that killed its worker go first, to another one.
+  void rerun(std::vector<Item> items) {
+    if (items.empty()) return;
+    Chunk chunk = submit(std::move(items));
+    if constexpr (order == MapOrder::input) {
+      pending_.push_front(std::move(chunk));
+    } else {
+      add_unordered(std::move(chunk));
+    }
   }
 
   std::shared_ptr<detail::Engine> engine_;
@@ -179,8 +172,6 @@ class MapView {
   std::unordered_map<std::uint64_t, Chunk> unordered_;
   std::unique_ptr<detail::Completions> completions_;
   std::optional<Chunk> loaded_;
-  std::optional<std::vector<Result>> values_;
-  std::size_t position_ = 0;
 };
 
 }  // namespace hotspare

@@ -115,6 +115,7 @@ std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
 void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
   if (!worker.victim) return;
   worker.victim->extra().report = report;
+  salvage(worker, *worker.victim);
   settle(std::move(worker.victim), Ending::died);
 }
 

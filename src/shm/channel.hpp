@@ -46,6 +46,17 @@ struct alignas(64) TaskSlot {
 
 static_assert(sizeof(TaskSlot) == 256);
 
+/// Worker → host: what the running task has finished of its many results (hotspare/detail/parts.hpp). One place is valid
+/// while the other is being prepared. Read when the worker is dead.
+struct Parts {
+  std::atomic<std::uint64_t> ticket{0};    ///< Whose they are; 0: nobody's.
+  std::atomic<std::uint64_t> finished{0};  ///< pack_parts(place, bytes).
+  PayloadAt place[2];                      ///< The size is not used.
+};
+constexpr std::uint64_t pack_parts(unsigned place, std::uint64_t bytes) { return std::uint64_t{place} << 63 | bytes; }
+constexpr unsigned parts_place(std::uint64_t packed) { return static_cast<unsigned>(packed >> 63); }
+constexpr std::uint64_t parts_bytes(std::uint64_t packed) { return packed & ~(std::uint64_t{1} << 63); }
+
 /// Host → worker: what the worker is to do when it has nothing to run.
 enum class Order : std::uint32_t { work, leave };
 /// Worker → host: how far it has come.
@@ -70,6 +81,7 @@ struct Channel {
   std::uint64_t lease_segment = 0;                          ///< Host: segment id; 0: there is no memory.
   std::uint64_t lease_size = 0;
 
+  alignas(64) Parts parts;
   alignas(64) worker::LastWords last_words;
   alignas(64) TaskSlot slots[slot_count];
   alignas(64) std::byte inbox[box_bytes];

@@ -130,6 +130,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,
                     std::string& nonsense);
   bool take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, std::string& nonsense);
+  void salvage(Worker& worker, Task& victim);
   void free_slot(Worker& worker);
   void serve_lease(Worker& worker);
   void note_progress(Worker& worker, std::size_t harvested);

@@ -14,7 +14,8 @@ void Engine::settle(TaskRef task, Ending ending) {
     case Ending::refused: ++counts_.refused; break;
     case Ending::pending: HS_CHECK(false);
   }
-  if (ending != Ending::value && ending != Ending::raised) {
+  const bool salvaged = task->extra_ != nullptr && task->extra_->salvaged;
+  if (ending != Ending::value && ending != Ending::raised && !salvaged) {
     if (task->payload.segment() != nullptr) {
       payload_bytes_ -= task->payload.segment()->size();
       --payload_segments_;

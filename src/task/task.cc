@@ -39,6 +39,11 @@ std::uint64_t task_id(const Task& task) noexcept { return task.id; }
 std::span<const std::byte> result_bytes(const Task& task) noexcept { return task.payload.bytes(); }
 Attachments* result_attachments(const Task& task) noexcept { return const_cast<Task*>(&task); }
 
+std::span<const std::byte> salvaged_parts(const Task& task) noexcept {
+  return task.extra_ != nullptr && task.extra_->salvaged ? task.payload.bytes() : std::span<const std::byte>();
+}
+std::exception_ptr part_failure(std::span<const std::byte> part) { return decode_exception(part); }
+
 std::shared_ptr<const CrashReport> crash_report(const Task& task) {
   return task.extra_ != nullptr ? task.extra_->report : nullptr;
 }

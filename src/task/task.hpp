@@ -26,6 +26,7 @@ struct TaskExtra {
   std::vector<std::shared_ptr<const void>> held;  ///< Until it has settled.
   std::size_t counted_bytes = 0;                  ///< Of these, what payload_limit bounds,
   std::size_t counted = 0;                        ///< and how many they are.
+  bool salvaged = false;                          ///< It died, and the payload is what it had finished of many results.
   std::vector<SegmentRef> result_segments;        ///< What the result's bytes refer to by id.
   std::shared_ptr<const CrashReport> report;
   std::exception_ptr refusal;

@@ -46,6 +46,8 @@ void TaskRunner::run(shm::TaskSlot& slot) {
   result_box_end_ = outbox_filled_;
   attachments_.clear();
   fetched_.clear();
+  parts_ = {};
+  attached_before_ = 0;
   // Read now: the result is written over the same fields.
   const shm::PayloadAt given = slot.arguments;
   if (slot.timed) slot.begun_at.store(os::monotonic_ns(), std::memory_order_release);

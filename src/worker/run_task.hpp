@@ -1,6 +1,7 @@
 #pragma once
 
 #include "shm/channel.hpp"
+#include "worker/part_writer.hpp"
 #include "worker/segments.hpp"
 
 #include <hotspare/detail/task_ref.hpp>
@@ -22,6 +23,10 @@ class TaskRunner final : public detail::TaskContext {
   std::span<const std::byte> arguments() const override { return arguments_; }
   std::byte* reserve_result(std::size_t bytes) override;
   void mark_raised() override;
+  std::byte* reserve_part(std::size_t bytes) override;
+  void give_part() override;
+  void give_raised_part() override;
+  void end_parts() override;
   Buffer fetch_private(std::uint64_t handle, std::uint64_t size) override;
   std::uint64_t attach(const Buffer& buffer) override;
   Buffer fetch(std::uint64_t handle, std::uint64_t size) override;
@@ -30,6 +35,9 @@ class TaskRunner final : public detail::TaskContext {
   void call();
   void give_exception(const std::string& encoded);
   std::byte* room_in_outbox(std::size_t bytes);
+  // parts.cc
+  std::byte* begin_part(std::size_t bytes, bool raised);
+  void make_room_for_parts(std::size_t more);
 
   Segments& segments_;
   shm::TaskSlot* slot_ = nullptr;
@@ -39,8 +47,10 @@ class TaskRunner final : public detail::TaskContext {
   std::uint64_t result_box_end_ = 0;
   detail::SegmentRef result_segment_;
   std::vector<std::uint64_t> attachments_;  ///< Ids of the segments that the result refers to.
-  std::vector<std::uint64_t> fetched_;      ///< Ids of the segments among the arguments.
-  std::vector<detail::SegmentRef> kept_;    ///< The same, kept alive until the commit.
+  PartWriter parts_;
+  std::size_t attached_before_ = 0;       ///< To the parts that are written.
+  std::vector<std::uint64_t> fetched_;    ///< Ids of the segments among the arguments.
+  std::vector<detail::SegmentRef> kept_;  ///< The same, kept alive until the commit.
 };
 
 }  // namespace hotspare::worker

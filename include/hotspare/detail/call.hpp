@@ -139,6 +139,31 @@ void write_argument(ByteSink& sink, Attachments* attachments, const A& argument)
   }
 }
 
+/// Submits a call whose arguments write_all(sink, attachments) writes, the same each time. Plain: without attachments.
+template <bool plain, class Write>
+TaskRef submit_written(Engine& engine, const CallSite& site, const void* target, const TaskOptions* options,
+                       const Write& write_all) {
+  std::array<std::byte, inline_bytes> scratch;
+  ByteSink sink(scratch);
+  const auto submit = [&](auto* buffers) {
+    write_all(sink, buffers);
+    if (sink.fits()) return submit_bytes(engine, site, target, options, {scratch.data(), sink.size()}, buffers);
+    if (buffers != nullptr) buffers->rewind();
+    std::byte* room = nullptr;
+    TaskRef task = prepare(engine, site, target, options, sink.size(), room);
+    ByteSink direct({room, sink.size()});
+    write_all(direct, buffers);
+    submit_prepared(engine, task, buffers);
+    return task;
+  };
+  if constexpr (plain) {
+    return submit(static_cast<ArgumentBuffers*>(nullptr));
+  } else {
+    ArgumentBuffers buffers;
+    return submit(&buffers);
+  }
+}
+
 template <class F, class... A>
 TaskRef submit_call(Engine& engine, const TaskOptions* options, const F& f, const A&... arguments) {
   using Traits = CallTraits<F, A...>;
@@ -147,35 +172,12 @@ TaskRef submit_call(Engine& engine, const TaskOptions* options, const F& f, cons
   const CallSite& site = Traits::CallType::site();
   const void* target = nullptr;
   if constexpr (is_function_pointer<Callable>) target = reinterpret_cast<const void*>(callable);
-
   constexpr bool plain = ((Plain<CarriedT<A>> || View<CarriedT<A>>)&&...);
-  const auto write_all = [&](ByteSink& sink, [[maybe_unused]] Attachments* attachments) {
-    write_callable(sink, callable);
-    (write_argument(sink, attachments, arguments), ...);
-  };
-  std::array<std::byte, inline_bytes> scratch;
-  ByteSink sink(scratch);
-  if constexpr (plain) {
-    write_all(sink, nullptr);
-    if (sink.fits()) return submit_bytes(engine, site, target, options, {scratch.data(), sink.size()}, nullptr);
-    std::byte* room = nullptr;
-    TaskRef task = prepare(engine, site, target, options, sink.size(), room);
-    ByteSink direct({room, sink.size()});
-    write_all(direct, nullptr);
-    submit_prepared(engine, task, nullptr);
-    return task;
-  } else {
-    ArgumentBuffers buffers;
-    write_all(sink, &buffers);
-    if (sink.fits()) return submit_bytes(engine, site, target, options, {scratch.data(), sink.size()}, &buffers);
-    buffers.rewind();
-    std::byte* room = nullptr;
-    TaskRef task = prepare(engine, site, target, options, sink.size(), room);
-    ByteSink direct({room, sink.size()});
-    write_all(direct, &buffers);
-    submit_prepared(engine, task, &buffers);
-    return task;
-  }
+  return submit_written<plain>(engine, site, target, options,
+                               [&](ByteSink& sink, [[maybe_unused]] Attachments* attachments) {
+                                 write_callable(sink, callable);
+                                 (write_argument(sink, attachments, arguments), ...);
+                               });
 }
 
 }  // namespace hotspare::detail

@@ -66,6 +66,15 @@ class HOTSPARE_API TaskContext : public Attachments {
   virtual std::span<const std::byte> arguments() const = 0;
   /// Room for the result, to be written at once; called at most once.
   virtual std::byte* reserve_result(std::size_t bytes) = 0;
+  /// Instead of reserve_result(), for a task that has many results: room for the next one, to be written at once. What was
+  /// attached since the last one belongs to it.
+  virtual std::byte* reserve_part(std::size_t bytes) = 0;
+  /// It is written: from now on it outlives this worker.
+  virtual void give_part() = 0;
+  /// The exception being handled is the next one. Call inside a catch block.
+  virtual void give_raised_part() = 0;
+  /// That was all.
+  virtual void end_parts() = 0;
   /// As fetch(), but writable, and what is written stays in this process. Pages not yet written may change once the task
   /// has ended: write to each of those that are to be kept.
   virtual Buffer fetch_private(std::uint64_t handle, std::uint64_t size) = 0;
@@ -125,6 +134,10 @@ HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bo
 HOTSPARE_API Ending ending(const Task& task) noexcept;
 /// Bytes of the result. Only when ending() is value.
 HOTSPARE_API std::span<const std::byte> result_bytes(const Task& task) noexcept;
+/// What the task had finished of its many results when its worker died; see parts.hpp. Only when ending() is died.
+HOTSPARE_API std::span<const std::byte> salvaged_parts(const Task& task) noexcept;
+/// The exception that a raised part holds.
+HOTSPARE_API std::exception_ptr part_failure(std::span<const std::byte> part);
 HOTSPARE_API Attachments* result_attachments(const Task& task) noexcept;
 /// The exception of a task that ended in any other way than with a value.
 HOTSPARE_API std::exception_ptr failure(const Task& task);
