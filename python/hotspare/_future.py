@@ -47,6 +47,13 @@ class Faults:
     exits: type[RemoteError] = RemoteError
     """For a result whose unpickling raises SystemExit."""
 
+    @classmethod
+    def exit_of(cls, error: BaseException) -> BaseException:
+        """As it is, it would end this program when the result is asked for."""
+        broken = cls.exits(type(error).__name__, str(error), "")
+        broken.__cause__ = error
+        return broken
+
 
 class Future(_StandardFuture[T], Generic[T]):
     """The outcome of one task, now or later. Any thread may use it; ``await`` works, too."""
@@ -265,10 +272,7 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
     except KeyboardInterrupt:
         raise  # that is for whoever waits; the outcome is still there
     except BaseException as error:
-        # As it is, it would end this program when the result is asked for.
-        broken = faults.exits(type(error).__name__, str(error), "")
-        broken.__cause__ = error
-        return _FINISHED, None, broken
+        return _FINISHED, None, faults.exit_of(error)
     if kind == "value" or kind == "chunk":
         return _FINISHED, payload, None
     if kind == "exception":

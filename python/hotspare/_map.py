@@ -51,17 +51,27 @@ def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None
     """Takes the chunk's values and its failure, if any, out of the engine."""
     state, payload, error = _outcome(chunk.task, faults, label)
     if error is None and payload is not None:
-        values, described, seconds = payload
+        values, failure, seconds = payload
         sizer.note(len(values), seconds)
-        error = None if described is None else rebuilt(described)
-        chunk.outcome = (values, error)
+        chunk.outcome = (values, _failure(failure, faults))
     elif state != "FINISHED":
         from concurrent.futures import CancelledError
 
         chunk.outcome = ([], CancelledError())
     else:
-        chunk.outcome = ([], error)
+        # The values of the items before the one that killed the worker. A damaged one of them comes first, then.
+        values, failure, _ = chunk.task.salvaged()
+        chunk.outcome = (values, _failure(failure, faults) or error)
     chunk.task = None
+
+
+def _failure(failure: Any, faults: type[Faults]) -> BaseException | None:
+    """failure: None, the description of an exception, or the exception that unpickling raised."""
+    if failure is None or isinstance(failure, Exception):
+        return failure
+    if isinstance(failure, BaseException):
+        return faults.exit_of(failure)
+    return rebuilt(failure)
 
 
 def _wait(chunk: Chunk, end: float | None) -> None:

@@ -246,7 +246,7 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
     const nb::gil_scoped_release others_may_run;
     detail::submit_prepared(engine, task, &attached);
   }
-  return CoreTask(std::move(task));
+  return CoreTask(std::move(task), kind == Kind::chunk || kind == Kind::star_chunk);
 }
 
 CoreTask CorePool::submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords,

@@ -1,6 +1,7 @@
 #include "core_task.hpp"
 
-#include "block.hpp"
+#include "buffers_at.hpp"
+#include "chunk_values.hpp"
 #include "payload.hpp"
 #include "report.hpp"
 
@@ -11,18 +12,6 @@
 namespace hotspare::python {
 namespace {
 
-/// A Python object for each buffer that came with the result.
-nb::object blocks_of(detail::ByteSource& source, std::uint32_t count, detail::Attachments& attachments) {
-  if (count == 0) return {};
-  nb::list blocks;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    BufferAt at{};
-    source.take(&at, sizeof at);
-    blocks.append(make_block(attachments.fetch(at.handle, at.size)));
-  }
-  return std::move(blocks);
-}
-
 /// (name of the ending, the unpickled result). Raises what unpickling raises.
 nb::tuple decoded(const detail::Task& task) {
   detail::ByteSource source(detail::result_bytes(task));
@@ -31,7 +20,7 @@ nb::tuple decoded(const detail::Task& task) {
   const nb::object blocks = blocks_of(source, head.buffers, *detail::result_attachments(task));
   const std::size_t size = source.remaining();
   if (head.ended == Ended::none) return nb::make_tuple("value", nb::none());
-  const char* name = head.ended == Ended::exception ? "exception" : head.ended == Ended::chunk ? "chunk" : "value";
+  const char* name = head.ended == Ended::exception ? "exception" : "value";
   return nb::make_tuple(name, unpickle({source.view(size, 1), size}, blocks));
 }
 
@@ -70,6 +59,8 @@ bool CoreTask::wait(double seconds) const {
 nb::tuple CoreTask::outcome() const {
   switch (detail::ending(*task_)) {
     case detail::Ending::value:
+      if (is_chunk_) return nb::make_tuple("chunk", values_of(detail::result_bytes(*task_)));
+      return decoded(*task_);
     case detail::Ending::raised: return decoded(*task_);
     case detail::Ending::died: return nb::make_tuple("died", make_report(detail::crash_report(*task_)));
     case detail::Ending::cancelled: return nb::make_tuple("cancelled", nb::none());
@@ -79,6 +70,12 @@ nb::tuple CoreTask::outcome() const {
   throw Error("the outcome of a task that has not settled was asked for");
 }
 
+nb::tuple CoreTask::salvaged() const { return values_of(detail::salvaged_parts(*task_)); }
+
+nb::tuple CoreTask::values_of(std::span<const std::byte> parts) const {
+  return chunk_values(parts, *detail::result_attachments(*task_));
+}
+
 void define_task(nb::module_& module) {
   nb::class_<CoreTask>(module, "CoreTask", nb::is_weak_referenceable())
       .def_prop_ro("settled", &CoreTask::settled)
@@ -86,6 +83,7 @@ void define_task(nb::module_& module) {
       .def_prop_ro("id", &CoreTask::id)
       .def("wait", &CoreTask::wait, nb::arg("seconds"))
       .def("outcome", &CoreTask::outcome)
+      .def("salvaged", &CoreTask::salvaged)
       .def("cancel", &CoreTask::cancel, nb::arg("kill"));
 }
 

@@ -4,25 +4,33 @@
 
 #include <hotspare/detail/task_ref.hpp>
 
+#include <cstddef>
+#include <span>
+
 namespace hotspare::python {
 
 /// One submitted task as Python sees it. All functions need the GIL.
 class CoreTask {
  public:
-  explicit CoreTask(detail::TaskRef task) : task_(std::move(task)) {}
+  /// is_chunk: its results are those of several items.
+  CoreTask(detail::TaskRef task, bool is_chunk) : task_(std::move(task)), is_chunk_(is_chunk) {}
 
   bool settled() const { return detail::is_ready(*task_); }
   /// False when the time (seconds; negative: for ever) has passed. Raises what a signal handler raises.
   bool wait(double seconds) const;
   /// The outcome, of a settled task: (ended, payload), see hotspare._future.
   nb::tuple outcome() const;
+  /// Of a chunk whose worker died: what it had finished, as in outcome().
+  nb::tuple salvaged() const;
   bool cancel(bool kill) const { return detail::cancel(task_, kill); }
   bool running() const { return detail::has_begun(task_); }
   std::uint64_t id() const { return detail::task_id(*task_); }
   const detail::TaskRef& task() const { return task_; }
 
  private:
+  nb::tuple values_of(std::span<const std::byte> parts) const;
   detail::TaskRef task_;
+  bool is_chunk_;
 };
 
 void define_task(nb::module_& module);

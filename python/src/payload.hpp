@@ -7,7 +7,7 @@
 /// The bytes that travel between host and worker for a Python task.
 ///
 /// Arguments: Kind, u32 size of the function's pickle, u32 number of buffers, BufferAt × n, function, arguments.
-/// Results:   Ended, u32 number of buffers, BufferAt × n, pickle.
+/// Results:   Ended, u32 number of buffers, BufferAt × n, pickle; of a chunk: chunk_values.hpp.
 namespace hotspare::python {
 
 enum class Kind : std::uint8_t {
@@ -23,7 +23,6 @@ enum class Ended : std::uint8_t {
   value,
   none,       ///< None, and no bytes.
   exception,  ///< (class name, message, traceback text, pickle of the exception or None)
-  chunk,      ///< (list of values, exception as above or None, seconds)
 };
 
 struct ArgumentHead {

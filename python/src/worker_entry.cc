@@ -1,6 +1,8 @@
 #include "worker_entry.hpp"
 
 #include "block.hpp"
+#include "buffers_at.hpp"
+#include "chunk_values.hpp"
 #include "payload.hpp"
 
 #include <hotspare/error.hpp>
@@ -44,18 +46,6 @@ class ArrivedBuffers {
  private:
   std::vector<nb::object> blocks_;
 };
-
-/// Puts a large buffer where the host can map it.
-BufferAt hand_out(const nb::object& view, TaskContext& context) {
-  const auto bytes = bytes_of(view);
-  Buffer buffer = shared_buffer_at(bytes.data(), bytes.size());
-  if (buffer.segment() == nullptr) {
-    buffer = Buffer::make(bytes.size());
-    const nb::gil_scoped_release others_may_run;
-    std::memcpy(buffer.data(), bytes.data(), bytes.size());
-  }
-  return {context.attach(buffer), bytes.size()};
-}
 
 void give(TaskContext& context, Ended ended, const Pickled& pickled) {
   const ResultHead head{ended, static_cast<std::uint32_t>(pickled.buffers.size())};
@@ -105,32 +95,33 @@ nb::object call(Kind kind, ByteSource& source, std::uint32_t function_bytes, con
   throw PayloadError("a task of an unknown kind");
 }
 
-/// The values of a chunk's items, up to the first one that raises, whose error stays set.
-nb::object values_of(PyObject* function, PyObject* items, bool star) {
-  const Py_ssize_t count = PyList_GET_SIZE(items);
-  nb::object values = checked(PyList_New(0));
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* const item = PyList_GET_ITEM(items, i);
-    PyObject* const value = star ? PyObject_Call(function, item, nullptr) : PyObject_CallOneArg(function, item);
-    if (value == nullptr) break;
-    const int failed = PyList_Append(values.ptr(), value);
-    Py_DECREF(value);
-    if (failed != 0) break;
+/// False: it raised, and the error is set.
+bool run_item(TaskContext& context, PyObject* function, PyObject* item, bool star) {
+  PyObject* const value = star ? PyObject_Call(function, item, nullptr) : PyObject_CallOneArg(function, item);
+  if (value == nullptr) return false;
+  const nb::object held = nb::steal(value);
+  try {
+    give_chunk_value(context, held);
+  } catch (nb::python_error& error) {
+    error.restore();  // a value that cannot be pickled is the item's failure
+    return false;
   }
-  return values;
+  return true;
 }
 
-void run_chunk(TaskContext& context, Kind kind, nb::object arguments) {
+/// The values of a chunk's items, up to the first one that raises.
+void run_chunk(TaskContext& context, Kind kind, const nb::object& arguments) {
   const auto start = std::chrono::steady_clock::now();
-  const nb::object values =
-      values_of(PyTuple_GET_ITEM(arguments.ptr(), 0), PyTuple_GET_ITEM(arguments.ptr(), 1), kind == Kind::star_chunk);
-  nb::object failure = nb::none();
-  if (PyErr_Occurred() != nullptr) {
+  PyObject* const function = PyTuple_GET_ITEM(arguments.ptr(), 0);
+  PyObject* const items = PyTuple_GET_ITEM(arguments.ptr(), 1);
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); ++i) {
+    if (run_item(context, function, PyList_GET_ITEM(items, i), kind == Kind::star_chunk)) continue;
     nb::python_error error;
-    failure = described(error);
+    give_chunk_failure(context, described(error));
+    break;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  give(context, Ended::chunk, pickle(nb::make_tuple(values, failure, took.count())));
+  end_chunk(context, took.count());
 }
 
 void run(TaskContext& context) {

@@ -15,9 +15,7 @@ constexpr std::size_t first_room = 4096;
 
 }  // namespace
 
-std::byte* TaskRunner::reserve_part(std::size_t bytes) { return begin_part(bytes, false); }
-
-std::byte* TaskRunner::begin_part(std::size_t bytes, bool raised) {
+std::byte* TaskRunner::reserve_part(std::size_t bytes, bool raised) {
   if (!in_worker()) os::exit_now(0);  // a child of the task's
   const auto attachments = std::span(attachments_).subspan(attached_before_);
   const std::size_t more = PartWriter::needed(bytes, attachments.size());
@@ -37,7 +35,7 @@ void TaskRunner::give_part() {
 void TaskRunner::give_raised_part() {
   attachments_.resize(attached_before_);
   const std::string encoded = detail::encode_current_exception();
-  std::memcpy(begin_part(encoded.size(), true), encoded.data(), encoded.size());
+  std::memcpy(reserve_part(encoded.size(), true), encoded.data(), encoded.size());
   give_part();
 }
 

@@ -23,7 +23,7 @@ class TaskRunner final : public detail::TaskContext {
   std::span<const std::byte> arguments() const override { return arguments_; }
   std::byte* reserve_result(std::size_t bytes) override;
   void mark_raised() override;
-  std::byte* reserve_part(std::size_t bytes) override;
+  std::byte* reserve_part(std::size_t bytes, bool raised) override;
   void give_part() override;
   void give_raised_part() override;
   void end_parts() override;
@@ -36,7 +36,6 @@ class TaskRunner final : public detail::TaskContext {
   void give_exception(const std::string& encoded);
   std::byte* room_in_outbox(std::size_t bytes);
   // parts.cc
-  std::byte* begin_part(std::size_t bytes, bool raised);
   void make_room_for_parts(std::size_t more);
 
   Segments& segments_;

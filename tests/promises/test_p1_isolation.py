@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import hotspare
 import pytest
@@ -123,14 +124,7 @@ def test_as_completed_gives_all_that_did_not_die(pool: Pool) -> None:
     assert sorted(result for result in results if isinstance(result, int)) == [x * x for x in range(60) if x % 13 != 12]
 
 
-_LOSES_NEIGHBOURS = pytest.mark.xfail(
-    strict=True, reason="map: what had finished in the chunk of the item that died is lost with it"
-)
-
-
-@pytest.mark.parametrize(
-    "chunksize", [1, pytest.param(None, marks=_LOSES_NEIGHBOURS), pytest.param(10, marks=_LOSES_NEIGHBOURS)]
-)
+@pytest.mark.parametrize("chunksize", [1, None, 10])
 def test_map_of_the_drop_in_gives_all_before_the_item_that_died(chunksize: int | None) -> None:
     with ProcessPoolExecutor(2) as executor:
         given: list[int] = []
@@ -139,12 +133,146 @@ def test_map_of_the_drop_in_gives_all_before_the_item_that_died(chunksize: int |
         assert given == [x * x for x in range(15)]
 
 
-@_LOSES_NEIGHBOURS
 def test_native_map_gives_all_before_the_item_that_died(pool: Pool) -> None:
     given: list[int] = []
     with pytest.raises(WorkerDied):
         given.extend(pool.map(square_or_die, range(3000), [2500] * 3000))
     assert given == [x * x for x in range(2500)]
+
+
+_KINDS: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    -(2**200),
+    1.5,
+    float("inf"),
+    "",
+    "naïve \0 text",
+    "half a pair \ud800",
+    b"",
+    b"\0bytes",
+    (1, [2, {"three": 3}]),
+    bytearray(200_000),
+    "x" * 500_000,
+]
+
+
+def _kind(n: int) -> Any:
+    if n == len(_KINDS):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _KINDS[n]
+
+
+_KINDS: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    -(2**200),
+    1.5,
+    float("inf"),
+    "",
+    "naïve \0 text",
+    "half a pair \ud800",
+    b"",
+    b"\0bytes",
+    (1, [2, {"three": 3}]),
+    bytearray(200_000),
+    "x" * 500_000,
+]
+
+
+def _kind(n: int) -> Any:
+    if n == len(_KINDS):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _KINDS[n]
+
+
+@pytest.mark.parametrize("chunksize", [1, 7, 100])
+def test_all_kinds_of_values_outlive_their_worker(chunksize: int) -> None:
+    given: list[Any] = []
+    with ProcessPoolExecutor(1) as executor, pytest.raises(WorkerDied):
+        given.extend(executor.map(_kind, range(len(_KINDS) + 1), chunksize=chunksize))
+    assert given == _KINDS
+    assert [type(value) for value in given] == [type(value) for value in _KINDS]
+
+
+def _array_or_die(n: int) -> Any:
+    import numpy
+
+    if n == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return numpy.full(50_000, n)
+
+
+def test_arrays_outlive_their_worker() -> None:
+    pytest.importorskip("numpy")
+    given: list[Any] = []
+    with ProcessPoolExecutor(1) as executor, pytest.raises(WorkerDied):
+        given.extend(executor.map(_array_or_die, range(10), chunksize=10))
+    assert [array[-1] for array in given] == [0, 1, 2, 3, 4]
+    for array in given:
+        array += 1  # ours alone
+    assert [int(array.sum()) for array in given] == [50_000 * n for n in range(1, 6)]
+
+
+def _raises_at_seven(n: int) -> int:
+    if n == 7:
+        raise KeyError(n)
+    return n
+
+
+def test_an_item_that_raises_keeps_those_before_it() -> None:
+    given: list[int] = []
+    with ProcessPoolExecutor(1) as executor, pytest.raises(KeyError):
+        given.extend(executor.map(_raises_at_seven, range(20), chunksize=20))
+    assert given == list(range(7))
+
+
+class _CannotBePickled:
+    def __reduce__(self) -> Any:
+        raise ValueError("not this one")
+
+
+def _cannot_be_pickled_at_three(n: int) -> Any:
+    return _CannotBePickled() if n == 3 else n
+
+
+def test_a_value_that_cannot_be_pickled_keeps_those_before_it() -> None:
+    given: list[int] = []
+    with ProcessPoolExecutor(1) as executor, pytest.raises(ValueError, match="not this one"):
+        given.extend(executor.map(_cannot_be_pickled_at_three, range(20), chunksize=20))
+    assert given == [0, 1, 2]
+
+
+class _CannotBeUnpickled:
+    def __reduce__(self) -> Any:
+        return _explode, ()
+
+
+def _explode() -> None:
+    raise ValueError("on arrival")
+
+
+def _cannot_be_unpickled_at_three(n: int) -> Any:
+    return _CannotBeUnpickled() if n == 3 else n
+
+
+def test_a_value_that_cannot_be_unpickled_keeps_those_before_it() -> None:
+    given: list[int] = []
+    with ProcessPoolExecutor(1) as executor, pytest.raises(ValueError, match="on arrival"):
+        given.extend(executor.map(_cannot_be_unpickled_at_three, range(20), chunksize=20))
+    assert given == [0, 1, 2]
 
 
 def test_pools_do_not_harm_each_other() -> None:
