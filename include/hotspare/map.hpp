@@ -21,7 +21,7 @@ struct MapOptions {
   /// running; those before it keep their results, those behind it are run by another worker.
   std::size_t chunk = 1;
   std::size_t window = 0;  ///< Chunks submitted ahead of the reader; 0: 64 a worker.
-  TaskOptions task;        ///< For each chunk.
+  TaskOptions task;        ///< For each chunk; its timeout is for each element.
 };
 
 enum class MapOrder : unsigned char { input, completion };

@@ -1,3 +1,4 @@
+#include "os/clock.hpp"
 #include "os/process.hpp"
 #include "worker/crash_point.hpp"
 #include "worker/raised.hpp"
@@ -30,6 +31,8 @@ std::byte* TaskRunner::reserve_part(std::size_t bytes, bool raised) {
 void TaskRunner::give_part() {
   parts_.publish(state.channel->parts);
   attached_before_ = attachments_.size();
+  // The deadline is that of each part, not of all together.
+  if (slot_->timed) slot_->begun_at.store(os::monotonic_ns(), std::memory_order_release);
 }
 
 void TaskRunner::give_raised_part() {

@@ -222,6 +222,20 @@ TEST(P1Chunks, AHungElementIsCutOut) {
   EXPECT_EQ(all.deaths[0].cause, Cause::deadline);
 }
 
+TEST(P1Chunks, TheTimeoutIsThatOfEachElement) {
+  Pool pool(small_pool());
+  MapOptions options;
+  options.chunk = 10;
+  options.task.timeout = std::chrono::milliseconds(400);
+  const auto waits = [](int item) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(80);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    return item;
+  };
+  EXPECT_EQ(outcomes_of(pool.map(waits, up_to(10), options)).values, up_to(10));  // 0.8 s together
+}
+
 /// Wherever in the writing of a result the worker dies, that result is not there, and all before it are.
 TEST(P1Chunks, DeathInTheMiddleOfAResult) {
   ::setenv("HOTSPARE_CRASH_AT", "in_result:40:7", 1);

@@ -69,7 +69,7 @@ class HOTSPARE_API TaskContext : public Attachments {
   /// Instead of reserve_result(), for a task that has many results: room for the next one, to be written at once. What was
   /// attached since the last one belongs to it. raised: it is an exception, in the runtime's own form.
   virtual std::byte* reserve_part(std::size_t bytes, bool raised = false) = 0;
-  /// It is written: from now on it outlives this worker.
+  /// It is written: from now on it outlives this worker. A timeout begins anew.
   virtual void give_part() = 0;
   /// The exception being handled is the next one. Call inside a catch block.
   virtual void give_raised_part() = 0;
