@@ -1,5 +1,6 @@
 #include "bare.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <sched.h>
 #include <vector>
@@ -27,7 +28,7 @@ std::uint64_t wait_past(const std::atomic<std::uint64_t>& position, std::uint64_
 }
 
 void push_all(Ring& ring, std::size_t size, std::uint64_t messages) {
-  const std::uint64_t slots = ring_bytes / size;
+  const std::uint64_t slots = std::max<std::uint64_t>(1, ring_bytes / size);
   const std::vector<std::byte> message(size, std::byte{1});
   std::uint64_t room_until = slots;
   for (std::uint64_t i = 0; i < messages; ++i) {

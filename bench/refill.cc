@@ -23,7 +23,7 @@ Samples refills_us(Killed killed, int rounds) {
     const auto pid = static_cast<pid_t>(killed == Killed::worker ? pids.front() : pids.back());
     const std::int64_t start = now_ns();
     ::kill(pid, SIGKILL);
-    watch.wait_for(static_cast<std::uint64_t>(2 + i), static_cast<std::uint64_t>(i));
+    watch.wait_for(2 + static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(i));
     samples.add(static_cast<double>(watch.last_ready_ns() - start) / 1e3);
   }
   return samples;

@@ -14,7 +14,8 @@ inline LightCurve noise_with_box(double days, double period, double duration, do
   constexpr double cadence = 1.0 / 48;
   LightCurve curve;
   curve.name = "made up";
-  for (double time = 0; time < days; time += cadence) {
+  for (int sample = 0; sample * cadence < days; ++sample) {
+    const double time = sample * cadence;
     const double phase = std::fmod(time + period / 3, period);
     curve.time.push_back(1000 + time);
     curve.flux.push_back(1 + noise(random) - (phase < duration ? depth : 0));

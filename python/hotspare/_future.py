@@ -275,7 +275,7 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
         return _FINISHED, None, faults.exit_of(error)
     if kind == "value" or kind == "chunk":
         return _FINISHED, payload, None
-    if kind == "exception":
+    if kind == "exception" or kind == "unread":
         return _FINISHED, None, rebuilt(payload)
     if kind == "died":
         return _FINISHED, None, death(payload, faults, label)

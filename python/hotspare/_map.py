@@ -13,6 +13,7 @@ from concurrent.futures import TimeoutError as _FutureTimeoutError
 from typing import Any
 
 from hotspare._engine import refusal
+from hotspare._errors import WorkerDied
 from hotspare._future import Faults, Future, _outcome, rebuilt
 
 _TARGET_SECONDS = 0.004
@@ -23,12 +24,27 @@ _AHEAD = 3
 
 
 class Chunk:
-    """A run of items on its way."""
+    """A run of items on its way, and what became of each."""
 
-    def __init__(self, task: Any, owner: Any) -> None:
+    def __init__(self, task: Any, owner: Any, items: list[Any]) -> None:
         self.task = task
         self.owner = owner
-        self.outcome: tuple[list[Any], BaseException | None] | None = None
+        self.items = items
+        self.decoded = False
+        self.values: list[Any] = []
+        """Of the items that have an outcome, from the first on. None in the place of a failure."""
+        self.failures: dict[int, BaseException] = {}
+        self.error: BaseException | None = None
+        """Of the item behind them."""
+        self.dead = False
+        """The error is a death: the items behind that one never began."""
+        self.never_ran = False
+        """The error came before any of them began."""
+
+    def refused(self, error: BaseException) -> Chunk:
+        self.error = error
+        self.decoded = True
+        return self
 
     def _settled_by_pool(self) -> None:
         self.owner.settled(self)
@@ -48,30 +64,53 @@ class Sizer:
 
 
 def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None:
-    """Takes the chunk's values and its failure, if any, out of the engine."""
-    state, payload, error = _outcome(chunk.task, faults, label)
+    """Takes what became of the items out of the engine."""
+    task = chunk.task
+    state, payload, error = _outcome(task, faults, label)
+    seconds = 0.0
     if error is None and payload is not None:
-        values, failure, seconds = payload
-        sizer.note(len(values), seconds)
-        chunk.outcome = (values, _failure(failure, faults))
+        values, failures, seconds = payload
     elif state != "FINISHED":
         from concurrent.futures import CancelledError
 
-        chunk.outcome = ([], CancelledError())
+        values, failures, error = [], [], CancelledError()
     else:
-        # The values of the items before the one that killed the worker. A damaged one of them comes first, then.
-        values, failure, _ = chunk.task.salvaged()
-        chunk.outcome = (values, _failure(failure, faults) or error)
+        values, failures, _ = task.salvaged()
+        chunk.dead = isinstance(error, WorkerDied)
+        chunk.never_ran = task.never_ran
+    if seconds > 0:
+        sizer.note(len(values), seconds)
+    chunk.values = values
+    chunk.failures = {index: _failure(failure, faults) for index, failure in failures}
+    chunk.error = error
+    chunk.decoded = True
     chunk.task = None
 
 
-def _failure(failure: Any, faults: type[Faults]) -> BaseException | None:
-    """failure: None, the description of an exception, or the exception that unpickling raised."""
-    if failure is None or isinstance(failure, Exception):
+def _failure(failure: Any, faults: type[Faults]) -> BaseException:
+    """failure: the description of an exception, or the exception that unpickling raised."""
+    if isinstance(failure, Exception):
         return failure
     if isinstance(failure, BaseException):
         return faults.exit_of(failure)
     return rebuilt(failure)
+
+
+def _until_failure(chunk: Chunk) -> Iterator[Any]:
+    """The values up to the first item that failed, whose exception is raised."""
+    first = min(chunk.failures, default=None)
+    error = chunk.error if first is None else chunk.failures[first]
+    values = chunk.values if first is None else chunk.values[:first]
+    chunk.values = []
+    del chunk
+    values.reverse()
+    while values:
+        yield values.pop()
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error
 
 
 def _wait(chunk: Chunk, end: float | None) -> None:
@@ -132,13 +171,11 @@ class EagerMap:
             part = self._items[self._at : self._at + size]
             self._at += len(part)
             try:
-                task = self._core.submit_chunk(self._function, part, self._star, None)
+                task = self._core.submit_chunk(self._function, part, self._star, False, None)
             except Exception as error:  # it cannot be pickled, or the pool is closed or broken
-                chunk = Chunk(None, self)
-                chunk.outcome = ([], refusal(error, self._faults.broken))
-                self._chunks.append(chunk)
+                self._chunks.append(Chunk(None, self, []).refused(refusal(error, self._faults.broken)))
                 continue
-            chunk = Chunk(task, self)
+            chunk = Chunk(task, self, [])
             self._chunks.append(chunk)
             self._flying += 1
             if self._fixed is None:
@@ -149,7 +186,7 @@ class EagerMap:
 
     def settled(self, chunk: Chunk) -> None:
         with self._lock:
-            if chunk.outcome is None:
+            if not chunk.decoded:
                 decode(chunk, self._faults, self._function, self._sizer)
                 self._flying -= 1
                 self._feed()
@@ -181,17 +218,9 @@ class EagerMap:
                 _wait(chunk, end)
                 self._chunks.popleft()
                 self.settled(chunk)
-                assert chunk.outcome is not None
-                values, error = chunk.outcome
+                values = _until_failure(chunk)
                 del chunk
-                values.reverse()
-                while values:
-                    yield values.pop()
-                if error is not None:
-                    try:
-                        raise error
-                    finally:
-                        del error
+                yield from values
         finally:
             self.stop()
 
@@ -220,38 +249,56 @@ class StreamMap:
         self._faults = faults
         self._sizer = Sizer()
 
-    def _next_chunk(self) -> Chunk | None:
-        # One by one, if each is to have an outcome of its own whatever happens to its neighbours.
-        size = 1 if self._return_exceptions else self._sizer.size
-        part = list(itertools.islice(self._items, size))
-        if not part:
-            return None
+    def _next_chunks(self) -> list[Chunk]:
+        """The next run of items on its way; none at the end of the input."""
+        items = list(itertools.islice(self._items, self._sizer.size))
+        return self._submit(items) if items else []
+
+    def _submit(self, items: list[Any]) -> list[Chunk]:
         try:
-            task = self._core.submit_chunk(self._function, part, self._star, self._options)
+            task = self._core.submit_chunk(self._function, items, self._star, self._return_exceptions, self._options)
         except Exception as error:
             refused = refusal(error)
             if refused is not error or not self._return_exceptions:
                 raise refused from None
-            chunk = Chunk(None, self)  # it cannot be pickled: that is this item's outcome
-            chunk.outcome = ([], error)
-            return chunk
-        return Chunk(task, self)
+            if len(items) == 1:
+                return [Chunk(None, self, items).refused(error)]  # it cannot be pickled: that is this item's outcome
+            return self._one_by_one(items)
+        return [Chunk(task, self, items)]
+
+    def _one_by_one(self, items: list[Any]) -> list[Chunk]:
+        return [chunk for item in items for chunk in self._submit([item])]
+
+    def _take(self, chunk: Chunk) -> list[Chunk]:
+        """Decodes a settled chunk. Returns those in which the items are that are to be run after all."""
+        if chunk.decoded:
+            return []
+        decode(chunk, self._faults, self._function, self._sizer)
+        if chunk.never_ran and len(chunk.items) > 1:
+            chunk.error = None  # one of them is guilty: alone it will be known
+            return self._one_by_one(chunk.items)
+        if chunk.dead and self._return_exceptions:
+            behind = chunk.items[len(chunk.values) + 1 :]
+            del chunk.items[len(chunk.values) + 1 :]
+            try:
+                return self._submit(behind) if behind else []
+            except Exception as error:  # the pool was closed meanwhile
+                return [Chunk(None, self, behind).refused(error)]
+        return []
 
     def _values(self, chunk: Chunk) -> Iterator[Any]:
-        if chunk.outcome is None:
-            decode(chunk, self._faults, self._function, self._sizer)
-        assert chunk.outcome is not None
-        values, error = chunk.outcome
-        chunk.outcome = ([], None)
-        values.reverse()
-        while values:
-            yield values.pop()
-        if error is None:
+        if not self._return_exceptions:
+            yield from _until_failure(chunk)
             return
-        if self._return_exceptions:
-            yield error
-        else:
-            raise error
+        values, failures = chunk.values, chunk.failures
+        chunk.values = []
+        for index, value in enumerate(values):
+            values[index] = None  # the caller's alone
+            yield failures.get(index, value)
+            del value
+        if chunk.error is not None:
+            for _ in chunk.items[len(values) :]:
+                yield chunk.error
 
     def ordered(self, timeout: float | None) -> Iterator[Any]:
         end = None if timeout is None else time.monotonic() + timeout
@@ -260,14 +307,15 @@ class StreamMap:
             more = True
             while True:
                 while more and len(flying) < self._ahead:
-                    chunk = self._next_chunk()
-                    more = chunk is not None
-                    if chunk is not None:
-                        flying.append(chunk)
+                    chunks = self._next_chunks()
+                    more = bool(chunks)
+                    flying.extend(chunks)
                 if not flying:
                     return
                 _wait(flying[0], end)
-                yield from self._values(flying.popleft())
+                first = flying.popleft()
+                flying.extendleft(reversed(self._take(first)))
+                yield from self._values(first)
         finally:
             _cancel(flying)
 
@@ -282,14 +330,9 @@ class StreamMap:
             more = True
             while True:
                 while more and len(flying) < self._ahead:
-                    chunk = self._next_chunk()
-                    more = chunk is not None
-                    if chunk is not None:
-                        flying.add(chunk)
-                        if chunk.task is None:
-                            self._ready.put(chunk)
-                        else:
-                            self._core.watch(chunk.task, chunk)
+                    chunks = self._next_chunks()
+                    more = bool(chunks)
+                    self._expect(chunks, flying)
                 if not flying:
                     return
                 try:
@@ -297,9 +340,18 @@ class StreamMap:
                 except queue.Empty:
                     raise _FutureTimeoutError from None
                 flying.discard(done)
+                self._expect(self._take(done), flying)
                 yield from self._values(done)
         finally:
             _cancel(flying)
+
+    def _expect(self, chunks: list[Chunk], flying: set[Chunk]) -> None:
+        for chunk in chunks:
+            flying.add(chunk)
+            if chunk.task is None:
+                self._ready.put(chunk)
+            else:
+                self._core.watch(chunk.task, chunk)
 
 
 def buffered(

@@ -17,7 +17,7 @@ using detail::ByteSource;
 using detail::Part;
 using detail::TaskContext;
 
-enum class ValueKind : std::uint8_t { none, yes, no, whole, real, text, bytes, pickle, seconds };
+enum class ValueKind : std::uint8_t { none, yes, no, whole, real, text, bytes, pickle, begun, seconds };
 
 /// Writes what follows the kind.
 template <class Write>
@@ -111,12 +111,15 @@ nb::object value_of(ValueKind kind, ByteSource& source, detail::Attachments& att
       const nb::object blocks = blocks_of(source, number_in<std::uint32_t>(source), attachments);
       return unpickle(rest(), blocks);
     }
+    case ValueKind::begun:
     case ValueKind::seconds: break;
   }
   throw PayloadError("a value of an unknown kind");
 }
 
 }  // namespace
+
+void begin_chunk(TaskContext& context) { give_bytes(context, ValueKind::begun, nullptr, 0); }
 
 void give_chunk_value(TaskContext& context, nb::handle value) {
   if (!give_plain(context, value.ptr())) give_pickle(context, value);
@@ -135,31 +138,52 @@ void end_chunk(TaskContext& context, double seconds) {
   context.end_parts();
 }
 
-nb::tuple chunk_values(std::span<const std::byte> parts, detail::Attachments& attachments) {
-  nb::object values = checked(PyList_New(0));
-  nb::object failure = nb::none();
-  double seconds = 0;
-  try {
-    for (detail::PartsReader reader(parts); !reader.at_end();) {
-      const Part part = reader.next();
-      if (part.raised) {
-        failure = unpickle(part.bytes);
-        continue;
+namespace {
+
+/// The host's side of one chunk.
+class Arrivals {
+ public:
+  explicit Arrivals(detail::Attachments& attachments) : attachments_(attachments) {}
+
+  void take(const Part& part) {
+    if (part.raised) return fail(unpickle(part.bytes));
+    ByteSource source(part.bytes);
+    const auto kind = number_in<ValueKind>(source);
+    if (kind == ValueKind::begun) return;
+    if (kind == ValueKind::seconds) {
+      seconds_ = number_in<double>(source);
+    } else {
+      try {
+        append(values_, value_of(kind, source, attachments_));
+      } catch (nb::python_error& error) {
+        if (error.matches(PyExc_KeyboardInterrupt)) throw;  // that is for whoever waits
+        fail(nb::borrow(error.value()));
       }
-      ByteSource source(part.bytes);
-      const auto kind = number_in<ValueKind>(source);
-      if (kind == ValueKind::seconds) {
-        seconds = number_in<double>(source);
-        continue;
-      }
-      const nb::object value = value_of(kind, source, attachments);
-      if (PyList_Append(values.ptr(), value.ptr()) != 0) raise_set_error();
     }
-  } catch (nb::python_error& error) {
-    if (error.matches(PyExc_KeyboardInterrupt)) throw;  // that is for whoever waits
-    failure = nb::borrow(error.value());
   }
-  return nb::make_tuple(values, failure, seconds);
+  nb::tuple all() const { return nb::make_tuple(values_, failures_, seconds_); }
+
+ private:
+  static void append(nb::list& list, const nb::object& value) {
+    if (PyList_Append(list.ptr(), value.ptr()) != 0) raise_set_error();
+  }
+  void fail(const nb::object& what) {
+    append(failures_, nb::make_tuple(nb::len(values_), what));
+    append(values_, nb::none());
+  }
+
+  detail::Attachments& attachments_;
+  nb::list values_;
+  nb::list failures_;
+  double seconds_ = 0;
+};
+
+}  // namespace
+
+nb::tuple chunk_values(std::span<const std::byte> parts, detail::Attachments& attachments) {
+  Arrivals arrivals(attachments);
+  for (detail::PartsReader reader(parts); !reader.at_end();) arrivals.take(reader.next());
+  return arrivals.all();
 }
 
 }  // namespace hotspare::python

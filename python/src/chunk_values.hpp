@@ -14,13 +14,15 @@
 /// exception (hotspare._worker.describe), pickled; the last part of a whole chunk says how many seconds it took.
 namespace hotspare::python {
 
-/// In the worker. Throws nb::python_error if the value cannot be pickled; then nothing was given.
+/// In the worker: the items are unpickled, the first one begins.
+void begin_chunk(detail::TaskContext& context);
+/// Throws nb::python_error if the value cannot be pickled; then nothing was given.
 void give_chunk_value(detail::TaskContext& context, nb::handle value);
 void give_chunk_failure(detail::TaskContext& context, const nb::object& described);
 void end_chunk(detail::TaskContext& context, double seconds);
 
-/// In the host: (list of values, failure, seconds). The failure is None, a description, or the exception that unpickling
-/// the next value raised; after it there are no values.
+/// In the host: (values, failures, seconds). failures: (index, what) of those that have none, where values has a
+/// None; what is a description, or the exception that unpickling the value raised.
 nb::tuple chunk_values(std::span<const std::byte> parts, detail::Attachments& attachments);
 
 }  // namespace hotspare::python

@@ -215,7 +215,7 @@ CorePool::~CorePool() {
 bool CorePool::in_host() const { return detail::in_host(*inner_->pool.engine()); }
 
 CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std::vector<Pickled>& parts, Kind kind,
-                                  const std::optional<TaskOptions>& options) {
+                                  const std::optional<TaskOptions>& options, bool goes_on) {
   detail::Engine& engine = *inner_->pool.engine();
   detail::ArgumentBuffers attached;
   std::vector<BufferAt> places;
@@ -230,7 +230,8 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
       attached.hold(shared);
     }
   }
-  const ArgumentHead head{kind, static_cast<std::uint32_t>(function.size()), static_cast<std::uint32_t>(places.size())};
+  const ArgumentHead head{kind, goes_on, static_cast<std::uint32_t>(function.size()),
+                          static_cast<std::uint32_t>(places.size())};
   const std::size_t size = sizeof head + places.size() * sizeof(BufferAt) + function.size() + body;
   std::byte* room = nullptr;
   TaskRef task = detail::prepare(engine, python_call_site(), nullptr, options ? &*options : nullptr, size, room);
@@ -263,11 +264,11 @@ CoreTask CorePool::submit(nb::handle function, const nb::tuple& arguments, nb::h
   return submit_payload({}, parts, Kind::any_call, options);
 }
 
-CoreTask CorePool::submit_chunk(nb::handle function, const nb::list& items, bool star,
+CoreTask CorePool::submit_chunk(nb::handle function, const nb::list& items, bool star, bool goes_on,
                                 const std::optional<TaskOptions>& options) {
   std::vector<Pickled> parts;
   parts.push_back(pickle(nb::make_tuple(function, items)));
-  return submit_payload({}, parts, star ? Kind::star_chunk : Kind::chunk, options);
+  return submit_payload({}, parts, star ? Kind::star_chunk : Kind::chunk, options, goes_on);
 }
 
 void CorePool::watch(const CoreTask& task, nb::object object) {
@@ -368,7 +369,7 @@ void define_pool(nb::module_& module) {
       .def("submit", &CorePool::submit, nb::arg("function").none(), nb::arg("arguments"), nb::arg("keywords"),
            nb::arg("options").none())
       .def("submit_chunk", &CorePool::submit_chunk, nb::arg("function").none(), nb::arg("items"), nb::arg("star"),
-           nb::arg("options").none())
+           nb::arg("goes_on"), nb::arg("options").none())
       .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
       .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"), nb::arg("keep"))
       .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("keep"),

@@ -25,7 +25,8 @@ class CorePool {
 
   CoreTask submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords,
                   const std::optional<TaskOptions>& options);
-  CoreTask submit_chunk(nb::handle function, const nb::list& items, bool star,
+  /// goes_on: an item that raises does not end the chunk.
+  CoreTask submit_chunk(nb::handle function, const nb::list& items, bool star, bool goes_on,
                         const std::optional<TaskOptions>& options);
   /// Calls on_settled(objects…) with a list of what was given here, some time after their tasks have settled, on a thread
   /// of the pool's.
@@ -47,7 +48,7 @@ class CorePool {
   struct Settler;
   struct Inner;
   CoreTask submit_payload(std::span<const std::byte> function, const std::vector<Pickled>& parts, Kind kind,
-                          const std::optional<TaskOptions>& options);
+                          const std::optional<TaskOptions>& options, bool goes_on = false);
 
   std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
 };

@@ -20,7 +20,7 @@ nb::tuple decoded(const detail::Task& task) {
   const nb::object blocks = blocks_of(source, head.buffers, *detail::result_attachments(task));
   const std::size_t size = source.remaining();
   if (head.ended == Ended::none) return nb::make_tuple("value", nb::none());
-  const char* name = head.ended == Ended::exception ? "exception" : "value";
+  const char* name = head.ended == Ended::exception ? "exception" : head.ended == Ended::unread ? "unread" : "value";
   return nb::make_tuple(name, unpickle({source.view(size, 1), size}, blocks));
 }
 
@@ -72,6 +72,14 @@ nb::tuple CoreTask::outcome() const {
 
 nb::tuple CoreTask::salvaged() const { return values_of(detail::salvaged_parts(*task_)); }
 
+bool CoreTask::never_ran() const {
+  if (detail::ending(*task_) == detail::Ending::died) return detail::salvaged_parts(*task_).empty();
+  if (detail::ending(*task_) != detail::Ending::raised) return false;
+  ResultHead head;
+  detail::ByteSource(detail::result_bytes(*task_)).take(&head, sizeof head);
+  return head.ended == Ended::unread;
+}
+
 nb::tuple CoreTask::values_of(std::span<const std::byte> parts) const {
   return chunk_values(parts, *detail::result_attachments(*task_));
 }
@@ -84,6 +92,7 @@ void define_task(nb::module_& module) {
       .def("wait", &CoreTask::wait, nb::arg("seconds"))
       .def("outcome", &CoreTask::outcome)
       .def("salvaged", &CoreTask::salvaged)
+      .def_prop_ro("never_ran", &CoreTask::never_ran)
       .def("cancel", &CoreTask::cancel, nb::arg("kill"));
 }
 

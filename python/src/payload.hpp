@@ -23,10 +23,12 @@ enum class Ended : std::uint8_t {
   value,
   none,       ///< None, and no bytes.
   exception,  ///< (class name, message, traceback text, pickle of the exception or None)
+  unread,     ///< The same, raised while the arguments were unpickled: nothing was run.
 };
 
 struct ArgumentHead {
   Kind kind{};
+  bool goes_on = false;  ///< A chunk: behind an item that raises, too.
   std::uint32_t function_bytes = 0;
   std::uint32_t buffers = 0;
 };

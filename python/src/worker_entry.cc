@@ -53,7 +53,7 @@ void give(TaskContext& context, Ended ended, const Pickled& pickled) {
   for (const nb::object& view : pickled.buffers) places.push_back(hand_out(view, context));
   const auto body = pickled.bytes.is_valid() ? bytes_of_bytes(pickled.bytes) : std::span<const std::byte>();
   const std::size_t places_bytes = places.size() * sizeof(BufferAt);
-  if (ended == Ended::exception) context.mark_raised();
+  if (ended == Ended::exception || ended == Ended::unread) context.mark_raised();
   std::byte* room = context.reserve_result(sizeof head + places_bytes + body.size());
   std::memcpy(room, &head, sizeof head);
   if (places_bytes != 0) std::memcpy(room + sizeof head, places.data(), places_bytes);
@@ -109,16 +109,17 @@ bool run_item(TaskContext& context, PyObject* function, PyObject* item, bool sta
   return true;
 }
 
-/// The values of a chunk's items, up to the first one that raises.
-void run_chunk(TaskContext& context, Kind kind, const nb::object& arguments) {
+/// The values of a chunk's items; up to the first one that raises, unless it goes on.
+void run_chunk(TaskContext& context, const ArgumentHead& head, const nb::object& arguments) {
+  begin_chunk(context);
   const auto start = std::chrono::steady_clock::now();
   PyObject* const function = PyTuple_GET_ITEM(arguments.ptr(), 0);
   PyObject* const items = PyTuple_GET_ITEM(arguments.ptr(), 1);
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); ++i) {
-    if (run_item(context, function, PyList_GET_ITEM(items, i), kind == Kind::star_chunk)) continue;
+    if (run_item(context, function, PyList_GET_ITEM(items, i), head.kind == Kind::star_chunk)) continue;
     nb::python_error error;
     give_chunk_failure(context, described(error));
-    break;
+    if (!head.goes_on) break;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   end_chunk(context, took.count());
@@ -131,8 +132,14 @@ void run(TaskContext& context) {
   const ArrivedBuffers arrived(source, head.buffers, context);
   const nb::object buffers = arrived.list();
   if (head.kind == Kind::chunk || head.kind == Kind::star_chunk) {
-    const std::size_t size = source.remaining();
-    return run_chunk(context, head.kind, unpickle({source.view(size, 1), size}, buffers));
+    nb::object arguments;
+    try {
+      const std::size_t size = source.remaining();
+      arguments = unpickle({source.view(size, 1), size}, buffers);
+    } catch (nb::python_error& error) {
+      return give(context, Ended::unread, pickle(described(error)));
+    }
+    return run_chunk(context, head, arguments);
   }
   const nb::object value = call(head.kind, source, head.function_bytes, buffers);
   if (value.is_none()) return give(context, Ended::none, {});

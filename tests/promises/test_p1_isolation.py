@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import hotspare
@@ -16,6 +18,7 @@ from python_tasks import (
     Fifo,
     kill_self,
     meet,
+    note,
     own_and_parent_pid,
     read_null,
     square,
@@ -286,3 +289,79 @@ def test_the_drop_in_takes_tasks_after_a_death() -> None:
     with ProcessPoolExecutor(1) as executor:
         assert isinstance(executor.submit(kill_self).exception(), hotspare.BrokenWorker)
         assert executor.submit(square, 5).result() == 25
+
+
+def _noted_or_die(ledger: str, n: int) -> int:
+    note(ledger, n)
+    if n % 100 == 50:
+        os.kill(os.getpid(), signal.SIGKILL if n % 200 == 50 else signal.SIGSEGV)
+    if n % 100 == 70:
+        raise KeyError(n)
+    return n
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_each_item_has_its_outcome_and_none_runs_twice(pool: Pool, tmp_path: Path, ordered: bool) -> None:
+    ledger = str(tmp_path / "ledger")
+    run = pool.map if ordered else pool.as_completed
+    results = list(run(partial(_noted_or_die, ledger), range(1000), return_exceptions=True))
+    assert len(results) == 1000
+    good = [x for x in results if isinstance(x, int)]
+    assert sorted(good) == [n for n in range(1000) if n % 100 not in (50, 70)]
+    if ordered:
+        assert good == sorted(good)
+        assert [n for n, x in enumerate(results) if isinstance(x, WorkerDied)] == list(range(50, 1000, 100))
+        assert [n for n, x in enumerate(results) if isinstance(x, KeyError)] == list(range(70, 1000, 100))
+    assert sum(isinstance(x, WorkerDied) for x in results) == 10
+    assert sum(isinstance(x, KeyError) for x in results) == 10
+    assert sorted(map(int, Path(ledger).read_text().split())) == list(range(1000))
+
+
+class _KillsWhoeverReadsIt:
+    def __init__(self, deadly: bool) -> None:
+        self.deadly = deadly
+
+    def __reduce__(self) -> Any:
+        return _read, (self.deadly,)
+
+
+def _read(deadly: bool) -> int:
+    if deadly:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 1
+
+
+def test_an_argument_that_kills_its_reader_costs_itself_only(pool: Pool) -> None:
+    items = [_KillsWhoeverReadsIt(n == 2_345) for n in range(3_000)]
+    results = list(pool.map(_same, items, return_exceptions=True))
+    assert [n for n, x in enumerate(results) if isinstance(x, WorkerDied)] == [2_345]
+    assert sum(x == 1 for x in results) == 2_999
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+class _RaisesWhenRead(_KillsWhoeverReadsIt):
+    def __reduce__(self) -> Any:
+        return _read_or_raise, (self.deadly,)
+
+
+def _read_or_raise(deadly: bool) -> int:
+    if deadly:
+        raise ValueError("unreadable")
+    return 1
+
+
+def test_an_argument_that_cannot_be_read_costs_itself_only(pool: Pool) -> None:
+    items = [_RaisesWhenRead(n == 2_345) for n in range(3_000)]
+    results = list(pool.map(_same, items, return_exceptions=True))
+    assert [n for n, x in enumerate(results) if isinstance(x, ValueError)] == [2_345]
+    assert sum(x == 1 for x in results) == 2_999
+
+
+def test_an_argument_that_cannot_be_pickled_costs_itself_only(pool: Pool) -> None:
+    items: list[Any] = [threading.Lock() if n == 2_345 else n for n in range(3_000)]
+    results = list(pool.map(_same, items, return_exceptions=True))
+    assert [n for n, x in enumerate(results) if isinstance(x, Exception)] == [2_345]
+    assert len(results) == 3_000

@@ -66,10 +66,8 @@ class Chunk {
     error_ = nullptr;
     if (!reader_->at_end()) {
       read();
-    } else if (ending(*task_) == Ending::value || given_ == items_.size()) {
+    } else if (is_over()) {
       return false;
-    } else if (ending(*task_) == Ending::died && blamed_) {
-      return false;  // those behind it never began
     } else {
       error_ = failure(*task_);
       blamed_ = true;
@@ -93,6 +91,11 @@ class Chunk {
     wait(task_, std::chrono::nanoseconds(-1));
     const bool whole = ending(*task_) == Ending::value;
     reader_.emplace(whole ? result_bytes(*task_) : salvaged_parts(*task_));
+  }
+  /// No outcome is left. After a death one element is blamed, and those behind it never began.
+  bool is_over() const {
+    const Ending end = ending(*task_);
+    return given_ == items_.size() || end == Ending::value || (end == Ending::died && blamed_);
   }
   void read() {
     try {
