@@ -69,6 +69,10 @@ struct HOTSPARE_API CrashReport {
   std::chrono::microseconds cpu_time{0};  ///< User and system time of the whole worker.
   std::vector<std::string> stderr_tail;   ///< Its last lines on stderr, oldest first, at most 20.
 
+  /// Deaths of earlier attempts, of the same task or of others with the same TaskOptions::key, oldest first.
+  std::vector<std::shared_ptr<const CrashReport>> earlier;
+  bool quarantined = false;  ///< No more workers are risked for it.
+
   /// Call stack in the language that embeds the engine (Python's, innermost first, one frame a line); empty in C++
   /// programs and when there was nobody to take it.
   std::string script_stack;

@@ -32,6 +32,28 @@ class HOTSPARE_API WorkerDied : public Error {
   std::shared_ptr<State> state_;
 };
 
+/// The task's deadline passed: its stack was taken, its worker was ended.
+class HOTSPARE_API TaskTimeout : public WorkerDied {
+ public:
+  using WorkerDied::WorkerDied;
+  ~TaskTimeout() override;
+};
+
+/// It, or what it is about (TaskOptions::key), has killed so many workers that no more are risked; report().earlier has all
+/// of its deaths but the last.
+class HOTSPARE_API Quarantined : public WorkerDied {
+ public:
+  using WorkerDied::WorkerDied;
+  ~Quarantined() override;
+};
+
+/// The task had not begun when its TaskOptions::queue_timeout was over. It never ran.
+class HOTSPARE_API QueueTimeout : public Error {
+ public:
+  using Error::Error;
+  ~QueueTimeout() override;
+};
+
 /// The task threw something that has no standard type of its own. what() is the message.
 class HOTSPARE_API RemoteError : public Error {
  public:

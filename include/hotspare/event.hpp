@@ -19,6 +19,7 @@ struct Event {
     retired,       ///< A worker left as planned.
     zygote_died,   ///< The zygote died; its standby took over or another was started (detail).
     broken,        ///< The pool gave up; detail says why.
+    retry,         ///< A task will be run again (task_id); report is set if its worker had died. detail: when.
   };
   Kind kind{};
   std::chrono::steady_clock::time_point at;

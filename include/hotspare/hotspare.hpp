@@ -21,4 +21,5 @@
 #include <hotspare/pool.hpp>
 #include <hotspare/serialize.hpp>
 #include <hotspare/stats.hpp>
+#include <hotspare/this_task.hpp>
 #include <hotspare/version.hpp>

@@ -2,6 +2,7 @@
 
 #include <hotspare/event.hpp>
 #include <hotspare/export.hpp>
+#include <hotspare/retries.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -55,6 +56,10 @@ struct PoolOptions {
   WhenFull when_full = WhenFull::wait;
   /// Deaths in a row of workers that never became ready, after which the pool is broken.
   unsigned breaker_deaths = 5;
+  /// A key, or a task that is being retried, is in quarantine once it has killed so many workers (deadlines and cancels not
+  /// counted): what has it ends at once as Quarantined. 0: never.
+  unsigned quarantine_deaths = 2;
+  RetryBudget retry_budget;
   Stderr worker_stderr = Stderr::tee;
   /// Shown in process titles, errors and events.
   std::string name = "hotspare";
@@ -62,14 +67,29 @@ struct PoolOptions {
   std::function<void(const Event&)> on_event;
 };
 
+/// All times: 0 means none, negative ones are over at once, and what is longer than 100 years counts as that.
 struct TaskOptions {
-  /// Wall-clock time from the start of the task's run; 0: none. At its end the worker's stack is taken and
-  /// the worker is killed: the task ends as WorkerDied with Cause::deadline.
+  /// Wall-clock time from the start of the task's run. At its end the worker's stack is taken and the worker is killed: the
+  /// task ends as TaskTimeout.
   std::chrono::nanoseconds timeout{0};
+  /// The same, but first the task is asked to stop, by hotspare::stop_token(). If it still runs when the grace is over its
+  /// stack is taken, the task ends as TaskTimeout, and its worker's process group gets SIGTERM, and SIGKILL after another
+  /// grace.
+  std::chrono::nanoseconds soft_timeout{0};
+  /// From submit until it begins: then it ends as QueueTimeout, and never runs.
+  std::chrono::nanoseconds queue_timeout{0};
+  /// Between two calls of hotspare::progress(), from the start of its run on: silence ends it as timeout does.
+  std::chrono::nanoseconds progress_timeout{0};
+  /// See soft_timeout.
+  std::chrono::nanoseconds grace = std::chrono::seconds(1);
   /// Bytes of private memory the worker may add while it runs this task; 0: no limit. At the limit the
   /// worker is ended: WorkerDied with Cause::memory_limit. Enforced by RLIMIT_DATA: heap and private
   /// writable mappings count, file mappings and shared segments do not.
   std::size_t memory_limit = 0;
+  /// Which failed attempts are made again; by default none.
+  Retries retries;
+  /// What the task is about, for quarantine (PoolOptions::quarantine_deaths); empty: nothing that other tasks are about, too.
+  std::string key;
   /// For reports; the function's own name if empty.
   std::string name;
 };

@@ -12,7 +12,7 @@ struct Stats {
   std::uint64_t raised = 0;  ///< Threw.
   std::uint64_t died = 0;    ///< Settled as WorkerDied.
   std::uint64_t cancelled = 0;
-  std::uint64_t refused = 0;  ///< Settled as PoolBroken or PayloadError.
+  std::uint64_t refused = 0;  ///< Settled as PoolBroken, PayloadError or QueueTimeout.
 
   std::uint64_t deaths = 0;               ///< Workers that died unexpectedly, with a task or without.
   std::uint64_t deaths_idle = 0;          ///< Of these: no task was running.
@@ -22,6 +22,10 @@ struct Stats {
   std::uint64_t retired = 0;              ///< Workers that left as planned.
   std::uint64_t recalled = 0;             ///< Prefetched tasks taken back from a worker.
   std::uint64_t zygote_deaths = 0;
+  std::uint64_t retried = 0;         ///< Attempts after the first.
+  std::uint64_t retries_denied = 0;  ///< Not made, because PoolOptions::retry_budget was used up.
+  std::uint64_t quarantined = 0;     ///< Tasks that ended as Quarantined; died counts them, too.
+  std::uint64_t expired = 0;         ///< Tasks that ended as QueueTimeout; refused counts them, too.
 
   std::uint64_t peak_unsettled = 0;  ///< Most tasks that were submitted and not settled at one time.
 

@@ -108,15 +108,25 @@ std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
     report->task_code = worker.victim->target;
     report->task_type = worker.victim->site.type_name;
     report->attempt = ++worker.victim->attempt;
+    note_history(*worker.victim, *report);
   }
   return report;
 }
 
 void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
   if (!worker.victim) return;
-  worker.victim->extra().report = report;
-  salvage(worker, *worker.victim);
-  settle(std::move(worker.victim), Ending::died);
+  TaskRef victim = std::move(worker.victim);
+  TaskExtra& extra = victim->extra();
+  extra.report = report;
+  if (extra.options.retries.attempts <= 1) {
+    salvage(worker, *victim);
+    return settle(std::move(victim), Ending::died);
+  }
+  auto failed = std::make_shared<FailedAttempt>();
+  failed->report = report;
+  failed->task_id = victim->id;
+  failed->attempt = victim->attempt;
+  attempt_failed(std::move(victim), std::move(failed));
 }
 
 void Engine::note_death_before_ready(const CrashReport& report) {
@@ -158,8 +168,14 @@ void Engine::take_stack_then_kill(Worker& worker) {
     } else {
       held.evidence.detail = "its stack could not be taken: " + stack.failure().text();
     }
-    os::signal_process(held.pidfd, SIGKILL);
     held.held_for_stack = false;
+    if (held.grace != 0 && !held.exited) {
+      os::signal_group(held.pid, SIGTERM);
+      held.gone_by = os::monotonic_ns() + held.grace;
+      arm_timer();
+    } else {
+      os::signal_process(held.pidfd, SIGKILL);
+    }
     ask_reap(held);
   });
 }

@@ -12,6 +12,7 @@ Cancelled::~Cancelled() = default;
 PoolClosed::~PoolClosed() = default;
 PoolBroken::~PoolBroken() = default;
 QueueFull::~QueueFull() = default;
+QueueTimeout::~QueueTimeout() = default;
 PayloadError::~PayloadError() = default;
 
 // Apart from the exception object, so that copying one copies a pointer and can't throw.
@@ -24,6 +25,8 @@ struct WorkerDied::State {
 
 WorkerDied::WorkerDied(CrashReport report) : Error("worker died"), state_(std::make_shared<State>(std::move(report))) {}
 WorkerDied::~WorkerDied() = default;
+TaskTimeout::~TaskTimeout() = default;
+Quarantined::~Quarantined() = default;
 
 const CrashReport& WorkerDied::report() const noexcept { return state_->report; }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "os/process.hpp"
+#include "task/limits.hpp"
 #include "worker/last_words.hpp"
 
 #include <hotspare/crash_report.hpp>
@@ -17,6 +18,7 @@ enum class EndedBy : std::uint8_t { nobody, deadline, cancel, lifeline, exec, pr
 /// All that is known about one death, gathered in the host's own memory: nothing of it can still change.
 struct Evidence {
   EndedBy ended_by = EndedBy::nobody;
+  task::Step::Kind limit = task::Step::Kind::end_hard;  ///< Which, if it was EndedBy::deadline.
   std::string protocol_error;
 
   // The worker's last words.

@@ -121,6 +121,8 @@ std::string CrashReport::text() const {
   std::string text = summary() + "\n" + facts_text(*this) + script_stack_text(*this) + stack_text(*this);
   if (!stderr_tail.empty()) text += "  its last lines on stderr:\n";
   for (const std::string& line : stderr_tail) text += "    | " + line + "\n";
+  if (quarantined) text += "  it is in quarantine: no more workers are risked for it\n";
+  for (const auto& death : earlier) text += "  before that " + death->summary() + "\n";
   return text;
 }
 

@@ -23,6 +23,8 @@ nlohmann::json unless(bool absent, const T& value) {
 std::string CrashReport::json() const {
   nlohmann::json stack = nlohmann::json::array();
   for (const Frame& frame : native_stack()) stack.push_back(frame_json(frame));
+  nlohmann::json before = nlohmann::json::array();
+  for (const auto& death : earlier) before.push_back(death->summary());
   const nlohmann::json report = {
       {"summary", summary()},
       {"cause", name(cause)},
@@ -40,6 +42,8 @@ std::string CrashReport::json() const {
       {"task_id", unless(task_id == 0, task_id)},
       {"task_name", task_label()},
       {"attempt", attempt},
+      {"earlier", std::move(before)},
+      {"quarantined", quarantined},
       {"peak_rss_bytes", unless(peak_rss_bytes == 0, peak_rss_bytes)},
       {"cpu_time_us", cpu_time.count()},
       {"stderr_tail", stderr_tail},

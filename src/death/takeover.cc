@@ -49,7 +49,7 @@ void Engine::fence(Worker& worker) {
     }
     std::string nonsense;
     if (word == shm::pack({worker.head, SlotState::done}) && take_outcome(worker, slot, *task, nonsense)) {
-      settle(std::move(task), slot.ended == shm::Ended::raised ? Ending::raised : Ending::value);
+      finish(std::move(task), slot.ended);
     } else if (!worker.victim) {
       worker.victim = std::move(task);  // its word is damaged: it may have run
     } else {

@@ -18,13 +18,19 @@ std::string kernel_says(const Evidence& evidence) {
   return "the kernel reports exit code " + std::to_string(WEXITSTATUS(status));
 }
 
+const char* what_passed(task::Step::Kind limit) {
+  if (limit == task::Step::Kind::end_soft) return "its task's soft deadline and the grace after it passed";
+  if (limit == task::Step::Kind::end_silent) return "its task told of no progress for longer than it may";
+  return "its task's deadline passed";
+}
+
 /// What we did ourselves needs no guessing.
 bool judge_our_own(const Evidence& evidence, CrashReport& report) {
   switch (evidence.ended_by) {
     case EndedBy::nobody: return false;
     case EndedBy::deadline:
       report.cause = Cause::deadline;
-      report.evidence = "its task's deadline passed; its stack was taken and it was killed";
+      report.evidence = std::string(what_passed(evidence.limit)) + "; its stack was taken and it was killed";
       return true;
     case EndedBy::cancel:
       report.cause = Cause::cancelled;

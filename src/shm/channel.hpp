@@ -1,6 +1,8 @@
 #pragma once
 
+#include "shm/progress.hpp"
 #include "shm/slot_word.hpp"
+#include "shm/stop_request.hpp"
 #include "worker/last_words.hpp"
 
 #include <atomic>
@@ -82,6 +84,8 @@ struct Channel {
   std::uint64_t lease_size = 0;
 
   alignas(64) Parts parts;
+  alignas(64) Progress progress;  ///< Of the running task.
+  alignas(64) StopRequest stop;   ///< To the running task.
   alignas(64) worker::LastWords last_words;
   alignas(64) TaskSlot slots[slot_count];
   alignas(64) std::byte inbox[box_bytes];

@@ -24,6 +24,8 @@ PoolOptions checked(PoolOptions options) {
   if (options.workers > most_workers) throw Error("PoolOptions::workers must be at most 4096");
   if (options.spares > most_workers) throw Error("PoolOptions::spares must be at most 4096");
   if (options.breaker_deaths == 0) throw Error("PoolOptions::breaker_deaths must be at least 1");
+  if (!(options.retry_budget.tokens >= 0) || !(options.retry_budget.per_value >= 0))
+    throw Error("PoolOptions::retry_budget: tokens and per_value must be 0 or more");
   if (options.start == Start::exec) {
     if (const std::string why = zygote::why_no_exec(options); !why.empty()) throw Error(why);
   } else if (const int threads = os::own_threads(); threads > 1 && !embedding().forks_with_threads) {
@@ -42,6 +44,8 @@ Engine::Engine(PoolOptions options)
       most_payload_segments_(os::descriptor_limit() / 4),
       host_mark_(os::or_throw(os::Mapping::wiped_on_fork(), "hotspare")),
       arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16, os::descriptor_limit() / 4)),
+      retry_budget_(options_.retry_budget),
+      quarantine_(options_.quarantine_deaths),
       caller_spin_(os::usable_cpus() > 1),
       target_(options_.workers),
       breaker_(options_.breaker_deaths) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "death/breaker.hpp"
+#include "death/quarantine.hpp"
 #include "os/event_loop.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
@@ -8,8 +9,9 @@
 #include "shm/bells.hpp"
 #include "shm/spin.hpp"
 #include "supervisor/callback_thread.hpp"
-#include "task/deadlines.hpp"
+#include "task/alarms.hpp"
 #include "task/queue.hpp"
+#include "task/retry.hpp"
 #include "task/task.hpp"
 #include "workers/worker.hpp"
 #include "zygote/launcher.hpp"
@@ -25,6 +27,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,6 +123,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void forget_segments(Worker& worker);
   void balance();
   std::size_t recall_from(Worker& donor, std::size_t at_most);
+  TaskRef recall(Task& task);
+  bool next_may_begin();
+  void pump_and_look();
   void drop_unbegun(std::size_t keep);
   void ring_doorbells();
 
@@ -127,6 +133,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::size_t harvest_all();
   std::size_t harvest(Worker& worker);
   bool take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::string& nonsense);
+  void keep_failure(Task& task, Payload thrown);
+  void finish(TaskRef task, shm::Ended ended);
   bool take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,
                     std::string& nonsense);
   bool take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, std::string& nonsense);
@@ -150,9 +158,25 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static Head head_of(const Worker& worker);
 
   // task/deadline.cc
-  void watch_deadline(Task& task);
-  void check_deadlines();
+  void watch_limits(Worker& worker, const task::Limits& limits);
+  void look_at_limits(Worker& worker, std::int64_t now);
+  void ask_to_stop(Worker& worker, std::int64_t begun_at);
+  void end_running(Worker& worker, std::uint64_t ticket, task::Step::Kind why);
+  void on_timer();
   void arm_timer();
+  void on_alarm(TaskRef task);
+  void expire_in_queue(TaskRef task);
+
+  // task/retry.cc
+  bool may_run_again(const Task& task, task::Reason reason) const;
+  void attempt_failed(TaskRef task, std::shared_ptr<FailedAttempt> failed);
+  void decide(TaskRef task, bool again);
+  void run_again(TaskRef task);
+  void requeue(TaskRef task);
+  void settle_failed(TaskRef task);
+  void give_up_retries();
+  bool quarantined(const TaskRef& task);
+  void note_history(Task& victim, CrashReport& report);
 
   // death/notice.cc
   void notice_all(Listener& listener);
@@ -242,7 +266,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::condition_variable room_;
   std::condition_variable started_;  ///< A worker was started, or no more will be.
   unsigned room_waiters_ = 0;
-  task::Deadlines deadlines_;
+  task::Alarms alarms_;
+  task::Budget retry_budget_;
+  death::Quarantine quarantine_;
+  bool no_retries_ = false;  ///< What fails now has failed for good.
+  TaskRef lonely_;           ///< Runs alone, if it is still in its worker.
+  std::minstd_rand random_{std::random_device{}()};
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;
   bool relook_ = false;  ///< A worker may be stuck with tasks others could run: look again soon.

@@ -25,7 +25,7 @@ void Engine::on_ready(const os::Ready& ready) {
   const Tag kind = supervisor::kind_of(ready.tag);
   switch (kind) {
     case Tag::call: return supervisor_call_->clear();
-    case Tag::timer: timer_->clear(); return check_deadlines();
+    case Tag::timer: timer_->clear(); return on_timer();
     case Tag::zygote_message: return on_zygote_message(zygote_);
     case Tag::zygote_exit: return on_zygote_exit();
     case Tag::standby_exit: return on_standby_exit();
@@ -81,6 +81,7 @@ void Engine::break_pool(const std::string& why) {
 }
 
 void Engine::refuse_queued() {
+  give_up_retries();
   while (!queue_.empty()) refuse(queue_.pop_front(), std::make_exception_ptr(PoolBroken(broken_)));
 }
 

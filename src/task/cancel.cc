@@ -5,6 +5,26 @@ namespace hotspare::detail {
 
 using shm::SlotState;
 
+/// Takes a task that has not begun back from its worker; null: it has begun, or no worker has it.
+TaskRef Engine::recall(Task& task) {
+  const auto found = workers_.find(task.worker);
+  if (found == workers_.end()) return {};
+  Worker& worker = *found->second;
+  if (worker.task(task.ticket).get() != &task) return {};
+  std::uint64_t expected = shm::pack({task.ticket, SlotState::queued});
+  if (!worker.channel()
+           .slot(task.ticket)
+           .word.compare_exchange_strong(expected, shm::pack({task.ticket, SlotState::recalled}),
+                                         std::memory_order_seq_cst))
+    return {};
+  --counts_.in_workers;
+  TaskRef taken = std::move(worker.task(task.ticket));
+  harvest(worker);  // the worker skips it without a word: nobody else would see that there is room again
+  pump();
+  note_for_leader();  // the oldest ticket is another one now
+  return taken;
+}
+
 bool Engine::cancel(const TaskRef& task, bool kill) {
   Lock lock(mutex_);
   if (task->settled()) return ending(*task) == Ending::cancelled;
@@ -12,22 +32,21 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
     settle(queue_.remove(*task), Ending::cancelled);
     return true;
   }
+  if (task->extra_ != nullptr && task->extra_->between != Between::none) {
+    settle(task, Ending::cancelled);
+    return true;
+  }
+  if (TaskRef taken = recall(*task)) {
+    settle(std::move(taken), Ending::cancelled);
+    return true;
+  }
   const auto found = workers_.find(task->worker);
   if (found == workers_.end()) return false;
   Worker& worker = *found->second;
   if (worker.victim.get() == task.get()) return false;  // its death is already being reported
   auto& word = worker.channel().slot(task->ticket).word;
-  std::uint64_t expected = shm::pack({task->ticket, SlotState::queued});
-  if (word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::recalled}),
-                                   std::memory_order_seq_cst)) {
-    --counts_.in_workers;
-    settle(std::move(worker.task(task->ticket)), Ending::cancelled);
-    harvest(worker);  // the worker skips it without a word: nobody else would see that there is room again
-    pump();
-    note_for_leader();  // the oldest ticket is another one now
-    return true;
-  }
-  if (!kill || expected != shm::pack({task->ticket, SlotState::running})) return false;
+  std::uint64_t expected = shm::pack({task->ticket, SlotState::running});
+  if (!kill) return false;
   // Whoever wins this exchange decides: its result counts, or the cancellation does.
   if (!word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::condemned}),
                                     std::memory_order_seq_cst))

@@ -1,58 +1,132 @@
 #include "os/clock.hpp"
+#include "os/process.hpp"
 #include "supervisor/engine.hpp"
+#include "zygote/embedding.hpp"
 
-/// Deadlines of running tasks, kept by the host: they hold whatever the worker does.
+#include <hotspare/error.hpp>
+
+/// Time limits, kept by the host: they hold whatever the worker does. Those of running tasks are kept with the worker, of
+/// which there are few, however many tasks wait.
 namespace hotspare::detail {
 
 using shm::SlotState;
+using task::Step;
 
-void Engine::watch_deadline(Task& task) {
-  if (task.extra().look_at_ns != 0) deadlines_.forget(task);
-  deadlines_.look_at(os::monotonic_ns() + task.timeout_ns(), share(task));
+/// A task with limits was handed to this worker. It cannot be due before it has begun, so mostly a look that is due
+/// anyway comes early enough.
+void Engine::watch_limits(Worker& worker, const task::Limits& limits) {
+  const std::int64_t shortest = limits.shortest();
+  if (worker.look_at != 0 && shortest >= worker.looked_for) return;
+  const std::int64_t at = os::monotonic_ns() + shortest;
+  if (worker.look_at == 0 || at < worker.look_at) worker.look_at = at;
+  worker.looked_for = shortest;
   arm_timer();
 }
 
 void Engine::arm_timer() {
   arm_due_ = arms_later_;
   if (arms_later_) return;
-  std::int64_t first = deadlines_.first();
+  std::int64_t first = alarms_.first();
   const auto consider = [&first](std::int64_t other) {
     if (other != 0 && (first == 0 || other < first)) first = other;
   };
   consider(leave_deadline_);
   consider(refill_at_);
-  for (const auto& [id, worker] : workers_) consider(worker->gone_by);
+  for (const auto& [id, worker] : workers_) {
+    consider(worker->gone_by);
+    consider(worker->look_at);
+  }
   if (first == timer_at_) return;
   timer_at_ = first;
   timer_->arm(first);
 }
 
-void Engine::check_deadlines() {
+void Engine::on_timer() {
   const std::int64_t now = os::monotonic_ns();
   end_survivors(now);
   if (refill_at_ != 0 && now >= refill_at_) {
     refill_at_ = 0;
     refill();
   }
-  while (TaskRef task = deadlines_.take_due(now)) {
-    const auto found = workers_.find(task->worker);
-    if (task->settled() || found == workers_.end() || found->second->victim.get() == task.get()) continue;
-    Worker& worker = *found->second;
-    shm::TaskSlot& slot = worker.channel().slot(task->ticket);
-    const std::int64_t begun = slot.begun_at.load(std::memory_order_acquire);
-    const task::Look look = task::next_look(now, begun, task->timeout_ns());
-    std::uint64_t expected = shm::pack({task->ticket, SlotState::running});
-    if (!look.expired) {
-      deadlines_.look_at(look.again_at, std::move(task));
-    } else if (slot.word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::condemned}),
-                                                 std::memory_order_seq_cst)) {
-      worker.victim = std::move(worker.task(task->ticket));
-      --counts_.in_workers;
-      end_worker(worker, death::EndedBy::deadline);
-    }
-  }
+  // What they lead to may add workers and end others, but frees none.
+  std::vector<Worker*> due;
+  for (const auto& [id, worker] : workers_)
+    if (worker->look_at != 0 && worker->look_at <= now) due.push_back(worker.get());
+  for (Worker* worker : due) look_at_limits(*worker, now);
+  while (TaskRef task = alarms_.take_due(now)) on_alarm(std::move(task));
   timer_at_ = 0;
   arm_timer();
+}
+
+/// Does what is due for the task that it runs, and sets when to look again.
+void Engine::look_at_limits(Worker& worker, std::int64_t now) {
+  worker.look_at = worker.looked_for = 0;
+  for (std::uint64_t ticket = worker.head; ticket != worker.tail; ++ticket) {
+    const TaskRef& task = worker.task(ticket);
+    if (!task) continue;
+    const task::Limits limits = task->limits();
+    if (!limits.any()) continue;
+    shm::TaskSlot& slot = worker.channel().slot(ticket);
+    const bool running = slot.word.load(std::memory_order_acquire) == shm::pack({ticket, SlotState::running});
+    Step step{Step::Kind::nothing, now + limits.shortest()};
+    if (running) {
+      const std::int64_t begun = slot.begun_at.load(std::memory_order_acquire);
+      step = task::next_step(
+          now, {begun, worker.channel().progress.at_of(ticket), begun != 0 && worker.told_to_stop == begun}, limits);
+    }
+    const std::int64_t shortest = limits.shortest();
+    if (step.again_at != 0 && (worker.look_at == 0 || step.again_at < worker.look_at)) worker.look_at = step.again_at;
+    if (worker.looked_for == 0 || shortest < worker.looked_for) worker.looked_for = shortest;
+    if (step.kind == Step::Kind::ask_to_stop) {
+      ask_to_stop(worker, slot.begun_at.load(std::memory_order_relaxed));
+    } else if (step.kind != Step::Kind::nothing) {
+      end_running(worker, ticket, step.kind);
+    }
+    if (worker.state == workers::State::condemned) return;
+  }
+}
+
+/// Told apart by its begin: the elements of a chunk have one ticket.
+void Engine::ask_to_stop(Worker& worker, std::int64_t begun_at) {
+  worker.told_to_stop = begun_at;
+  worker.channel().stop.ask(begun_at);
+  if (const int signal = embedding().stop_signal; signal != 0) os::signal_process(worker.pidfd, signal);
+}
+
+void Engine::end_running(Worker& worker, std::uint64_t ticket, Step::Kind why) {
+  std::uint64_t expected = shm::pack({ticket, SlotState::running});
+  if (!worker.channel().slot(ticket).word.compare_exchange_strong(expected, shm::pack({ticket, SlotState::condemned}),
+                                                                  std::memory_order_seq_cst))
+    return;  // it has just finished
+  worker.victim = std::move(worker.task(ticket));
+  worker.look_at = 0;
+  --counts_.in_workers;
+  worker.evidence.limit = why;
+  if (why == Step::Kind::end_soft) worker.grace = worker.victim->limits().grace;
+  end_worker(worker, death::EndedBy::deadline);
+}
+
+void Engine::on_alarm(TaskRef task) {
+  if (task->settled()) return;
+  if (task->extra().between == Between::pausing) {
+    requeue(std::move(task));
+  } else {
+    expire_in_queue(std::move(task));
+  }
+}
+
+/// Its queue_timeout is over. One that has begun before is in the queue for another attempt, which that does not concern.
+void Engine::expire_in_queue(TaskRef task) {
+  if (task->attempt != 0 || task->extra().between != Between::none) return;
+  TaskRef expired = task->queued ? queue_.remove(*task) : recall(*task);
+  if (!expired) return;
+  ++counts_.expired;
+  using std::chrono::duration_cast;
+  const auto limit = duration_cast<std::chrono::milliseconds>(task->extra().options.queue_timeout);
+  refuse(std::move(expired),
+         std::make_exception_ptr(QueueTimeout("task " + std::to_string(task->id) + " had not begun " +
+                                              std::to_string(limit.count()) +
+                                              " ms after it was submitted (queue_timeout), and never will")));
 }
 
 }  // namespace hotspare::detail

@@ -25,7 +25,7 @@ bool send_segment(const Worker& worker, worker::SegmentMessage message, std::spa
 }  // namespace
 
 void Engine::pump() {
-  while (!queue_.empty()) {
+  while (!queue_.empty() && next_may_begin()) {
     Worker* worker = choose_worker();
     if (worker == nullptr || !hand_over(*worker, *queue_.front())) break;
     queue_.pop_front();
@@ -33,6 +33,36 @@ void Engine::pump() {
   }
   if (queue_.empty()) balance();
   ring_doorbells();
+}
+
+/// As pump(), where nobody looks at the queue again by himself.
+void Engine::pump_and_look() {
+  pump();
+  // A new worker is idle while tasks wait behind a long one: somebody has to look again whether that one has moved.
+  if (!relook_) return;
+  if (leader_ != nullptr) {
+    call_leader();
+  } else {
+    nudge_listener(*listeners_.front());
+  }
+}
+
+/// False: a task runs alone, or is the next one and waits until no other runs. Ends tasks whose key is in quarantine.
+bool Engine::next_may_begin() {
+  if (lonely_) {
+    const auto found = workers_.find(lonely_->worker);
+    if (!lonely_->settled() && found != workers_.end() && found->second->task(lonely_->ticket).get() == lonely_.get())
+      return false;
+    lonely_ = TaskRef();
+  }
+  while (quarantine_.any() && !queue_.empty() && quarantined(share(*queue_.front()))) queue_.pop_front();
+  if (queue_.empty()) return false;
+  Task& next = *queue_.front();
+  if (next.extra_ == nullptr || !next.extra_->alone) return true;
+  const auto busy = [](const Worker* worker) { return worker->outstanding() != 0; };
+  if (!leaving_.empty() || std::any_of(active_.begin(), active_.end(), busy) || active_.empty()) return false;
+  lonely_ = share(next);
+  return true;
 }
 
 /// An idle worker, else the one with the fewest tasks, if it has room.
@@ -58,7 +88,8 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.entry_module = task.site.entry.module;
   slot.entry_offset = task.site.entry.offset;
   slot.memory_limit = task.memory_limit();
-  slot.timed = task.timeout_ns() != 0;
+  const task::Limits limits = task.limits();
+  slot.timed = limits.any();
   slot.begun_at.store(0, std::memory_order_relaxed);
   slot.ended = shm::Ended::none;
   slot.attachments = 0;
@@ -72,7 +103,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   task.ticket = ticket;
   // SYNC POINT task-handed: acquired by the worker's look_at.
   slot.word.store(shm::pack({ticket, SlotState::queued}), std::memory_order_seq_cst);
-  if (slot.timed) watch_deadline(task);
+  if (slot.timed) watch_limits(worker, limits);
   return true;
 }
 
@@ -207,6 +238,7 @@ void Engine::drop_unbegun(std::size_t keep) {
   for (std::size_t running = counts_.in_workers; running + kept.size() < keep && !queue_.empty();)
     kept.push_back(queue_.pop_front());
   while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
+  give_up_retries();
   for (TaskRef& task : kept) queue_.push_back(std::move(task));
   pump();
 }

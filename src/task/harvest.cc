@@ -52,8 +52,7 @@ std::size_t Engine::harvest(Worker& worker) {
         worker.victim = std::move(task);
       } else {
         ++harvested;
-        const Ending ending = slot.ended == shm::Ended::raised ? Ending::raised : Ending::value;
-        settle(std::move(task), ending);
+        finish(std::move(task), slot.ended);
       }
     }
     free_slot(worker);
@@ -81,12 +80,17 @@ bool Engine::take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::
     nonsense = "a result that is neither a value nor an exception";
     return false;
   }
-  const std::size_t large = task.payload.segment() != nullptr ? task.payload.segment()->size() : 0;
-  const std::size_t segments = large != 0 ? 1 : 0;
+  // Another attempt will need the arguments, which the result would overwrite.
+  const bool keep = slot.ended == shm::Ended::raised && may_run_again(task, task::Reason::exception);
+  Payload arguments = task.payload.take();
+  const std::size_t large = arguments.segment() != nullptr ? arguments.segment()->size() : 0;
   const bool taken = take_payload(worker, at, attachments, task, nonsense);
-  if (taken) {  // the arguments made room for the result
+  if (!taken || keep) {
+    Payload result = std::exchange(task.payload, std::move(arguments));
+    if (taken) keep_failure(task, std::move(result));
+  } else if (large != 0) {  // the arguments made room for the result
     payload_bytes_ -= large;
-    payload_segments_ -= segments;
+    --payload_segments_;
   }
   if (box_end > worker.outbox_freed && box_end - worker.outbox_freed <= shm::box_bytes) {
     worker.outbox_freed = box_end;
@@ -94,6 +98,26 @@ bool Engine::take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::
     worker.ring();
   }
   return taken;
+}
+
+/// What the task threw, apart from its arguments.
+void Engine::keep_failure(Task& task, Payload thrown) {
+  auto failed = std::make_shared<FailedAttempt>();
+  failed->ending = Ending::raised;
+  failed->payload = std::move(thrown);
+  failed->segments = std::move(task.extra().result_segments);
+  task.extra().result_segments.clear();
+  failed->task_id = task.id;
+  failed->attempt = ++task.attempt;
+  task.extra().failed = std::move(failed);
+}
+
+/// Its outcome is there.
+void Engine::finish(TaskRef task, shm::Ended ended) {
+  if (task->extra_ != nullptr && task->extra_->failed != nullptr && ended == shm::Ended::raised &&
+      task->extra_->failed->attempt == task->attempt && task->extra_->failed->ending == Ending::raised)
+    return attempt_failed(std::move(task), task->extra_->failed);
+  settle(std::move(task), ended == shm::Ended::raised ? Ending::raised : Ending::value);
 }
 
 bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,

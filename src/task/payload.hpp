@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <utility>
 
 namespace hotspare::detail {
 
@@ -37,6 +38,12 @@ class Payload {
     clear();
     segment_ = std::move(segment);
     size_ = size;
+  }
+  /// What it holds; it is empty then.
+  Payload take() {
+    Payload taken = std::move(*this);
+    clear();
+    return taken;
   }
   void clear() {
     heap_.reset();

@@ -7,7 +7,10 @@ namespace hotspare::detail {
 void Engine::settle(TaskRef task, Ending ending) {
   HS_CHECK(!task->settled());
   switch (ending) {
-    case Ending::value: ++counts_.values; break;
+    case Ending::value:
+      ++counts_.values;
+      retry_budget_.a_value();
+      break;
     case Ending::raised: ++counts_.raised; break;
     case Ending::died: ++counts_.died; break;
     case Ending::cancelled: ++counts_.cancelled; break;
@@ -26,7 +29,9 @@ void Engine::settle(TaskRef task, Ending ending) {
   std::shared_ptr<CompletionSink> sink;
   std::vector<std::function<void()>> callbacks;
   if (task->extra_ != nullptr) {
-    if (task->extra_->look_at_ns != 0) deadlines_.forget(*task);
+    alarms_.forget(*task);
+    task->extra_->between = Between::none;
+    task->extra_->failed.reset();
     task->extra_->argument_buffers.clear();
     task->extra_->held.clear();
     payload_bytes_ -= task->extra_->counted_bytes;

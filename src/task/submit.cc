@@ -1,3 +1,4 @@
+#include "os/clock.hpp"
 #include "supervisor/engine.hpp"
 #include "task/argument_buffers.hpp"
 
@@ -11,12 +12,22 @@ namespace {
 /// Arguments from this size on lie in shared memory from the start: no copy is made for the worker.
 constexpr std::size_t large = shm::box_payload;
 
+/// Nothing but a timeout, for which a task has room itself.
+bool is_short(const TaskOptions& options) {
+  return options.soft_timeout.count() == 0 && options.queue_timeout.count() == 0 &&
+         options.progress_timeout.count() == 0 && options.memory_limit == 0 && options.retries.attempts <= 1 &&
+         options.key.empty() && options.name.empty();
+}
+
 }  // namespace
 
 TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOptions* options, std::size_t bytes,
                         std::byte*& room) {
   TaskRef task(new Task(shared_from_this(), site, target));
-  if (options != nullptr) task->extra().options = *options;
+  if (options != nullptr) {
+    task->hard_limit_ns = task::limit_of(options->timeout);
+    if (!is_short(*options)) task->extra().options = *options;
+  }
   if (bytes <= large) {
     room = task->payload.reserve(bytes);
     return task;
@@ -65,6 +76,13 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait
   }
   ++counts_.submitted;
   counts_.peak_unsettled = std::max(counts_.peak_unsettled, ++unsettled_);
+  if (task->extra_ != nullptr) {
+    if (quarantined(task)) return true;
+    if (const std::int64_t limit = task::limit_of(task->extra_->options.queue_timeout); limit != 0) {
+      alarms_.set(os::monotonic_ns() + limit, task);
+      arm_timer();
+    }
+  }
   queue_.push_back(task);
   const bool relook_before = relook_;
   pump();

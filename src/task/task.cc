@@ -1,6 +1,7 @@
 #include "task/task.hpp"
 
 #include "supervisor/engine.hpp"
+#include "task/retry.hpp"
 #include "worker/raised.hpp"
 
 #include <hotspare/error.hpp>
@@ -51,7 +52,7 @@ std::shared_ptr<const CrashReport> crash_report(const Task& task) {
 std::exception_ptr failure(const Task& task) {
   switch (ending(task)) {
     case Ending::raised: return decode_exception(task.payload.bytes());
-    case Ending::died: return std::make_exception_ptr(WorkerDied(*task.extra_->report));
+    case Ending::died: return death_error(*task.extra_->report);
     case Ending::cancelled:
       return std::make_exception_ptr(Cancelled("task " + std::to_string(task.id) + " was cancelled"));
     case Ending::refused: return task.extra_->refusal;

@@ -1,13 +1,12 @@
 #pragma once
 
 #include "shm/segment.hpp"
+#include "task/limits.hpp"
 #include "task/payload.hpp"
 
 #include <hotspare/detail/task_ref.hpp>
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,11 +16,15 @@
 namespace hotspare::detail {
 
 class CompletionSink;
+struct FailedAttempt;
+
+/// Where a task is whose attempt has failed and that may get another one.
+enum class Between : unsigned char { none, asking, pausing };
 
 /// What few tasks need, apart, so that a million queued ones stay small.
 struct TaskExtra {
   TaskOptions options;
-  std::int64_t look_at_ns = 0;  ///< Its place in task::Deadlines.
+  std::int64_t alarm_ns = 0;  ///< Its place in task::Alarms; 0: none.
   std::vector<Buffer> argument_buffers;
   std::vector<std::shared_ptr<const void>> held;  ///< Until it has settled.
   std::size_t counted_bytes = 0;                  ///< Of these, what payload_limit bounds,
@@ -29,6 +32,12 @@ struct TaskExtra {
   bool salvaged = false;                          ///< It died, and the payload is what it had finished of many results.
   std::vector<SegmentRef> result_segments;        ///< What the result's bytes refer to by id.
   std::shared_ptr<const CrashReport> report;
+  std::vector<std::shared_ptr<const CrashReport>> deaths;  ///< Of attempts before the last one.
+  std::shared_ptr<FailedAttempt> failed;                   ///< The last one, while another may come.
+  Between between = Between::none;
+  bool alone = false;  ///< While it runs no other task begins.
+  unsigned memory_deaths = 0;
+  std::int64_t pause_ns = 0;  ///< Before its last attempt.
   std::exception_ptr refusal;
   std::vector<std::function<void()>> callbacks;
   std::shared_ptr<CompletionSink> sink;
@@ -52,7 +61,8 @@ class Task final : public Attachments {
   std::uint64_t id = 0;
   Payload payload;  ///< The arguments, and once settled the result.
   std::unique_ptr<TaskExtra> extra_;
-  std::uint16_t attempt = 0;  ///< Attempts begun.
+  std::int64_t hard_limit_ns = 0;  ///< TaskOptions::timeout: here, as it is what many tasks have and nothing else.
+  std::uint16_t attempt = 0;       ///< Attempts that have failed.
   bool queued = false;
   bool cancel_wanted = false;
   std::uint64_t worker = 0;  ///< Handed to this worker (its id), 0: none,
@@ -65,11 +75,13 @@ class Task final : public Attachments {
     return *extra_;
   }
   bool settled() const { return ending.load(std::memory_order_acquire) != 0; }
-  /// 0: none. One that is over before it begins ends the task at once; 100 years are as good as more, and can be added.
-  std::int64_t timeout_ns() const {
-    constexpr std::int64_t longest = std::chrono::nanoseconds(std::chrono::hours(24 * 36'500)).count();
-    const std::int64_t wanted = extra_ == nullptr ? 0 : extra_->options.timeout.count();
-    return wanted == 0 ? 0 : std::clamp<std::int64_t>(wanted, 1, longest);
+  task::Limits limits() const {
+    task::Limits limits{.hard = hard_limit_ns};
+    if (extra_ == nullptr) return limits;
+    limits.soft = task::limit_of(extra_->options.soft_timeout);
+    limits.progress = task::limit_of(extra_->options.progress_timeout);
+    limits.grace = task::limit_of(extra_->options.grace);
+    return limits;
   }
   std::size_t memory_limit() const { return extra_ == nullptr ? 0 : extra_->options.memory_limit; }
 

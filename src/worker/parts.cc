@@ -3,6 +3,7 @@
 #include "worker/crash_point.hpp"
 #include "worker/raised.hpp"
 #include "worker/run_task.hpp"
+#include "worker/this_task.hpp"
 #include "worker/worker_state.hpp"
 
 #include <algorithm>
@@ -32,7 +33,10 @@ void TaskRunner::give_part() {
   parts_.publish(state.channel->parts);
   attached_before_ = attachments_.size();
   // The deadline is that of each part, not of all together.
-  if (slot_->timed) slot_->begun_at.store(os::monotonic_ns(), std::memory_order_release);
+  if (!slot_->timed) return;
+  const std::int64_t now = os::monotonic_ns();
+  slot_->begun_at.store(now, std::memory_order_release);
+  task_begins(shm::unpack(slot_->word.load(std::memory_order_relaxed)).ticket, now);
 }
 
 void TaskRunner::give_raised_part() {

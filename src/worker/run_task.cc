@@ -6,6 +6,7 @@
 #include "shm/box.hpp"
 #include "worker/crash_point.hpp"
 #include "worker/raised.hpp"
+#include "worker/this_task.hpp"
 #include "worker/worker_state.hpp"
 
 #include <hotspare/error.hpp>
@@ -50,7 +51,8 @@ void TaskRunner::run(shm::TaskSlot& slot) {
   attached_before_ = 0;
   // Read now: the result is written over the same fields.
   const shm::PayloadAt given = slot.arguments;
-  if (slot.timed) slot.begun_at.store(os::monotonic_ns(), std::memory_order_release);
+  const std::int64_t now = slot.timed ? os::monotonic_ns() : 0;
+  if (slot.timed) slot.begun_at.store(now, std::memory_order_release);
   slot.ended = shm::Ended::value;
   try {
     switch (given.place) {
@@ -59,10 +61,13 @@ void TaskRunner::run(shm::TaskSlot& slot) {
       case shm::Place::segment: arguments_ = {segments_.view(given.at, given.size), given.size}; break;
     }
     detail::watch_throws(true);
+    task_begins(shm::unpack(slot.word.load(std::memory_order_relaxed)).ticket, now);
     call();
+    task_ends();
     detail::watch_throws(false);
   } catch (...) {
     if (!in_worker()) os::exit_now(0);
+    task_ends();
     give_exception(detail::encode_current_exception());
     detail::watch_throws(false);
   }

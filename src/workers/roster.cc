@@ -123,14 +123,7 @@ void Engine::promote() {
     active_.push_back(&spare);
     note_for_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
   }
-  pump();
-  // A new worker is idle while tasks wait behind a long one: somebody has to look again whether that one has moved.
-  if (!relook_) return;
-  if (leader_ != nullptr) {
-    call_leader();
-  } else {
-    nudge_listener(*listeners_.front());
-  }
+  pump_and_look();
 }
 
 /// After the pool was made smaller. Those that have the least to do go, and of the spares the youngest.

@@ -56,6 +56,12 @@ class Worker {
   std::uint64_t head_at_last_look = 0;
   bool doorbell_due = false;  ///< Something was handed over since it was last rung.
 
+  // Limits of the tasks that it has.
+  std::int64_t look_at = 0;       ///< When one of them may be due, ns; 0: never.
+  std::int64_t looked_for = 0;    ///< The shortest limit among them when that was set.
+  std::int64_t told_to_stop = 0;  ///< When what was asked to stop last had begun, ns.
+  std::int64_t grace = 0;         ///< Between SIGTERM and SIGKILL, ns; 0: SIGKILL at once.
+
   std::unordered_set<std::uint64_t> known_segments;    ///< It was sent their descriptors.
   std::unordered_set<std::uint64_t> written_segments;  ///< Of these, lent to be written: it may have closed them.
   std::size_t known_segments_limit = 32;               ///< From so many on, those that are gone are looked for.

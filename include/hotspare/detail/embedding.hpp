@@ -22,6 +22,8 @@ struct Embedding {
   void (*worker_leaves)() = nullptr;
   /// Writes the runtime's own call stack for people, returns its length. Async-signal-safe: called while dying.
   std::size_t (*describe_stack)(char* room, std::size_t size) noexcept = nullptr;
+  /// Sent to a worker whose task is asked to stop; 0: none.
+  int stop_signal = 0;
   /// The runtime's signal handlers stay in zygotes and workers; else they get the default actions.
   bool keeps_signal_handlers = false;
   /// The runtime answers for forks of a host that has threads: Start::fork is not refused then.
@@ -31,6 +33,9 @@ struct Embedding {
 /// For the whole process, before its first pool; zygotes and workers that are forks of it inherit it.
 HOTSPARE_API void embed(const Embedding& embedding);
 const Embedding& embedding() noexcept;
+
+/// Whether the soft_timeout of the task that this worker runs has passed. Async-signal-safe.
+HOTSPARE_API bool asked_to_stop() noexcept;
 
 /// Whether this is a worker process, or not (a child that a task forked is none).
 HOTSPARE_API bool in_worker_process() noexcept;
