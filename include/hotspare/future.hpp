@@ -110,6 +110,8 @@ class Future {
   void on_done(std::function<void(const Future&)> callback) const {
     detail::on_done(task_, [self = *this, callback = std::move(callback)] { callback(self); });
   }
+  /// What the task last told by hotspare::progress(); nothing while it does not run.
+  std::optional<Progress> progress() const { return detail::progress_of(task_); }
   std::uint64_t task_id() const { return detail::task_id(*task_); }
   const detail::TaskRef& task() const { return task_; }
 

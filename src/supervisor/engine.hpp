@@ -84,6 +84,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // task/cancel.cc
   bool cancel(const TaskRef& task, bool kill);
   bool has_begun(const TaskRef& task);
+  std::optional<Progress> progress_of(const TaskRef& task);
   void on_done(const TaskRef& task, std::function<void()> callback);
   void watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink);
 

@@ -86,6 +86,17 @@ bool Engine::has_begun(const TaskRef& task) {
   return word == shm::pack({task->ticket, SlotState::running});
 }
 
+std::optional<Progress> Engine::progress_of(const TaskRef& task) {
+  const Lock lock(mutex_);
+  if (task->settled() || task->queued) return std::nullopt;
+  const auto found = workers_.find(task->worker);
+  if (found == workers_.end() || found->second->task(task->ticket).get() != task.get()) return std::nullopt;
+  const std::optional<shm::Told> told = found->second->channel().progress.told_by(task->ticket);
+  if (!told) return std::nullopt;
+  return Progress{told->done, told->total, told->note.data()};
+}
+
+std::optional<Progress> progress_of(const TaskRef& task) { return task->engine->progress_of(task); }
 bool has_begun(const TaskRef& task) { return task->engine->has_begun(task); }
 bool cancel(const TaskRef& task, bool kill) { return task->engine->cancel(task, kill); }
 void on_done(const TaskRef& task, std::function<void()> callback) { task->engine->on_done(task, std::move(callback)); }

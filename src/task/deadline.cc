@@ -74,9 +74,8 @@ void Engine::look_at_limits(Worker& worker, std::int64_t now) {
       step = task::next_step(
           now, {begun, worker.channel().progress.at_of(ticket), begun != 0 && worker.told_to_stop == begun}, limits);
     }
-    const std::int64_t shortest = limits.shortest();
     if (step.again_at != 0 && (worker.look_at == 0 || step.again_at < worker.look_at)) worker.look_at = step.again_at;
-    if (worker.looked_for == 0 || shortest < worker.looked_for) worker.looked_for = shortest;
+    worker.looked_for = worker.look_at == 0 ? 0 : worker.look_at - now;
     if (step.kind == Step::Kind::ask_to_stop) {
       ask_to_stop(worker, slot.begun_at.load(std::memory_order_relaxed));
     } else if (step.kind != Step::Kind::nothing) {

@@ -114,8 +114,7 @@ void Engine::keep_failure(Task& task, Payload thrown) {
 
 /// Its outcome is there.
 void Engine::finish(TaskRef task, shm::Ended ended) {
-  if (task->extra_ != nullptr && task->extra_->failed != nullptr && ended == shm::Ended::raised &&
-      task->extra_->failed->attempt == task->attempt && task->extra_->failed->ending == Ending::raised)
+  if (task->extra_ != nullptr && task->extra_->failed != nullptr)
     return attempt_failed(std::move(task), task->extra_->failed);
   settle(std::move(task), ended == shm::Ended::raised ? Ending::raised : Ending::value);
 }

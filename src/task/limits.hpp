@@ -62,12 +62,12 @@ inline Step next_step(std::int64_t now, Running running, const Limits& limits) {
   const std::int64_t end = begun + limits.soft + limits.grace;
   if (running.asked_to_stop) {
     if (is_due(end)) return {Step::Kind::end_soft, 0};
-    return {Step::Kind::nothing, next};
+    return {Step::Kind::nothing, std::min(next, now + limits.soft)};  // the next element of a chunk may begin now
   }
   if (!is_due(begun + limits.soft)) return {Step::Kind::nothing, next};
   // However late we are, it is asked first; a look at once if its grace is over, too.
   if (is_due(end)) next = now;
-  return {Step::Kind::ask_to_stop, next};
+  return {Step::Kind::ask_to_stop, std::min(next, now + limits.soft)};
 }
 
 }  // namespace hotspare::task

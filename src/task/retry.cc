@@ -119,6 +119,7 @@ void Engine::run_again(TaskRef task) {
 
 void Engine::requeue(TaskRef task) {
   task->extra().between = Between::none;
+  task->extra().failed.reset();
   queue_.push_front(std::move(task));
   pump_and_look();
 }

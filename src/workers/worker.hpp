@@ -58,7 +58,7 @@ class Worker {
 
   // Limits of the tasks that it has.
   std::int64_t look_at = 0;       ///< When one of them may be due, ns; 0: never.
-  std::int64_t looked_for = 0;    ///< The shortest limit among them when that was set.
+  std::int64_t looked_for = 0;    ///< How far off that was when it was set: a limit of more than that can wait.
   std::int64_t told_to_stop = 0;  ///< When what was asked to stop last had begun, ns.
   std::int64_t grace = 0;         ///< Between SIGTERM and SIGKILL, ns; 0: SIGKILL at once.
 

@@ -35,6 +35,7 @@ class Beacon {
 
   std::string path() const { return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_); }
   void tell(std::uint64_t value, std::size_t word = 0) { (*words_)[word].store(value); }
+  std::uint64_t told(std::size_t word = 0) const { return (*words_)[word].load(); }
   /// Waits until the word is told; ctest's time limit is the watchdog.
   std::uint64_t wait(std::size_t word = 0) const {
     while ((*words_)[word].load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -12,8 +12,20 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
+
+namespace hotspare {
+
+/// How far a running task is, in its own words.
+struct Progress {
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;  ///< 0: not known.
+  std::string note;
+};
+
+}  // namespace hotspare
 
 /// The line between the templates in these headers and the engine in the library.
 namespace hotspare::detail {
@@ -128,6 +140,7 @@ enum class Ending : std::uint8_t { pending, value, raised, died, cancelled, refu
 HOTSPARE_API bool is_ready(const Task& task) noexcept;
 /// A worker is running it at this moment.
 HOTSPARE_API bool has_begun(const TaskRef& task);
+HOTSPARE_API std::optional<Progress> progress_of(const TaskRef& task);
 /// Waits; false when the deadline came first. A negative timeout waits for ever. interrupted, if given: set when a signal
 /// handler ran on this thread meanwhile; the wait ends then, too.
 HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted = nullptr);
