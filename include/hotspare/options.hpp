@@ -3,10 +3,12 @@
 #include <hotspare/event.hpp>
 #include <hotspare/export.hpp>
 #include <hotspare/retries.hpp>
+#include <hotspare/tag.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -60,6 +62,8 @@ struct PoolOptions {
   /// counted): what has it ends at once as Quarantined. 0: never.
   unsigned quarantine_deaths = 2;
   RetryBudget retry_budget;
+  /// What holds for tasks that carry a tag, by its name; TaskOptions::tags may name these and no others.
+  std::map<std::string, TagLimits> tags;
   Stderr worker_stderr = Stderr::tee;
   /// Shown in process titles, errors and events.
   std::string name = "hotspare";
@@ -90,6 +94,10 @@ struct TaskOptions {
   Retries retries;
   /// What the task is about, for quarantine (PoolOptions::quarantine_deaths); empty: nothing that other tasks are about, too.
   std::string key;
+  /// Names of limits that hold for it, of PoolOptions::tags; several: all of them.
+  std::vector<std::string> tags;
+  /// Tasks of a higher priority begin first; but each eighth that begins is the one that was submitted first.
+  int priority = 0;
   /// For reports; the function's own name if empty.
   std::string name;
 };

@@ -76,6 +76,7 @@ void Engine::bury(Worker& worker, const os::ExitStatus& status) {
   arena_->writer_gone(worker.id);
   forget(worker);
   refill_soon();
+  if (!queue_.empty()) pump_and_look();  // what waited to know what it died of
 }
 
 void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) {
@@ -116,6 +117,8 @@ std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
 void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
   if (!worker.victim) return;
   TaskRef victim = std::move(worker.victim);
+  close_grave(*victim);
+  leave_gates(*victim, task::Gate::End::failed);
   TaskExtra& extra = victim->extra();
   extra.report = report;
   if (extra.options.retries.attempts <= 1) {

@@ -15,6 +15,7 @@ void Engine::condemn(Worker& worker) {
   if (worker.state == workers::State::condemned) return;  // harvesting found nonsense, and came here itself
   worker.step(workers::Event::noticed);
   fence(worker);
+  if (worker.victim) dig_grave(*worker.victim);
   std::erase(active_, &worker);
   std::erase(leaving_, &worker);
   std::erase(spares_, &worker);
@@ -37,6 +38,7 @@ void Engine::fence(Worker& worker) {
     if (slot.word.compare_exchange_strong(word, shm::pack({worker.head, SlotState::recalled}),
                                           std::memory_order_seq_cst)) {
       task->worker = 0;
+      leave_gates(*task, task::Gate::End::not_begun);
       ++counts_.recalled;
       back.push_back(std::move(task));
       continue;
@@ -54,6 +56,7 @@ void Engine::fence(Worker& worker) {
       worker.victim = std::move(task);  // its word is damaged: it may have run
     } else {
       // A second damaged word: it can't be told any more whether it ran, so it must not run again.
+      leave_gates(*task, task::Gate::End::failed);
       refuse(std::move(task), std::make_exception_ptr(PayloadError("the worker damaged its channel before it died")));
     }
   }

@@ -50,6 +50,7 @@ Engine::Engine(PoolOptions options)
       target_(options_.workers),
       breaker_(options_.breaker_deaths) {
   *host_mark_.as<bool>() = true;
+  for (const auto& [tag, limits] : options_.tags) gates_.try_emplace(tag, limits);
 }
 
 Engine::~Engine() = default;
@@ -147,7 +148,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
 Stats Engine::stats() const {
   std::lock_guard lock(mutex_);
   Stats stats = counts_;
-  stats.queued = queue_.size();
+  stats.queued = queued();
   stats.workers = active_.size();
   stats.spares = spares_.size();
   stats.segment_bytes = arena_->bytes();

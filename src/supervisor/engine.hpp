@@ -10,6 +10,7 @@
 #include "shm/spin.hpp"
 #include "supervisor/callback_thread.hpp"
 #include "task/alarms.hpp"
+#include "task/gate.hpp"
 #include "task/queue.hpp"
 #include "task/retry.hpp"
 #include "task/task.hpp"
@@ -36,6 +37,20 @@ namespace hotspare::detail {
 
 using workers::Worker;
 using workers::WorkerId;
+
+/// A tag's gate and who waits before it.
+struct GateAndQueue {
+  explicit GateAndQueue(const TagLimits& limits) : gate(limits) {}
+  task::Gate gate;
+  TaskList waiting;
+  std::int64_t look_at = 0;  ///< When it may open by itself, ns; 0: it won't.
+};
+
+/// Deaths under way of workers that ran tasks of one key, and other tasks of that key.
+struct Grave {
+  unsigned deaths = 0;
+  TaskList waiting;
+};
 
 /// One pool's engine: everything behind Pool, guarded by one mutex of the host's. No lock is ever shared with a worker.
 /// Its parts lie where the two stories have them: task/ (submit, dispatch, harvest, settle, wait, cancel), death/
@@ -118,6 +133,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // task/dispatch.cc
   void pump();
   Worker* choose_worker();
+  bool give_next(Worker& worker);
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
   bool announce(Worker& worker, Segment& segment, SegmentUse use);
@@ -125,8 +141,25 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void balance();
   std::size_t recall_from(Worker& donor, std::size_t at_most);
   TaskRef recall(Task& task);
-  bool next_may_begin();
+  TaskRef take_from_queue(Task& task);
   void pump_and_look();
+
+  // task/admission.cc
+  void find_gates(Task& task);
+  bool next_may_begin();
+  TaskList* must_wait_at(const Task& task);
+  bool someone_runs_alone();
+  bool may_run_alone(Task& task);
+  void enter_gates(Task& task);
+  void note_begin(Task& task, std::int64_t began_at);
+  void leave_gates(Task& task, task::Gate::End end);
+  void look_at_gate(GateAndQueue& gate, std::int64_t now);
+  void look_at_gates(std::int64_t now);
+  void dig_grave(const Task& victim);
+  void close_grave(const Task& victim);
+  void unpark(TaskList& waiting);
+  void unpark_all();
+  std::size_t queued() const { return queue_.size() + parked_; }
   void drop_unbegun(std::size_t keep);
   void ring_doorbells();
 
@@ -270,8 +303,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   task::Alarms alarms_;
   task::Budget retry_budget_;
   death::Quarantine quarantine_;
-  bool no_retries_ = false;  ///< What fails now has failed for good.
-  TaskRef lonely_;           ///< Runs alone, if it is still in its worker.
+  bool no_retries_ = false;                    ///< What fails now has failed for good.
+  std::map<std::string, GateAndQueue> gates_;  ///< Of each tag.
+  std::map<std::string, Grave> graves_;        ///< Of each key whose task a worker is dying of.
+  std::size_t parked_ = 0;                     ///< Tasks that wait at these.
+  TaskRef lonely_;                             ///< Runs alone, if it is still in its worker.
   std::minstd_rand random_{std::random_device{}()};
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;

@@ -82,6 +82,7 @@ void Engine::break_pool(const std::string& why) {
 
 void Engine::refuse_queued() {
   give_up_retries();
+  unpark_all();
   while (!queue_.empty()) refuse(queue_.pop_front(), std::make_exception_ptr(PoolBroken(broken_)));
 }
 

@@ -5,6 +5,13 @@ namespace hotspare::detail {
 
 using shm::SlotState;
 
+/// Out of the queue, or of where else it waits to be let into it.
+TaskRef Engine::take_from_queue(Task& task) {
+  if (queue_.holds(task)) return queue_.remove(task);
+  --parked_;
+  return task.in->remove(task);
+}
+
 /// Takes a task that has not begun back from its worker; null: it has begun, or no worker has it.
 TaskRef Engine::recall(Task& task) {
   const auto found = workers_.find(task.worker);
@@ -18,6 +25,7 @@ TaskRef Engine::recall(Task& task) {
                                          std::memory_order_seq_cst))
     return {};
   --counts_.in_workers;
+  leave_gates(task, task::Gate::End::not_begun);
   TaskRef taken = std::move(worker.task(task.ticket));
   harvest(worker);  // the worker skips it without a word: nobody else would see that there is room again
   pump();
@@ -28,8 +36,8 @@ TaskRef Engine::recall(Task& task) {
 bool Engine::cancel(const TaskRef& task, bool kill) {
   Lock lock(mutex_);
   if (task->settled()) return ending(*task) == Ending::cancelled;
-  if (task->queued) {
-    settle(queue_.remove(*task), Ending::cancelled);
+  if (task->in != nullptr) {
+    settle(take_from_queue(*task), Ending::cancelled);
     return true;
   }
   if (task->extra_ != nullptr && task->extra_->between != Between::none) {
@@ -52,6 +60,7 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
                                     std::memory_order_seq_cst))
     return false;
   --counts_.in_workers;
+  leave_gates(*task, task::Gate::End::failed);
   settle(std::move(worker.task(task->ticket)), Ending::cancelled);
   end_worker(worker, death::EndedBy::cancel);
   return true;
@@ -79,7 +88,7 @@ void Engine::watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink) {
 
 bool Engine::has_begun(const TaskRef& task) {
   const Lock lock(mutex_);
-  if (task->settled() || task->queued) return false;
+  if (task->settled() || task->in != nullptr) return false;
   const auto found = workers_.find(task->worker);
   if (found == workers_.end()) return false;
   const std::uint64_t word = found->second->channel().slot(task->ticket).word.load(std::memory_order_acquire);
@@ -88,7 +97,7 @@ bool Engine::has_begun(const TaskRef& task) {
 
 std::optional<Progress> Engine::progress_of(const TaskRef& task) {
   const Lock lock(mutex_);
-  if (task->settled() || task->queued) return std::nullopt;
+  if (task->settled() || task->in != nullptr) return std::nullopt;
   const auto found = workers_.find(task->worker);
   if (found == workers_.end() || found->second->task(task->ticket).get() != task.get()) return std::nullopt;
   const std::optional<shm::Told> told = found->second->channel().progress.told_by(task->ticket);

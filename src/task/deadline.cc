@@ -32,6 +32,7 @@ void Engine::arm_timer() {
   };
   consider(leave_deadline_);
   consider(refill_at_);
+  for (const auto& [tag, gate] : gates_) consider(gate.look_at);
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
     consider(worker->look_at);
@@ -53,9 +54,11 @@ void Engine::on_timer() {
   for (const auto& [id, worker] : workers_)
     if (worker->look_at != 0 && worker->look_at <= now) due.push_back(worker.get());
   for (Worker* worker : due) look_at_limits(*worker, now);
+  look_at_gates(now);
   while (TaskRef task = alarms_.take_due(now)) on_alarm(std::move(task));
   timer_at_ = 0;
   arm_timer();
+  pump_and_look();
 }
 
 /// Does what is due for the task that it runs, and sets when to look again.
@@ -117,7 +120,7 @@ void Engine::on_alarm(TaskRef task) {
 /// Its queue_timeout is over. One that has begun before is in the queue for another attempt, which that does not concern.
 void Engine::expire_in_queue(TaskRef task) {
   if (task->attempt != 0 || task->extra().between != Between::none) return;
-  TaskRef expired = task->queued ? queue_.remove(*task) : recall(*task);
+  TaskRef expired = task->in != nullptr ? take_from_queue(*task) : recall(*task);
   if (!expired) return;
   ++counts_.expired;
   using std::chrono::duration_cast;

@@ -18,6 +18,11 @@ using shm::SlotState;
 
 namespace {
 
+/// What was handed over counts as running: such a task must not wait behind another.
+bool begins_at_once(const Task& task) {
+  return task.extra_ != nullptr && (!task.extra_->gates.empty() || task.extra_->alone);
+}
+
 bool send_segment(const Worker& worker, worker::SegmentMessage message, std::span<const int> fds) {
   return static_cast<bool>(os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds));
 }
@@ -25,14 +30,22 @@ bool send_segment(const Worker& worker, worker::SegmentMessage message, std::spa
 }  // namespace
 
 void Engine::pump() {
-  while (!queue_.empty() && next_may_begin()) {
+  while (next_may_begin()) {
     Worker* worker = choose_worker();
-    if (worker == nullptr || !hand_over(*worker, *queue_.front())) break;
-    queue_.pop_front();
+    if (worker == nullptr || !give_next(*worker)) break;
     if (room_waiters_ != 0) room_.notify_all();
   }
   if (queue_.empty()) balance();
   ring_doorbells();
+}
+
+/// The first task of the queue, to this worker. False: it cannot take it now.
+bool Engine::give_next(Worker& worker) {
+  Task& next = *queue_.front();
+  if (begins_at_once(next) && worker.outstanding() != 0) return false;
+  if (!hand_over(worker, next)) return false;
+  queue_.leave(next);  // it may not be the first one any more
+  return true;
 }
 
 /// As pump(), where nobody looks at the queue again by himself.
@@ -45,24 +58,6 @@ void Engine::pump_and_look() {
   } else {
     nudge_listener(*listeners_.front());
   }
-}
-
-/// False: a task runs alone, or is the next one and waits until no other runs. Ends tasks whose key is in quarantine.
-bool Engine::next_may_begin() {
-  if (lonely_) {
-    const auto found = workers_.find(lonely_->worker);
-    if (!lonely_->settled() && found != workers_.end() && found->second->task(lonely_->ticket).get() == lonely_.get())
-      return false;
-    lonely_ = TaskRef();
-  }
-  while (quarantine_.any() && !queue_.empty() && quarantined(share(*queue_.front()))) queue_.pop_front();
-  if (queue_.empty()) return false;
-  Task& next = *queue_.front();
-  if (next.extra_ == nullptr || !next.extra_->alone) return true;
-  const auto busy = [](const Worker* worker) { return worker->outstanding() != 0; };
-  if (!leaving_.empty() || std::any_of(active_.begin(), active_.end(), busy) || active_.empty()) return false;
-  lonely_ = share(next);
-  return true;
 }
 
 /// An idle worker, else the one with the fewest tasks, if it has room.
@@ -89,7 +84,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.entry_offset = task.site.entry.offset;
   slot.memory_limit = task.memory_limit();
   const task::Limits limits = task.limits();
-  slot.timed = limits.any();
+  slot.timed = limits.any() || begins_at_once(task);
   slot.begun_at.store(0, std::memory_order_relaxed);
   slot.ended = shm::Ended::none;
   slot.attachments = 0;
@@ -99,11 +94,12 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   ++worker.handed;
   ++counts_.in_workers;
   worker.doorbell_due = true;
+  enter_gates(task);
   task.worker = worker.id;
   task.ticket = ticket;
   // SYNC POINT task-handed: acquired by the worker's look_at.
   slot.word.store(shm::pack({ticket, SlotState::queued}), std::memory_order_seq_cst);
-  if (slot.timed) watch_limits(worker, limits);
+  if (limits.any()) watch_limits(worker, limits);
   return true;
 }
 
@@ -198,8 +194,8 @@ void Engine::balance() {
     }
     // No more than it can take: what is recalled must not wait in the queue beyond its limit.
     if (recall_from(*donor, idle->prefetch) == 0) return;
-    while (!queue_.empty() && idle->outstanding() < idle->prefetch && hand_over(*idle, *queue_.front()))
-      queue_.pop_front();
+    while (idle->outstanding() < idle->prefetch && next_may_begin() && give_next(*idle)) {
+    }
   }
 }
 
@@ -222,6 +218,7 @@ std::size_t Engine::recall_from(Worker& donor, std::size_t at_most) {
     task->worker = 0;
     --counts_.in_workers;
     --donor.handed;
+    leave_gates(*task, task::Gate::End::not_begun);
     ++counts_.recalled;
     ++recalled;
     queue_.push_front(std::move(task));
@@ -234,6 +231,7 @@ void Engine::drop_unbegun(std::size_t keep) {
   for (Worker* worker : active_)
     while (recall_from(*worker, std::numeric_limits<std::size_t>::max()) != 0) {
     }
+  unpark_all();
   std::vector<TaskRef> kept;
   for (std::size_t running = counts_.in_workers; running + kept.size() < keep && !queue_.empty();)
     kept.push_back(queue_.pop_front());

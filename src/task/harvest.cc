@@ -52,6 +52,7 @@ std::size_t Engine::harvest(Worker& worker) {
         worker.victim = std::move(task);
       } else {
         ++harvested;
+        if (slot.timed) note_begin(*task, slot.begun_at.load(std::memory_order_relaxed));
         finish(std::move(task), slot.ended);
       }
     }
@@ -114,6 +115,8 @@ void Engine::keep_failure(Task& task, Payload thrown) {
 
 /// Its outcome is there.
 void Engine::finish(TaskRef task, shm::Ended ended) {
+  using task::Gate;
+  leave_gates(*task, ended == shm::Ended::raised ? Gate::End::failed : Gate::End::succeeded);
   if (task->extra_ != nullptr && task->extra_->failed != nullptr)
     return attempt_failed(std::move(task), task->extra_->failed);
   settle(std::move(task), ended == shm::Ended::raised ? Ending::raised : Ending::value);

@@ -33,10 +33,10 @@ TEST(TaskQueue, HoldsOneReferenceToEach) {
   const TaskRef task = make_task(1);
   queue.push_back(task);
   EXPECT_EQ(task->references.load(), 2u);
-  EXPECT_TRUE(task->queued);
+  EXPECT_NE(task->in, nullptr);
   queue.remove(*task);
   EXPECT_EQ(task->references.load(), 1u);
-  EXPECT_FALSE(task->queued);
+  EXPECT_EQ(task->in, nullptr);
 }
 
 TEST(TaskQueueDeathTest, TakingOutWhatIsNotInIsABrokenInvariant) {
@@ -74,6 +74,59 @@ TEST(TaskQueue, RandomStepsAgainstADeque) {
     EXPECT_EQ(queue.pop_front().get(), model.front().get());
     model.pop_front();
   }
+}
+
+TaskRef with_priority(std::uint64_t id, int priority) {
+  TaskRef task = make_task(id);
+  task->extra().options.priority = priority;
+  return task;
+}
+
+TEST(TaskQueue, HigherPrioritiesLeaveFirst) {
+  TaskQueue queue;
+  queue.push_back(make_task(1));
+  queue.push_back(with_priority(2, -5));
+  queue.push_back(with_priority(3, 7));
+  queue.push_back(with_priority(4, 9));
+  queue.push_back(with_priority(5, 7));
+  queue.push_back(make_task(6));
+  EXPECT_EQ(queue.size(), 6U);
+  for (const std::uint64_t id : {4, 3, 5, 1, 6, 2}) {
+    EXPECT_EQ(queue.front()->id, id);
+    EXPECT_EQ(queue.pop_front()->id, id);
+  }
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.front(), nullptr);
+}
+
+TEST(TaskQueue, NobodyStarves) {
+  TaskQueue queue;
+  queue.push_back(with_priority(1, -1));
+  queue.push_back(make_task(2));
+  std::uint64_t next = 3;
+  std::vector<std::uint64_t> left;
+  for (int i = 0; i < 40; ++i) {
+    queue.push_back(with_priority(next++, 5));
+    left.push_back(queue.pop_front()->id);
+  }
+  EXPECT_EQ(left[7], 1U);
+  EXPECT_EQ(left[15], 2U);
+}
+
+TEST(TaskQueue, KnowsWhatItHolds) {
+  TaskQueue queue;
+  TaskList apart;
+  const TaskRef usual = make_task(1);
+  const TaskRef urgent = with_priority(2, 3);
+  const TaskRef parked = with_priority(3, 3);
+  queue.push_back(usual);
+  queue.push_back(urgent);
+  apart.push_back(parked);
+  EXPECT_TRUE(queue.holds(*usual));
+  EXPECT_TRUE(queue.holds(*urgent));
+  EXPECT_FALSE(queue.holds(*parked));
+  queue.remove(*urgent);
+  EXPECT_FALSE(queue.holds(*urgent));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ constexpr std::size_t large = shm::box_payload;
 bool is_short(const TaskOptions& options) {
   return options.soft_timeout.count() == 0 && options.queue_timeout.count() == 0 &&
          options.progress_timeout.count() == 0 && options.memory_limit == 0 && options.retries.attempts <= 1 &&
-         options.key.empty() && options.name.empty();
+         options.key.empty() && options.name.empty() && options.tags.empty() && options.priority == 0;
 }
 
 }  // namespace
@@ -26,7 +26,10 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
   TaskRef task(new Task(shared_from_this(), site, target));
   if (options != nullptr) {
     task->hard_limit_ns = task::limit_of(options->timeout);
-    if (!is_short(*options)) task->extra().options = *options;
+    if (!is_short(*options)) {
+      task->extra().options = *options;
+      find_gates(*task);
+    }
   }
   if (bytes <= large) {
     room = task->payload.reserve(bytes);
@@ -49,14 +52,14 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait
 
   Lock lock(mutex_);
   const auto no_room = [&] {
-    return (options_.queue_limit != 0 && queue_.size() >= options_.queue_limit) ||
+    return (options_.queue_limit != 0 && queued() >= options_.queue_limit) ||
            (large_bytes != 0 && payload_bytes_ != 0 &&
             (payload_bytes_ + large_bytes > payload_limit_ || payload_segments_ >= most_payload_segments_));
   };
   if (no_room()) {
     if (!may_wait && options_.when_full == WhenFull::wait && !callbacks_.is_current()) return false;
     if (options_.when_full == WhenFull::refuse || callbacks_.is_current())
-      throw QueueFull("pool \"" + options_.name + "\" is full: " + std::to_string(queue_.size()) + " tasks and " +
+      throw QueueFull("pool \"" + options_.name + "\" is full: " + std::to_string(queued()) + " tasks and " +
                       std::to_string(payload_bytes_ >> 20) + " MB of arguments are waiting");
     ++room_waiters_;
     room_.wait(lock, [&] { return closing_ || !broken_.empty() || !no_room(); });

@@ -16,7 +16,9 @@
 namespace hotspare::detail {
 
 class CompletionSink;
+class TaskList;
 struct FailedAttempt;
+struct GateAndQueue;
 
 /// Where a task is whose attempt has failed and that may get another one.
 enum class Between : unsigned char { none, asking, pausing };
@@ -37,7 +39,9 @@ struct TaskExtra {
   Between between = Between::none;
   bool alone = false;  ///< While it runs no other task begins.
   unsigned memory_deaths = 0;
-  std::int64_t pause_ns = 0;  ///< Before its last attempt.
+  std::vector<GateAndQueue*> gates;  ///< Of its tags.
+  std::int64_t entered_ns = 0;       ///< When it passed them; 0: it is not inside.
+  std::int64_t pause_ns = 0;         ///< Before its last attempt.
   std::exception_ptr refusal;
   std::vector<std::function<void()>> callbacks;
   std::shared_ptr<CompletionSink> sink;
@@ -63,11 +67,10 @@ class Task final : public Attachments {
   std::unique_ptr<TaskExtra> extra_;
   std::int64_t hard_limit_ns = 0;  ///< TaskOptions::timeout: here, as it is what many tasks have and nothing else.
   std::uint16_t attempt = 0;       ///< Attempts that have failed.
-  bool queued = false;
-  bool cancel_wanted = false;
-  std::uint64_t worker = 0;  ///< Handed to this worker (its id), 0: none,
-  std::uint64_t ticket = 0;  ///< under this ticket.
-  Task* next = nullptr;      ///< In the queue.
+  std::uint64_t worker = 0;        ///< Handed to this worker (its id), 0: none,
+  std::uint64_t ticket = 0;        ///< under this ticket.
+  TaskList* in = nullptr;          ///< Where it waits; null: it does not.
+  Task* next = nullptr;            ///< There.
   Task* previous = nullptr;
 
   TaskExtra& extra() {
@@ -83,6 +86,7 @@ class Task final : public Attachments {
     limits.grace = task::limit_of(extra_->options.grace);
     return limits;
   }
+  int priority() const { return extra_ == nullptr ? 0 : extra_->options.priority; }
   std::size_t memory_limit() const { return extra_ == nullptr ? 0 : extra_->options.memory_limit; }
 
   // As the attachments of its own result.
