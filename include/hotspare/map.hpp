@@ -21,7 +21,7 @@ struct MapOptions {
   /// running; those before it keep their results, those behind it are run by another worker.
   std::size_t chunk = 1;
   std::size_t window = 0;  ///< Chunks submitted ahead of the reader; 0: 64 a worker.
-  TaskOptions task;        ///< For each chunk; its timeout is for each element.
+  TaskOptions task;        ///< For each chunk; its times and retries are for each element.
 };
 
 enum class MapOrder : unsigned char { input, completion };
@@ -144,11 +144,29 @@ class MapView {
 
   /// To the next element that has an outcome.
   void advance() {
-    while (loaded_ && !loaded_->next()) {
-      rerun(loaded_->unbegun());
-      load();
-      fill();
-      if (!loaded_) load();
+    while (loaded_) {
+      if (!loaded_->next()) {
+        rerun(loaded_->unbegun());
+        load();
+        fill();
+        if (!loaded_) load();
+      } else if (options_.task.retries.attempts > 1 && loaded_->may_be_run_again()) {
+        run_again();
+      } else {
+        return;
+      }
+    }
+  }
+
+  /// The current element has failed: by itself it gets the attempts that its policy allows.
+  void run_again() {
+    const detail::Earlier earlier = loaded_->earlier();
+    Chunk alone(detail::submit_call_after(*engine_, &options_.task, &earlier, f_, loaded_->item()), loaded_->item());
+    if constexpr (order == MapOrder::input) {
+      pending_.push_front(std::move(*loaded_));
+      loaded_ = std::move(alone);
+    } else {
+      add_unordered(std::move(alone));
     }
   }
 

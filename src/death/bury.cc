@@ -121,7 +121,7 @@ void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& r
   leave_gates(*victim, task::Gate::End::failed);
   TaskExtra& extra = victim->extra();
   extra.report = report;
-  if (extra.options.retries.attempts <= 1) {
+  if (extra.options.retries.attempts <= 1 || victim->site.many) {
     salvage(worker, *victim);
     return settle(std::move(victim), Ending::died);
   }

@@ -83,8 +83,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // task/submit.cc
   TaskRef prepare(const CallSite& site, const void* target, const TaskOptions* options, std::size_t bytes,
                   std::byte*& room);
-  /// False, if it may not wait and there is no room.
-  bool submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait = true);
+  /// What to do when there is no room: wait, say so by returning false, or take it nevertheless.
+  enum class Room : unsigned char { wait, ask, exceed };
+  /// failed: its first attempt is over.
+  bool submit(const TaskRef& task, ArgumentBuffers* buffers, Room room = Room::wait,
+              std::shared_ptr<FailedAttempt> failed = nullptr);
   Buffer buffer(std::size_t bytes);
 
   // task/wait.cc

@@ -55,7 +55,7 @@ std::exception_ptr death_error(const CrashReport& report) {
 
 /// Whether there may be another attempt after one that fails for this reason now.
 bool Engine::may_run_again(const Task& task, task::Reason reason) const {
-  if (task.extra_ == nullptr || no_retries_ || !broken_.empty()) return false;
+  if (task.extra_ == nullptr || task.site.many || no_retries_ || !broken_.empty()) return false;
   const TaskExtra& extra = *task.extra_;
   if (extra.options.retries.attempts <= 1 || task.attempt == UINT16_MAX) return false;
   const unsigned for_memory = extra.memory_deaths + (reason == task::Reason::memory ? 1 : 0);

@@ -44,7 +44,7 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
   return task;
 }
 
-bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait) {
+bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, std::shared_ptr<FailedAttempt> failed) {
   if (!in_host()) throw Error("this process is a fork of the pool's host: make a pool of its own");
   ArgumentBuffers::State* const attached = buffers != nullptr ? buffers->state() : nullptr;
   const std::size_t payload_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
@@ -56,8 +56,8 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait
            (large_bytes != 0 && payload_bytes_ != 0 &&
             (payload_bytes_ + large_bytes > payload_limit_ || payload_segments_ >= most_payload_segments_));
   };
-  if (no_room()) {
-    if (!may_wait && options_.when_full == WhenFull::wait && !callbacks_.is_current()) return false;
+  if (room != Room::exceed && no_room()) {
+    if (room == Room::ask && options_.when_full == WhenFull::wait && !callbacks_.is_current()) return false;
     if (options_.when_full == WhenFull::refuse || callbacks_.is_current())
       throw QueueFull("pool \"" + options_.name + "\" is full: " + std::to_string(queued()) + " tasks and " +
                       std::to_string(payload_bytes_ >> 20) + " MB of arguments are waiting");
@@ -86,9 +86,15 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, bool may_wait
       arm_timer();
     }
   }
-  queue_.push_back(task);
   const bool relook_before = relook_;
-  pump();
+  if (failed != nullptr) {
+    failed->task_id = task->id;
+    failed->attempt = ++task->attempt;
+    attempt_failed(task, std::move(failed));
+  } else {
+    queue_.push_back(task);
+    pump();
+  }
   const bool nudge = relook_ && !relook_before && leader_ == nullptr;
   lock.unlock();
   if (nudge) nudge_listener(*listeners_.front());
@@ -117,7 +123,15 @@ TaskRef prepare(Engine& engine, const CallSite& site, const void* target, const 
 
 void submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers) { engine.submit(task, buffers); }
 bool try_submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers) {
-  return engine.submit(task, buffers, false);
+  return engine.submit(task, buffers, Engine::Room::ask);
+}
+void submit_failed(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers,
+                   std::shared_ptr<const CrashReport> report, std::span<const std::byte> thrown) {
+  auto failed = std::make_shared<FailedAttempt>();
+  failed->ending = report != nullptr ? Ending::died : Ending::raised;
+  failed->report = std::move(report);
+  failed->payload.assign(thrown);
+  engine.submit(task, buffers, Engine::Room::exceed, std::move(failed));
 }
 bool in_host(const Engine& engine) noexcept { return engine.in_host(); }
 

@@ -139,21 +139,32 @@ void write_argument(ByteSink& sink, Attachments* attachments, const A& argument)
   }
 }
 
+/// What a map element has behind it that is submitted to be run again.
+struct Earlier {
+  std::shared_ptr<const CrashReport> report;
+  std::span<const std::byte> thrown;
+};
+
 /// Submits a call whose arguments write_all(sink, attachments) writes, the same each time. Plain: without attachments.
 template <bool plain, class Write>
 TaskRef submit_written(Engine& engine, const CallSite& site, const void* target, const TaskOptions* options,
-                       const Write& write_all) {
+                       const Write& write_all, const Earlier* earlier = nullptr) {
   std::array<std::byte, inline_bytes> scratch;
   ByteSink sink(scratch);
   const auto submit = [&](auto* buffers) {
     write_all(sink, buffers);
-    if (sink.fits()) return submit_bytes(engine, site, target, options, {scratch.data(), sink.size()}, buffers);
+    if (sink.fits() && earlier == nullptr)
+      return submit_bytes(engine, site, target, options, {scratch.data(), sink.size()}, buffers);
     if (buffers != nullptr) buffers->rewind();
     std::byte* room = nullptr;
     TaskRef task = prepare(engine, site, target, options, sink.size(), room);
     ByteSink direct({room, sink.size()});
     write_all(direct, buffers);
-    submit_prepared(engine, task, buffers);
+    if (earlier != nullptr) {
+      submit_failed(engine, task, buffers, earlier->report, earlier->thrown);
+    } else {
+      submit_prepared(engine, task, buffers);
+    }
     return task;
   };
   if constexpr (plain) {
@@ -164,8 +175,10 @@ TaskRef submit_written(Engine& engine, const CallSite& site, const void* target,
   }
 }
 
+/// earlier: of its first attempt, as a part of another task.
 template <class F, class... A>
-TaskRef submit_call(Engine& engine, const TaskOptions* options, const F& f, const A&... arguments) {
+TaskRef submit_call_after(Engine& engine, const TaskOptions* options, const Earlier* earlier, const F& f,
+                          const A&... arguments) {
   using Traits = CallTraits<F, A...>;
   using Callable = typename Traits::Callable;
   const Callable& callable = f;
@@ -173,11 +186,18 @@ TaskRef submit_call(Engine& engine, const TaskOptions* options, const F& f, cons
   const void* target = nullptr;
   if constexpr (is_function_pointer<Callable>) target = reinterpret_cast<const void*>(callable);
   constexpr bool plain = ((Plain<CarriedT<A>> || View<CarriedT<A>>)&&...);
-  return submit_written<plain>(engine, site, target, options,
-                               [&](ByteSink& sink, [[maybe_unused]] Attachments* attachments) {
-                                 write_callable(sink, callable);
-                                 (write_argument(sink, attachments, arguments), ...);
-                               });
+  return submit_written<plain>(
+      engine, site, target, options,
+      [&](ByteSink& sink, [[maybe_unused]] Attachments* attachments) {
+        write_callable(sink, callable);
+        (write_argument(sink, attachments, arguments), ...);
+      },
+      earlier);
+}
+
+template <class F, class... A>
+TaskRef submit_call(Engine& engine, const TaskOptions* options, const F& f, const A&... arguments) {
+  return submit_call_after(engine, options, nullptr, f, arguments...);
 }
 
 }  // namespace hotspare::detail

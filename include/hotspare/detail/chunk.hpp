@@ -24,7 +24,7 @@ struct ChunkCall {
     context.end_parts();
   }
   static const CallSite& site() {
-    static const CallSite site{locate(reinterpret_cast<const void*>(&run)), typeid(F).name()};
+    static const CallSite site{locate(reinterpret_cast<const void*>(&run)), typeid(F).name(), true};
     return site;
   }
 
@@ -57,6 +57,8 @@ template <class T, class R>
 class Chunk {
  public:
   Chunk(TaskRef task, std::vector<T> items) : task_(std::move(task)), items_(std::move(items)) {}
+  /// One element that is run again, by a task of its own with one result.
+  Chunk(TaskRef task, T item) : task_(std::move(task)), alone_(true) { items_.push_back(std::move(item)); }
 
   const TaskRef& task() const { return task_; }
   /// Waits for it. Each element has an outcome, until there is none left or the rest is to be run anew.
@@ -64,13 +66,19 @@ class Chunk {
     if (!reader_) open();
     value_.reset();
     error_ = nullptr;
-    if (!reader_->at_end()) {
+    thrown_ = {};
+    blamed_now_ = false;
+    if (alone_) {
+      if (given_ == 1) return false;
+      read_alone();
+    } else if (!reader_->at_end()) {
       read();
     } else if (is_over()) {
       return false;
     } else {
       error_ = failure(*task_);
       blamed_ = true;
+      blamed_now_ = ending(*task_) == Ending::died;
     }
     ++given_;
     return true;
@@ -80,6 +88,10 @@ class Chunk {
     if (error_ != nullptr) std::rethrow_exception(error_);
     return *value_;
   }
+  /// Whether the current element failed as a part of this task, so that it may be run again by one of its own.
+  bool may_be_run_again() const { return !alone_ && (blamed_now_ || !thrown_.empty()); }
+  const T& item() const { return items_[given_ - 1]; }
+  Earlier earlier() const { return {blamed_now_ ? crash_report(*task_) : nullptr, thrown_}; }
   /// After next() was false: those that its worker's death kept from being run.
   std::vector<T> unbegun() {
     return {std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(given_)),
@@ -97,11 +109,24 @@ class Chunk {
     const Ending end = ending(*task_);
     return given_ == items_.size() || end == Ending::value || (end == Ending::died && blamed_);
   }
+  void read_alone() {
+    if (ending(*task_) != Ending::value) {
+      error_ = failure(*task_);
+      return;
+    }
+    try {
+      ByteSource source(result_bytes(*task_));
+      value_.emplace(read_value<R>(source, result_attachments(*task_)));
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
   void read() {
     try {
       const Part part = reader_->next();
       if (part.raised) {
         error_ = part_failure(part.bytes);
+        thrown_ = part.bytes;
       } else {
         ByteSource source(part.bytes);
         value_.emplace(read_value<R>(source, result_attachments(*task_)));
@@ -116,8 +141,11 @@ class Chunk {
   std::optional<PartsReader> reader_;
   std::optional<R> value_;
   std::exception_ptr error_;
+  std::span<const std::byte> thrown_;  ///< By the current element.
   std::size_t given_ = 0;
+  bool alone_ = false;
   bool blamed_ = false;
+  bool blamed_now_ = false;  ///< The current element is the one.
 };
 
 }  // namespace hotspare::detail

@@ -99,6 +99,7 @@ using Entry = void (*)(TaskContext&);
 struct CallSite {
   FunctionRef entry;
   const char* type_name;  ///< Mangled name of the callable's type.
+  bool many = false;      ///< It gives parts: what fails and may be made again is one of them, never the whole.
 };
 
 /// Attachments of one submission: keeps the Buffers alive until the task has settled.
@@ -130,6 +131,10 @@ HOTSPARE_API TaskRef prepare(Engine& engine, const CallSite& site, const void* t
 HOTSPARE_API void submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers);
 /// The same, but false instead of waiting when the pool has no room; then nothing has happened.
 HOTSPARE_API bool try_submit_prepared(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers);
+/// Submits what has failed once already as a part of a task of many: whether it is run again, and when, its Retries say.
+/// report: of its worker's death; null: it threw, and these bytes are the exception. Never waits for room.
+HOTSPARE_API void submit_failed(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers,
+                                std::shared_ptr<const CrashReport> report, std::span<const std::byte> thrown);
 /// False in a process that was forked from the one that made the pool: only submissions are refused in a clean way there,
 /// so ask before all else.
 HOTSPARE_API bool in_host(const Engine& engine) noexcept;
