@@ -25,5 +25,7 @@ void host_death(Run& run);
 void memory(Run& run);
 void workers(Run& run);
 void queue(Run& run);
+void deadlines(Run& run);
+void hangs(Run& run);
 
 }  // namespace bench

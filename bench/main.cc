@@ -33,6 +33,8 @@ constexpr std::array groups = {
     Group{"memory", bench::memory},
     Group{"workers", bench::workers},
     Group{"queue", bench::queue},
+    Group{"deadlines", bench::deadlines},
+    Group{"hangs", bench::hangs},
 };
 
 struct Options {

@@ -40,7 +40,10 @@ void add(Inputs& inputs, LightCurve curve) {
 
 /// Reads in the workers, if there is a pool: a file that brings its reader down costs that file only.
 Inputs read_all(const std::vector<std::string>& files, hotspare::Pool* pool) {
-  const hotspare::TaskOptions limits{.timeout = 120s, .memory_limit = std::size_t{2} << 30, .name = "read"};
+  hotspare::TaskOptions limits;
+  limits.timeout = 120s;
+  limits.memory_limit = std::size_t{2} << 30;
+  limits.name = "read";
   std::vector<hotspare::Future<LightCurve>> futures;
   if (pool != nullptr)
     for (const std::string& file : files) futures.push_back(pool->submit(limits, read_clean, file));

@@ -57,9 +57,9 @@ struct Retries {
   /// other task of the pool runs meanwhile. Only if attempts is more than 1.
   unsigned memory_attempts = 1;
   /// Asked about each failure that may be retried; empty: yes.
-  std::function<bool(const Failure&)> when;
+  std::function<bool(const Failure&)> when = nullptr;
   /// Called before each retry: the place to remove a cut download, say.
-  std::function<void(const Failure&)> before_retry;
+  std::function<void(const Failure&)> before_retry = nullptr;
   /// Pause before a retry, drawn between base and three times the pause before it, at most cap ("decorrelated jitter",
   /// M. Brooker, "Exponential Backoff and Jitter", 2015); base 0: none.
   std::chrono::nanoseconds base = std::chrono::milliseconds(50);

@@ -17,8 +17,11 @@ from hotspare._errors import (
     PoolBroken,
     PoolClosed,
     PythonFrame,
+    Quarantined,
     QueueFull,
+    QueueTimeout,
     RemoteError,
+    SoftTimeout,
     TaskTimeout,
     WorkerDied,
 )
@@ -37,6 +40,8 @@ else:
     from hotspare._executor import ProcessPoolExecutor
     from hotspare._future import Future
     from hotspare._pool import Pool, Submitter
+    from hotspare._retries import Failure, Retries, Tag
+    from hotspare._this_task import Progress, progress
 
     del _core
 
@@ -49,19 +54,27 @@ __all__ = [
     "BrokenWorkerTimeout",
     "CrashReport",
     "Event",
+    "Failure",
     "Future",
     "NativeFrame",
     "Pool",
     "PoolBroken",
     "PoolClosed",
     "ProcessPoolExecutor",
+    "Progress",
     "PythonFrame",
+    "Quarantined",
     "QueueFull",
+    "QueueTimeout",
     "RemoteError",
+    "Retries",
+    "SoftTimeout",
     "Submitter",
+    "Tag",
     "TaskTimeout",
     "WorkerDied",
     "empty",
+    "progress",
 ]
 
 

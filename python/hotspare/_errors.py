@@ -16,8 +16,11 @@ __all__ = [
     "PoolBroken",
     "PoolClosed",
     "PythonFrame",
+    "Quarantined",
     "QueueFull",
+    "QueueTimeout",
     "RemoteError",
+    "SoftTimeout",
     "TaskTimeout",
     "WorkerDied",
 ]
@@ -79,6 +82,10 @@ class CrashReport:
     """Innermost first; empty if there was nobody to take it (SIGKILL)."""
     python_stack_text: str = ""
     """The stacks of all Python threads as faulthandler wrote them."""
+    quarantined: bool = False
+    """No more workers are risked for it."""
+    earlier: tuple[CrashReport, ...] = ()
+    """Deaths of earlier attempts, of the same task or of others with the same key, oldest first."""
     _native: tuple[NativeFrame, ...] | Callable[[], tuple[NativeFrame, ...]] = field(
         default=(), repr=False, compare=False
     )
@@ -120,6 +127,9 @@ class CrashReport:
         if self.stderr_tail:
             lines.append("  its last lines on stderr:")
             lines += [f"    | {line}" for line in self.stderr_tail]
+        if self.quarantined:
+            lines.append("  it is in quarantine: no more workers are risked for it")
+        lines += [f"  before that {death.summary()}" for death in self.earlier]
         return "\n".join(lines)
 
 
@@ -265,6 +275,19 @@ class TaskTimeout(WorkerDied, TimeoutError):
     """The task's deadline passed: its stack was taken and its worker was ended."""
 
 
+class Quarantined(WorkerDied):
+    """It, or what it is about (the key), has killed so many workers that no more are risked. ``report.earlier`` has all of
+    its deaths but the last."""
+
+
+class QueueTimeout(TimeoutError):
+    """The task had not begun when its queue_timeout was over. It never ran."""
+
+
+class SoftTimeout(Exception):
+    """Raised in a running task when its soft_timeout has passed: let it end the task, before the grace is over."""
+
+
 class BrokenWorker(WorkerDied, BrokenProcessPool):
     """WorkerDied as the drop-in raises it: code that expects BrokenProcessPool catches it. The pool is not broken."""
 
@@ -306,14 +329,15 @@ class BrokenResult(RemoteError, BrokenProcessPool):
     """RemoteError as the drop-in raises it when unpickling a result tried to end this program."""
 
 
-def report_of(facts: dict[str, Any], task: str, native: Callable[[], tuple[tuple[Any, ...], ...]]) -> CrashReport:
+def report_of(core: Any, task: str) -> CrashReport:
     """A report from what the engine tells."""
-    text = facts["python_stack_text"]
+    facts: dict[str, Any] = core.facts()
     return CrashReport(
         **facts,
         task=task,
-        python_stack=_parse_python_stack(text),
-        _native=lambda: tuple(NativeFrame(*frame) for frame in native()),
+        python_stack=_parse_python_stack(facts["python_stack_text"]),
+        earlier=tuple(report_of(each, task) for each in core.earlier()),
+        _native=lambda: tuple(NativeFrame(*frame) for frame in core.native_stack()),
     )
 
 

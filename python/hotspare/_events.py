@@ -16,13 +16,13 @@ class Event:
 
     def __init__(self, kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
         self.kind = kind
-        """worker_ready, death, takeover, refill, retired, zygote_died or broken."""
+        """worker_ready, death, takeover, refill, retired, zygote_died, broken or retry."""
         self.at = at
         """Seconds on time.monotonic()'s clock."""
         self.pid = pid
         """Of the worker (of the spare, for a takeover); 0: none."""
         self.task_id = task_id
-        """Of the task that a death cost; 0: none."""
+        """Of the task that a death cost, or that will be run again; 0: none."""
         self.detail = detail
         """In words."""
         self.report = report
@@ -37,7 +37,7 @@ def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., ob
         return None
 
     def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
-        facts = None if report is None else report_of(report.facts(), "", report.native_stack)
+        facts = None if report is None else report_of(report, "")
         with callback():
             on_event(Event(kind, at, pid, task_id, detail, facts))
 

@@ -85,6 +85,7 @@ class ProcessPoolExecutor(Owner, Executor):
             "capture_stderr": bool(capture_stderr),
             "name": str(name),
             "on_event": event_callback(_options.function("on_event", on_event)),
+            **_options.engine_policies(),
         }
         self._own(launch, options)
 

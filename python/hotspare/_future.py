@@ -19,7 +19,8 @@ from concurrent.futures.process import _RemoteTraceback
 from typing import Any, Generic, TypeVar
 
 from hotspare._callbacks import callback
-from hotspare._errors import PoolBroken, RemoteError, TaskTimeout, WorkerDied, report_of
+from hotspare._errors import PoolBroken, Quarantined, QueueTimeout, RemoteError, TaskTimeout, WorkerDied, report_of
+from hotspare._this_task import Progress
 
 T = TypeVar("T")
 
@@ -252,6 +253,12 @@ class Future(_StandardFuture[T], Generic[T]):
             raise InvalidStateError("the pool settles this future")
         return super().set_running_or_notify_cancel()
 
+    def progress(self) -> Progress | None:
+        """What the task last told by hotspare.progress(); None while it does not run."""
+        task = self._task
+        told = None if task is None or self._fixed is not None else task.progress()
+        return None if told is None else Progress(*told)
+
     # ---- asyncio ----
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -281,6 +288,8 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
         return _FINISHED, None, death(payload, faults, label)
     if kind == "cancelled":
         return _CANCELLED, None, None
+    if kind == "expired":
+        return _FINISHED, None, QueueTimeout(payload)
     return _FINISHED, None, faults.broken(payload)
 
 
@@ -302,8 +311,9 @@ def rebuilt(described: tuple[str, str, str, bytes | None]) -> BaseException:
 
 
 def death(core_report: Any, faults: type[Faults], label: Any) -> WorkerDied:
-    facts = core_report.facts()
-    report = report_of(facts, _label_text(label), core_report.native_stack)
+    report = report_of(core_report, _label_text(label))
+    if report.quarantined:
+        return Quarantined(report)
     return (faults.timed_out if report.cause == "deadline" else faults.died)(report)
 
 

@@ -34,12 +34,16 @@ class Chunk:
         self.values: list[Any] = []
         """Of the items that have an outcome, from the first on. None in the place of a failure."""
         self.failures: dict[int, BaseException] = {}
+        self.described: dict[int, Any] = {}
+        """Of the failures those that the items raised, as the workers told of them."""
         self.error: BaseException | None = None
         """Of the item behind them."""
         self.dead = False
         """The error is a death: the items behind that one never began."""
         self.never_ran = False
         """The error came before any of them began."""
+        self.single = False
+        """One item that is run again, by a task of its own."""
 
     def refused(self, error: BaseException) -> Chunk:
         self.error = error
@@ -67,6 +71,12 @@ def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None
     """Takes what became of the items out of the engine."""
     task = chunk.task
     state, payload, error = _outcome(task, faults, label)
+    if chunk.single:
+        chunk.values = [] if error is not None or state != "FINISHED" else [payload]
+        chunk.error = error
+        chunk.decoded = True
+        chunk.task = None
+        return
     seconds = 0.0
     if error is None and payload is not None:
         values, failures, seconds = payload
@@ -82,6 +92,7 @@ def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None
         sizer.note(len(values), seconds)
     chunk.values = values
     chunk.failures = {index: _failure(failure, faults) for index, failure in failures}
+    chunk.described = {index: failure for index, failure in failures if not isinstance(failure, BaseException)}
     chunk.error = error
     chunk.decoded = True
     chunk.task = None
@@ -238,11 +249,14 @@ class StreamMap:
         options: Any,
         faults: type[Faults],
         return_exceptions: bool,
+        retrying: bool,
     ) -> None:
         self._core = core
         self._function = function
         self._items = iter(items)
         self._return_exceptions = return_exceptions
+        self._retrying = retrying
+        self._goes_on = return_exceptions or retrying
         self._star = star
         self._ahead = _AHEAD * workers
         self._options = options
@@ -256,7 +270,7 @@ class StreamMap:
 
     def _submit(self, items: list[Any]) -> list[Chunk]:
         try:
-            task = self._core.submit_chunk(self._function, items, self._star, self._return_exceptions, self._options)
+            task = self._core.submit_chunk(self._function, items, self._star, self._goes_on, self._options)
         except Exception as error:
             refused = refusal(error)
             if refused is not error or not self._return_exceptions:
@@ -270,21 +284,66 @@ class StreamMap:
         return [chunk for item in items for chunk in self._submit([item])]
 
     def _take(self, chunk: Chunk) -> list[Chunk]:
-        """Decodes a settled chunk. Returns those in which the items are that are to be run after all."""
+        """Decodes a settled chunk. Returns those that come after it in its place: of items that are to be run after all, or
+        again, and of those between them."""
         if chunk.decoded:
             return []
+        task = chunk.task
         decode(chunk, self._faults, self._function, self._sizer)
+        if chunk.single:
+            return []
         if chunk.never_ran and len(chunk.items) > 1:
             chunk.error = None  # one of them is guilty: alone it will be known
             return self._one_by_one(chunk.items)
-        if chunk.dead and self._return_exceptions:
+        after: list[Chunk] = []
+        if chunk.dead and self._goes_on:
             behind = chunk.items[len(chunk.values) + 1 :]
             del chunk.items[len(chunk.values) + 1 :]
             try:
-                return self._submit(behind) if behind else []
+                after = self._submit(behind) if behind else []
             except Exception as error:  # the pool was closed meanwhile
-                return [Chunk(None, self, behind).refused(error)]
-        return []
+                after = [Chunk(None, self, behind).refused(error)]
+        if not self._retrying:
+            return after
+        try:
+            return self._split(chunk, task) + after
+        except Exception as error:
+            refused = refusal(error)
+            if refused is error:
+                raise
+            return after  # the pool was closed meanwhile: what has failed has failed for good
+
+    def _split(self, chunk: Chunk, task: Any) -> list[Chunk]:
+        """Has the items that failed run again, each by a task of its own. The chunk keeps those before the first of them."""
+        again: list[tuple[int, Any, Any]] = [
+            (index, None, described) for index, described in sorted(chunk.described.items())
+        ]
+        if chunk.dead:
+            again.append((len(chunk.values), task.outcome()[1], None))
+        pieces: list[Chunk] = []
+        for place, (index, report, described) in enumerate(again):
+            item = chunk.items[index]
+            arguments = tuple(item) if self._star else (item,)
+            single = Chunk(
+                self._core.submit_failed(self._function, arguments, self._options, report, described), self, [item]
+            )
+            single.single = True
+            pieces.append(single)
+            end = again[place + 1][0] if place + 1 < len(again) else len(chunk.values)
+            if end > index + 1:
+                between = Chunk(None, self, chunk.items[index + 1 : end])
+                between.values = chunk.values[index + 1 : end]
+                between.failures = {
+                    at - index - 1: failure for at, failure in chunk.failures.items() if index < at < end
+                }
+                between.decoded = True
+                pieces.append(between)
+        if again:
+            first = again[0][0]
+            del chunk.values[first:], chunk.items[first:]
+            chunk.failures = {at: failure for at, failure in chunk.failures.items() if at < first}
+            chunk.error = None
+        return pieces
 
     def _values(self, chunk: Chunk) -> Iterator[Any]:
         if not self._return_exceptions:

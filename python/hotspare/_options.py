@@ -52,3 +52,30 @@ def function(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be a callable")
     return value
+
+
+def texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"{name} must be a list of names")
+    return list(value)
+
+
+def number(name: str, value: Any) -> float:
+    """A number of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    if not value >= 0:
+        raise ValueError(f"{name} must be at least 0")
+    return float(value)
+
+
+def engine_policies(
+    quarantine_deaths: Any = 2, retry_budget: Any = 100.0, tags: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """What the engine wants to know of a pool's policies."""
+    return {
+        "quarantine_deaths": count("quarantine_deaths", quarantine_deaths, 0, 2**31),
+        "retry_tokens": number("retry_budget", retry_budget),
+        "retry_per_value": 0.1,
+        "tags": tags or {},
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from hotspare._events import Event, event_callback
 from hotspare._future import Faults, Future
 from hotspare._map import StreamMap
 from hotspare._owner import Owner
+from hotspare._retries import Retries, Tag, retries_of, tags_of
 from hotspare._start import METHODS, method_of
 
 T = TypeVar("T")
@@ -19,18 +20,28 @@ T = TypeVar("T")
 class Submitter:
     """A pool seen with options for its tasks; what Pool.with_options returns. Any thread may use it."""
 
-    def __init__(self, pool: Pool, timeout: float | None, memory_limit: int | None, name: str | None) -> None:
+    def __init__(self, pool: Pool, given: dict[str, Any], name: str | None, retries: Retries | None) -> None:
         self._pool = pool
         self._label = name
-        self._options = _core.CoreTaskOptions(
-            _options.seconds("timeout", timeout),
-            0 if memory_limit is None else _options.count("memory_limit", memory_limit, 1),
-            name or "",
-        )
+        self._retrying = retries is not None and retries.attempts > 1
+        self._given = given
+        self._retries = retries
+        # With a policy that asks, who is asked wants to know what the task is called.
+        self._fixed = None if self._asks() else _core.CoreTaskOptions(self._of(name))
+
+    def _asks(self) -> bool:
+        return self._retries is not None and self._retries._core(Faults, None)["ask"] is not None
+
+    def _of(self, label: Any) -> dict[str, Any]:
+        retries = None if self._retries is None else self._retries._core(Faults, label)
+        return {**self._given, "retries": retries}
+
+    def _options_for(self, fn: Any) -> Any:
+        return self._fixed or _core.CoreTaskOptions(self._of(self._label or fn))
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Pool.submit with these options."""
-        return self._pool._submit(self._options, self._label or fn, fn, args, kwargs)
+        return self._pool._submit(self._options_for(fn), self._label or fn, fn, args, kwargs)
 
     def map(
         self,
@@ -39,8 +50,9 @@ class Submitter:
         timeout: float | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
-        """Pool.map with these options, which hold for the items that travel together."""
-        return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, True)
+        """Pool.map with these options. Time limits and retries are those of each item, the others hold for the items that
+        travel together; ``timeout`` is for the whole call."""
+        return self._pool._map(self._options_for(fn), fn, iterables, timeout, return_exceptions, True, self._retrying)
 
     def as_completed(
         self,
@@ -49,8 +61,8 @@ class Submitter:
         timeout: float | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
-        """Pool.as_completed with these options, which hold for the items that travel together."""
-        return self._pool._map(self._options, fn, iterables, timeout, return_exceptions, False)
+        """Pool.as_completed with these options, as of map."""
+        return self._pool._map(self._options_for(fn), fn, iterables, timeout, return_exceptions, False, self._retrying)
 
 
 class Pool(Owner):
@@ -65,6 +77,9 @@ class Pool(Owner):
     queue_limit: tasks waiting at most; then submit blocks (when_full="wait") or raises QueueFull ("refuse").
     payload_limit: bytes of large arguments under way at most; None: a quarter of the machine's memory.
     capture_stderr: the workers' stderr goes into crash reports only.
+    tags: {name: Tag} of limits that hold for all tasks with that tag; see with_options.
+    quarantine_deaths: deaths of workers after which a key, or a task that is being retried, is quarantined; 0: never.
+    retry_budget: retries that the whole pool may make; every ten tasks that succeed give one back.
     on_event: called with each Event, on a thread of the pool's own.
     name: in process titles, errors and events.
     """
@@ -83,6 +98,9 @@ class Pool(Owner):
         payload_limit: int | None = None,
         when_full: str = "wait",
         capture_stderr: bool = False,
+        tags: Mapping[str, Tag] | None = None,
+        quarantine_deaths: int = 2,
+        retry_budget: float = 100,
         on_event: Callable[[Event], object] | None = None,
         name: str = "hotspare",
     ) -> None:
@@ -109,6 +127,7 @@ class Pool(Owner):
             "capture_stderr": bool(capture_stderr),
             "name": str(name),
             "on_event": event_callback(_options.function("on_event", on_event)),
+            **_options.engine_policies(quarantine_deaths, retry_budget, tags_of(tags or {})),
         }
         self._own(launch, options)
 
@@ -158,26 +177,62 @@ class Pool(Owner):
         timeout: float | None,
         return_exceptions: bool,
         ordered: bool,
+        retrying: bool = False,
     ) -> Iterator[T]:
         if not iterables:
             raise TypeError("map needs at least one iterable")
         core = self._core or self._start()
         star = len(iterables) != 1
         items = zip(*iterables) if star else iterables[0]
-        stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions)
+        stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions, retrying)
         return stream.ordered(timeout) if ordered else stream.unordered(timeout)
 
     def with_options(
-        self, *, timeout: float | None = None, memory_limit: int | None = None, name: str | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
+        queue_timeout: float | None = None,
+        progress_timeout: float | None = None,
+        grace: float = 1.0,
+        memory_limit: int | None = None,
+        retries: Retries | int | None = None,
+        key: str = "",
+        tags: Sequence[str] = (),
+        priority: int = 0,
+        name: str | None = None,
     ) -> Submitter:
-        """This pool with options for the tasks submitted through it.
+        """This pool with options for the tasks submitted through it. Times in seconds.
 
-        timeout: seconds from a task's start; then its stack is taken, its worker ended, and TaskTimeout raised.
+        timeout: from a task's start; then its stack is taken, its worker ended, and TaskTimeout raised.
+        soft_timeout: the same, but first SoftTimeout is raised in the task; if it still runs when ``grace`` is over its stack
+        is taken, TaskTimeout raised, and its worker's process group gets SIGTERM, and SIGKILL after another grace.
+        queue_timeout: from submit until it begins; then QueueTimeout, and it never runs.
+        progress_timeout: between two calls of hotspare.progress() in the task; silence ends it as timeout does.
         memory_limit: bytes that a task may add to its worker's memory. The allocation that would pass it fails: with
         MemoryError in Python code; WorkerDied with cause memory_limit where C++ code cannot go on without it.
+        retries: how many times a failed attempt is made again, or a Retries policy. None: never.
+        key: what the task is about: once it has killed ``quarantine_deaths`` workers, what has it ends as Quarantined.
+        tags: names of limits that hold for it, of the pool's ``tags``.
+        priority: tasks of a higher one begin first; but each eighth that begins is the one submitted first.
         name: for reports.
         """
-        return Submitter(self, timeout, memory_limit, name)
+        given = {
+            "timeout": _options.seconds("timeout", timeout),
+            "soft_timeout": _options.seconds("soft_timeout", soft_timeout),
+            "queue_timeout": _options.seconds("queue_timeout", queue_timeout),
+            "progress_timeout": _options.seconds("progress_timeout", progress_timeout),
+            "grace": _options.number("grace", grace),
+            "memory_limit": 0 if memory_limit is None else _options.count("memory_limit", memory_limit, 1),
+            "key": str(key),
+            "tags": _options.texts("tags", tags),
+            "priority": _options.count("priority", priority, -(2**31), 2**31 - 1),
+            "name": name or "",
+        }
+        for tag in given["tags"]:  # type: ignore[attr-defined]
+            if tag not in self._engine_options["tags"]:
+                raise ValueError(f"the pool has no tag {tag!r}: its tags are {sorted(self._engine_options['tags'])}")
+        return Submitter(self, given, name, retries_of(retries))
 
     # ---- the pool ----
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hotspare import _core, _pickling
+from hotspare._errors import SoftTimeout
 
 
 @dataclass
@@ -106,7 +107,13 @@ def _become_multiprocessing_child() -> None:
             pass
 
 
+def _stop(number: int, frame: Any) -> None:
+    if _core.asked_to_stop():  # else what was meant has just ended
+        raise SoftTimeout("the task's soft_timeout has passed")
+
+
 def worker_begins() -> None:
+    signal.signal(_core.stop_signal(), _stop)
     pipe = _core.open_stack_pipe(_stack_signal)
     if pipe >= 0:
         faulthandler.register(_stack_signal, file=pipe, all_threads=True, chain=False)

@@ -4,6 +4,7 @@
 #include "payload.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
+#include "task_options.hpp"
 #include "worker_entry.hpp"
 
 #include <hotspare/error.hpp>
@@ -32,7 +33,7 @@ std::function<void(const Event&)> event_callback(nb::handle callable) {
     const nb::gil_scoped_acquire gil;
     try {
       static constexpr const char* names[] = {"worker_ready", "death",       "takeover", "refill",
-                                              "retired",      "zygote_died", "broken"};
+                                              "retired",      "zygote_died", "broken",   "retry"};
       const nb::object report = event.report ? make_report(event.report) : nb::object(nb::none());
       const double at = std::chrono::duration<double>(event.at.time_since_epoch()).count();
       nb::borrow(kept)(names[static_cast<std::size_t>(event.kind)], at, event.pid, event.task_id, event.detail, report);
@@ -56,6 +57,10 @@ PoolOptions pool_options(const nb::dict& given) {
   options.payload_limit = option<std::size_t>(given, "payload_limit");
   options.when_full = option<bool>(given, "refuse_when_full") ? WhenFull::refuse : WhenFull::wait;
   options.breaker_deaths = option<unsigned>(given, "breaker_deaths");
+  options.quarantine_deaths = option<unsigned>(given, "quarantine_deaths");
+  options.retry_budget = {option<double>(given, "retry_tokens"), option<double>(given, "retry_per_value")};
+  for (const auto [tag, limits] : option<nb::dict>(given, "tags"))
+    options.tags[nb::cast<std::string>(tag)] = tag_limits(nb::cast<nb::dict>(limits));
   options.worker_stderr = option<bool>(given, "capture_stderr") ? Stderr::capture : Stderr::tee;
   options.name = option<std::string>(given, "name");
   options.on_event = event_callback(given["on_event"]);
@@ -215,7 +220,7 @@ CorePool::~CorePool() {
 bool CorePool::in_host() const { return detail::in_host(*inner_->pool.engine()); }
 
 CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std::vector<Pickled>& parts, Kind kind,
-                                  const std::optional<TaskOptions>& options, bool goes_on) {
+                                  const TaskOptions* options, bool goes_on, const detail::Earlier* earlier) {
   detail::Engine& engine = *inner_->pool.engine();
   detail::ArgumentBuffers attached;
   std::vector<BufferAt> places;
@@ -234,7 +239,9 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
                           static_cast<std::uint32_t>(places.size())};
   const std::size_t size = sizeof head + places.size() * sizeof(BufferAt) + function.size() + body;
   std::byte* room = nullptr;
-  TaskRef task = detail::prepare(engine, python_call_site(), nullptr, options ? &*options : nullptr, size, room);
+  const bool chunk = kind == Kind::chunk || kind == Kind::star_chunk;
+  TaskRef task =
+      detail::prepare(engine, chunk ? python_chunk_site() : python_call_site(), nullptr, options, size, room);
   const auto put = [&room](const void* from, std::size_t bytes) {
     if (bytes != 0) std::memcpy(room, from, bytes);
     room += bytes;
@@ -243,32 +250,57 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
   put(places.data(), places.size() * sizeof(BufferAt));
   put(function.data(), function.size());
   for (const Pickled& part : parts) put(bytes_of_bytes(part.bytes).data(), bytes_of_bytes(part.bytes).size());
-  if (!detail::try_submit_prepared(engine, task, &attached)) {
+  if (earlier != nullptr) {
+    detail::submit_failed(engine, task, &attached, earlier->report, earlier->thrown);
+  } else if (!detail::try_submit_prepared(engine, task, &attached)) {
     const nb::gil_scoped_release others_may_run;
     detail::submit_prepared(engine, task, &attached);
   }
-  return CoreTask(std::move(task), kind == Kind::chunk || kind == Kind::star_chunk);
+  return CoreTask(std::move(task), chunk);
 }
 
 CoreTask CorePool::submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords,
-                          const std::optional<TaskOptions>& options) {
+                          const TaskOptions* options) {
+  return submit_call(function, arguments, keywords, options, nullptr);
+}
+
+CoreTask CorePool::submit_failed(nb::handle function, const nb::tuple& arguments, const TaskOptions* options,
+                                 const CoreReport* report, nb::handle described) {
+  detail::Earlier earlier;
+  std::vector<std::byte> thrown;
+  if (report != nullptr) {
+    earlier.report = report->shared();
+  } else {
+    const Pickled pickled = pickle(nb::borrow(described));
+    const auto body = bytes_of_bytes(pickled.bytes);
+    const ResultHead head{Ended::exception, 0};
+    thrown.resize(sizeof head + body.size());
+    std::memcpy(thrown.data(), &head, sizeof head);
+    std::memcpy(thrown.data() + sizeof head, body.data(), body.size());
+    earlier.thrown = thrown;
+  }
+  return submit_call(function, arguments, nb::dict(), options, &earlier);
+}
+
+CoreTask CorePool::submit_call(nb::handle function, const nb::tuple& arguments, nb::handle keywords,
+                               const TaskOptions* options, const detail::Earlier* earlier) {
   const bool has_keywords = PyDict_GET_SIZE(keywords.ptr()) != 0;
   std::vector<Pickled> parts;
   if (const auto name = pickled_name(function); !name.empty()) {
     const std::string kept(reinterpret_cast<const char*>(name.data()), name.size());  // pickling may run anything
     parts.push_back(has_keywords ? pickle(nb::make_tuple(arguments, keywords)) : pickle(arguments));
     return submit_payload(std::as_bytes(std::span(kept.data(), kept.size())), parts,
-                          has_keywords ? Kind::named_call_keyword : Kind::named_call, options);
+                          has_keywords ? Kind::named_call_keyword : Kind::named_call, options, false, earlier);
   }
   parts.push_back(pickle(nb::make_tuple(function, arguments, keywords)));
-  return submit_payload({}, parts, Kind::any_call, options);
+  return submit_payload({}, parts, Kind::any_call, options, false, earlier);
 }
 
 CoreTask CorePool::submit_chunk(nb::handle function, const nb::list& items, bool star, bool goes_on,
-                                const std::optional<TaskOptions>& options) {
+                                const TaskOptions* options) {
   std::vector<Pickled> parts;
   parts.push_back(pickle(nb::make_tuple(function, items)));
-  return submit_payload({}, parts, star ? Kind::star_chunk : Kind::chunk, options, goes_on);
+  return submit_payload({}, parts, star ? Kind::star_chunk : Kind::chunk, options, goes_on, nullptr);
 }
 
 void CorePool::watch(const CoreTask& task, nb::object object) {
@@ -325,6 +357,10 @@ nb::dict CorePool::stats() const {
       {"retired", now.retired},
       {"recalled", now.recalled},
       {"zygote_deaths", now.zygote_deaths},
+      {"retried", now.retried},
+      {"retries_denied", now.retries_denied},
+      {"quarantined", now.quarantined},
+      {"expired", now.expired},
       {"peak_unsettled", now.peak_unsettled},
       {"queued", now.queued},
       {"in_workers", now.in_workers},
@@ -356,20 +392,16 @@ void define_pool(nb::module_& module) {
   module.def("forget_closers", forget_closers);
   nb::class_<TaskOptions>(module, "CoreTaskOptions")
       .def(
-          "__init__",
-          [](TaskOptions* self, double timeout, std::size_t memory_limit, std::string name) {
-            constexpr double longest = 3e9;  // a century, in seconds: what more nanoseconds could not count
-            const std::chrono::duration<double> seconds(std::min(timeout, longest));
-            new (self) TaskOptions{std::chrono::duration_cast<std::chrono::nanoseconds>(seconds), memory_limit,
-                                   std::move(name)};
-          },
-          nb::arg("timeout"), nb::arg("memory_limit"), nb::arg("name"));
+          "__init__", [](TaskOptions* self, const nb::dict& given) { new (self) TaskOptions(task_options(given)); },
+          nb::arg("given"));
   nb::class_<CorePool>(module, "CorePool", nb::is_weak_referenceable())
       .def(nb::init<const nb::dict&>(), nb::arg("options"))
       .def("submit", &CorePool::submit, nb::arg("function").none(), nb::arg("arguments"), nb::arg("keywords"),
            nb::arg("options").none())
       .def("submit_chunk", &CorePool::submit_chunk, nb::arg("function").none(), nb::arg("items"), nb::arg("star"),
            nb::arg("goes_on"), nb::arg("options").none())
+      .def("submit_failed", &CorePool::submit_failed, nb::arg("function").none(), nb::arg("arguments"),
+           nb::arg("options").none(), nb::arg("report").none(), nb::arg("described").none())
       .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
       .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"), nb::arg("keep"))
       .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("keep"),

@@ -3,11 +3,11 @@
 #include "core_task.hpp"
 #include "payload.hpp"
 #include "python.hpp"
+#include "report.hpp"
 
 #include <hotspare/pool.hpp>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,10 +24,13 @@ class CorePool {
   CorePool& operator=(const CorePool&) = delete;
 
   CoreTask submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords,
-                  const std::optional<TaskOptions>& options);
+                  const TaskOptions* options);
+  /// What has failed once as an item of a chunk: report of its death, or description of what it raised.
+  CoreTask submit_failed(nb::handle function, const nb::tuple& arguments, const TaskOptions* options,
+                         const CoreReport* report, nb::handle described);
   /// goes_on: an item that raises does not end the chunk.
   CoreTask submit_chunk(nb::handle function, const nb::list& items, bool star, bool goes_on,
-                        const std::optional<TaskOptions>& options);
+                        const TaskOptions* options);
   /// Calls on_settled(objects…) with a list of what was given here, some time after their tasks have settled, on a thread
   /// of the pool's.
   void watch(const CoreTask& task, nb::object object);
@@ -47,8 +50,10 @@ class CorePool {
  private:
   struct Settler;
   struct Inner;
+  CoreTask submit_call(nb::handle function, const nb::tuple& arguments, nb::handle keywords, const TaskOptions* options,
+                       const detail::Earlier* earlier);
   CoreTask submit_payload(std::span<const std::byte> function, const std::vector<Pickled>& parts, Kind kind,
-                          const std::optional<TaskOptions>& options, bool goes_on = false);
+                          const TaskOptions* options, bool goes_on, const detail::Earlier* earlier);
 
   std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
 };

@@ -64,13 +64,22 @@ nb::tuple CoreTask::outcome() const {
     case detail::Ending::raised: return decoded(*task_);
     case detail::Ending::died: return nb::make_tuple("died", make_report(detail::crash_report(*task_)));
     case detail::Ending::cancelled: return nb::make_tuple("cancelled", nb::none());
-    case detail::Ending::refused: return nb::make_tuple("refused", text_of(detail::failure(*task_)));
+    case detail::Ending::refused:
+      return nb::make_tuple(detail::expired(*task_) ? "expired" : "refused", text_of(detail::failure(*task_)));
     case detail::Ending::pending: break;
   }
   throw Error("the outcome of a task that has not settled was asked for");
 }
 
 nb::tuple CoreTask::salvaged() const { return values_of(detail::salvaged_parts(*task_)); }
+
+nb::object CoreTask::progress() const {
+  const std::optional<Progress> told = detail::progress_of(task_);
+  if (!told) return nb::none();
+  const nb::object note = nb::steal(PyUnicode_DecodeUTF8(told->note.data(), static_cast<Py_ssize_t>(told->note.size()),
+                                                         "ignore"));  // cut anywhere
+  return nb::make_tuple(told->done, told->total, note);
+}
 
 bool CoreTask::never_ran() const {
   if (detail::ending(*task_) == detail::Ending::died) return detail::salvaged_parts(*task_).empty();
@@ -92,6 +101,7 @@ void define_task(nb::module_& module) {
       .def("wait", &CoreTask::wait, nb::arg("seconds"))
       .def("outcome", &CoreTask::outcome)
       .def("salvaged", &CoreTask::salvaged)
+      .def("progress", &CoreTask::progress)
       .def_prop_ro("never_ran", &CoreTask::never_ran)
       .def("cancel", &CoreTask::cancel, nb::arg("kill"));
 }

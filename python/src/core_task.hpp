@@ -22,6 +22,8 @@ class CoreTask {
   nb::tuple outcome() const;
   /// Of a chunk whose worker died: what it had finished, as in outcome().
   nb::tuple salvaged() const;
+  /// (done, total, note) while it runs and has told of it, else None.
+  nb::object progress() const;
   /// Of a chunk: it failed before its first item began.
   bool never_ran() const;
   bool cancel(bool kill) const { return detail::cancel(task_, kill); }

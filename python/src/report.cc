@@ -30,6 +30,13 @@ nb::dict facts(const CoreReport& core) {
   nb::list lines;
   for (const std::string& line : report.stderr_tail) lines.append(text(line));
   all["stderr_tail"] = nb::tuple(lines);
+  all["quarantined"] = report.quarantined;
+  return all;
+}
+
+nb::list earlier(const CoreReport& core) {
+  nb::list all;
+  for (const auto& death : core.get().earlier) all.append(make_report(death));
   return all;
 }
 
@@ -54,7 +61,7 @@ nb::tuple native_stack(const CoreReport& core) {
 nb::object make_report(std::shared_ptr<const CrashReport> report) { return nb::cast(CoreReport(std::move(report))); }
 
 void define_report(nb::module_& module) {
-  nb::class_<CoreReport>(module, "CoreReport").def("facts", facts).def("native_stack", native_stack);
+  nb::class_<CoreReport>(module, "CoreReport").def("facts", facts).def("native_stack", native_stack).def("earlier", earlier);
 }
 
 }  // namespace hotspare::python

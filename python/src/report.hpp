@@ -13,6 +13,7 @@ class CoreReport {
  public:
   explicit CoreReport(std::shared_ptr<const CrashReport> report) : report_(std::move(report)) {}
   const CrashReport& get() const { return *report_; }
+  const std::shared_ptr<const CrashReport>& shared() const { return report_; }
 
  private:
   std::shared_ptr<const CrashReport> report_;

@@ -2,6 +2,7 @@
 
 #include <hotspare/detail/embedding.hpp>
 #include <hotspare/options.hpp>
+#include <hotspare/this_task.hpp>
 
 #include <csignal>
 #include <fcntl.h>
@@ -79,6 +80,9 @@ int open_stack_pipe(int signal) {
   return stack_pipe[1];
 }
 
+/// A signal that hardly anybody uses: its handler in the worker raises SoftTimeout.
+int stop_signal() { return SIGRTMAX - 4; }
+
 }  // namespace
 
 void preload_in_zygote() {
@@ -101,6 +105,7 @@ void tie_runtime() {
   embedding.describe_stack = describe_stack;
   embedding.keeps_signal_handlers = true;
   embedding.forks_with_threads = true;  // as the standard library's pool does
+  embedding.stop_signal = stop_signal();
   detail::embed(embedding);
 }
 
@@ -109,6 +114,12 @@ void define_runtime(nb::module_& module) {
   module.def("become_zygote_if_asked", [] { init(0, nullptr); });
   module.def("in_worker_process", detail::in_worker_process);
   module.def("usable_cpus", usable_cpus);
+  module.def("stop_signal", stop_signal);
+  module.def("asked_to_stop", detail::asked_to_stop);
+  module.def(
+      "progress",
+      [](std::uint64_t done, std::uint64_t total, const std::string& note) { hotspare::progress(done, total, note); },
+      nb::arg("done"), nb::arg("total"), nb::arg("note"));
 }
 
 }  // namespace hotspare::python

@@ -165,4 +165,9 @@ const detail::CallSite& python_call_site() {
   return site;
 }
 
+const detail::CallSite& python_chunk_site() {
+  static const detail::CallSite site{python_call_site().entry, "Python chunk", true};
+  return site;
+}
+
 }  // namespace hotspare::python

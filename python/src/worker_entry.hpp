@@ -7,7 +7,8 @@ namespace hotspare::python {
 /// The code that runs in the worker for every Python task.
 void run_python_task(detail::TaskContext& context);
 
-/// How the engine finds it.
+/// How the engine finds it; of chunks what fails is an item, never the whole.
 const detail::CallSite& python_call_site();
+const detail::CallSite& python_chunk_site();
 
 }  // namespace hotspare::python

@@ -146,6 +146,8 @@ HOTSPARE_API bool is_ready(const Task& task) noexcept;
 /// A worker is running it at this moment.
 HOTSPARE_API bool has_begun(const TaskRef& task);
 HOTSPARE_API std::optional<Progress> progress_of(const TaskRef& task);
+/// Of an attempt that threw: the exception, in the runtime's own form.
+HOTSPARE_API std::span<const std::byte> thrown_bytes(const Failure& failure) noexcept;
 /// Waits; false when the deadline came first. A negative timeout waits for ever. interrupted, if given: set when a signal
 /// handler ran on this thread meanwhile; the wait ends then, too.
 HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted = nullptr);
@@ -159,6 +161,8 @@ HOTSPARE_API std::exception_ptr part_failure(std::span<const std::byte> part);
 HOTSPARE_API Attachments* result_attachments(const Task& task) noexcept;
 /// The exception of a task that ended in any other way than with a value.
 HOTSPARE_API std::exception_ptr failure(const Task& task);
+/// It never ran, for it waited longer than its queue_timeout.
+HOTSPARE_API bool expired(const Task& task) noexcept;
 HOTSPARE_API std::shared_ptr<const CrashReport> crash_report(const Task& task);
 HOTSPARE_API bool cancel(const TaskRef& task, bool kill);
 HOTSPARE_API void on_done(const TaskRef& task, std::function<void()> callback);
