@@ -37,7 +37,8 @@ class Beacon {
   void tell(std::uint64_t value, std::size_t word = 0) { (*words_)[word].store(value); }
   /// Waits until the word is told; ctest's time limit is the watchdog.
   std::uint64_t wait(std::size_t word = 0) const {
-    while ((*words_)[word].load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const auto pause = std::chrono::milliseconds(1);
+    while ((*words_)[word].load() == 0) std::this_thread::sleep_for(pause);  // style: the event is this word
     return (*words_)[word].load();
   }
 
