@@ -134,7 +134,7 @@ std::string text_key(fitsfile* fits, const char* key) {
 
 /// From the primary header, where cfitsio stands after opening.
 std::string star_of(fitsfile* fits, const std::filesystem::path& file) {
-  const std::string object = text_key(fits, "OBJECT");
+  std::string object = text_key(fits, "OBJECT");
   if (!object.empty()) return object;
   const std::string kepler = text_key(fits, "KEPLERID");
   if (!kepler.empty()) return "KIC " + kepler;

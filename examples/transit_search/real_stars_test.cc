@@ -81,7 +81,7 @@ TEST(RealStars, DetrendedK2FilesAreRead) {
       EXPECT_GT(read_clean(entry.path()).size(), 2000U);
       ++read;
     } catch (const std::runtime_error& error) {
-      errors.push_back(error.what());
+      errors.emplace_back(error.what());
     }
   }
   EXPECT_EQ(read, 23U);

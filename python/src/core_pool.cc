@@ -212,6 +212,7 @@ CorePool::CorePool(const nb::dict& options) : inner_(std::make_shared<Inner>(opt
 CorePool::~CorePool() {
   // In a fork of the host its threads are not here, and nothing of the pool is ours to end.
   if (!in_host())
+    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for a pointer the process may end
     static_cast<void>(new std::shared_ptr<Inner>(std::move(inner_)));
   else
     shutdown(true, false, 0);

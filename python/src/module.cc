@@ -10,12 +10,14 @@
 
 /// hotspare._core: the engine, for the Python half of the package. Nothing in here is for users.
 NB_MODULE(_core, module) {
-  using namespace hotspare::python;
+  using namespace hotspare::python;  // NOLINT(google-build-using-namespace): in this function only
   // Objects of ours may live in the program's globals until the interpreter ends.
   nb::set_leak_warnings(false);
+  // NOLINTBEGIN(bugprone-throw-keyword-missing,bugprone-unused-raii): to construct one is to define Python's class
   nb::exception<hotspare::PoolClosed>(module, "PoolClosed", PyExc_RuntimeError);
   nb::exception<hotspare::PoolBroken>(module, "PoolBroken", PyExc_RuntimeError);
   nb::exception<hotspare::QueueFull>(module, "QueueFull", PyExc_RuntimeError);
+  // NOLINTEND(bugprone-throw-keyword-missing,bugprone-unused-raii)
   define_block(module);
   module.def("shared_block", make_shared_block, nb::arg("size"));
   define_report(module);

@@ -45,7 +45,8 @@ int find_elf(Dwfl_Module*, void**, const char* name, Dwarf_Addr, char** found, E
 /// The places where a debugger looks, see "Separate Debug Files" in the manual of GDB.
 int find_by_debuglink(const std::string& image, const std::string& link, char** found) {
   const std::string folder = image.substr(0, image.rfind('/') + 1);
-  for (const std::string& path : {folder + link, folder + ".debug/" + link, "/usr/lib/debug" + folder + link}) {
+  const std::string places[] = {folder + link, folder + ".debug/" + link, "/usr/lib/debug" + folder + link};
+  for (const std::string& path : places) {
     if (path == image) continue;
     os::Fd file = os::open_regular_file(path);
     if (!file) continue;

@@ -16,9 +16,8 @@ bool Engine::shows_death(Worker& worker) const {
 
 void Engine::notice_all(Listener& listener) {
   arms_later_ = true;
-  for (std::size_t i = 0; i < listener.words.size(); ++i) {
-    Worker& worker = *listener.words[i].first;
-    if (shows_death(worker)) notice_death(worker);
+  for (const auto& [worker, watch] : listener.words) {
+    if (shows_death(*worker)) notice_death(*worker);
   }
   arms_later_ = false;
 }

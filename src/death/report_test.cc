@@ -139,7 +139,7 @@ TEST(WorkerDied, IsCaughtAsItsBases) {
 
 TEST(RemoteError, CarriesTypeMessageAndStack) {
   const RemoteError error("app::Broken", "it broke", {Frame{.function = "f"}});
-  const RemoteError copy = error;
+  const RemoteError copy = error;  // NOLINT(performance-unnecessary-copy-initialization): the copy is tested
   EXPECT_EQ(copy.type(), "app::Broken");
   EXPECT_STREQ(copy.what(), "it broke");
   EXPECT_EQ(copy.stack().at(0).function, "f");

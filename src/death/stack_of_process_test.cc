@@ -174,8 +174,9 @@ TEST(StackOfProcess, OneThatCannotBeStoppedIsGivenUp) {
   Shared<std::atomic<pid_t>> sleeper;
   const pid_t pid = ::fork();
   if (pid == 0) {
+    // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork): posix_spawn's child could not be made to dawdle
     if (::vfork() == 0) {
-      sleeper->store(::getpid());
+      sleeper->store(::getpid());  // NOLINT(clang-analyzer-unix.Vfork): into shared memory
       ::pause();
       ::_exit(0);
     }

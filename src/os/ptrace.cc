@@ -43,7 +43,7 @@ int wait_for_stop(pid_t thread, std::chrono::milliseconds timeout) {
       return info.si_status;
     }
     if (std::chrono::steady_clock::now() >= end) return 0;
-    ::nanosleep(&pause, nullptr);
+    ::nanosleep(&pause, nullptr);  // style: no event tells of the stop, see above
     pause.tv_nsec = std::min<long>(pause.tv_nsec * 2, 1'000'000);
   }
 }

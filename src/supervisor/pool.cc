@@ -16,6 +16,7 @@ Pool::~Pool() {
   if (engine_ == nullptr) return;
   if (!engine_->in_host()) {
     // In a fork of the host, an exiting worker say: the processes and threads are not ours to end.
+    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for a pointer the process may end
     static_cast<void>(new std::shared_ptr<detail::Engine>(std::move(engine_)));
     return;
   }

@@ -25,30 +25,30 @@ std::vector<std::uint64_t> filled(std::uint64_t id, std::size_t count) {
   return values;
 }
 
-std::uint64_t small_task(std::string table, std::uint64_t id) {
+std::uint64_t small_task(const std::string& table, std::uint64_t id) {
   RunTable::note_run(table, id);
   return expected_value(id);
 }
-std::vector<std::uint64_t> vector_task(std::string table, std::uint64_t id, std::size_t count) {
+std::vector<std::uint64_t> vector_task(const std::string& table, std::uint64_t id, std::size_t count) {
   RunTable::note_run(table, id);
   return filled(id, count);
 }
-Buffer buffer_task(std::string table, std::uint64_t id) {
+Buffer buffer_task(const std::string& table, std::uint64_t id) {
   RunTable::note_run(table, id);
   Buffer buffer = Buffer::make(300'000);
   buffer.as<std::uint64_t>()[1000] = expected_value(id);
   return buffer;
 }
-std::uint64_t raising_task(std::string table, std::uint64_t id) {
+std::uint64_t raising_task(const std::string& table, std::uint64_t id) {
   RunTable::note_run(table, id);
   throw std::out_of_range(std::to_string(id));
 }
-std::uint64_t faulting_task(std::string table, std::uint64_t id) {
+std::uint64_t faulting_task(const std::string& table, std::uint64_t id) {
   RunTable::note_run(table, id);
   ::raise(SIGSEGV);
   return 0;
 }
-std::uint64_t summing_task(std::string table, std::uint64_t id, std::span<const std::uint64_t> values) {
+std::uint64_t summing_task(const std::string& table, std::uint64_t id, std::span<const std::uint64_t> values) {
   RunTable::note_run(table, id);
   return values.front() == id && values.back() == id + values.size() - 1 ? expected_value(id) : 0;
 }

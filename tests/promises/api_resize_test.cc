@@ -70,6 +70,7 @@ TEST(ApiResize, WorkersThatStartWhileThePoolShrinksGoToo) {
   Gate ready;
   ::setenv("HOTSPARE_TEST_GATE", start.path().c_str(), 1);  // reaches initializers whatever the start method is
   PoolOptions options = pool_of(4);
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.StringChecker): it is set above
   options.initializer = [] { Gate::pass(std::getenv("HOTSPARE_TEST_GATE")); };
   options.on_event = [&](const Event& event) {
     if (event.kind == Event::Kind::worker_ready) ready.open();
@@ -92,7 +93,7 @@ TEST(ApiResize, AWorkerThatLeavesIsServedToTheEnd) {
   std::vector<Future<std::vector<char>>> big;  // results that need segments from the host
   for (int i = 0; i < 2; ++i) {
     big.push_back(pool.submit(
-        [](std::string knock, std::string wait) {
+        [](const std::string& knock, const std::string& wait) {
           knock_and_pass(knock, wait);
           return std::vector<char>(std::size_t{4} << 20, 'x');
         },

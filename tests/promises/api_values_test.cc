@@ -259,7 +259,7 @@ TEST_F(ApiValues, FuturesAreHandles) {
   Future<int> empty;
   EXPECT_FALSE(empty.valid());
   auto future = pool.submit(twice, 3);
-  auto copy = future;
+  auto copy = future;  // NOLINT(performance-unnecessary-copy-initialization): the copy is tested
   EXPECT_EQ(copy.get(), 6);
   EXPECT_EQ(future.get(), 6);
   EXPECT_EQ(copy.task_id(), future.task_id());

@@ -22,6 +22,7 @@ namespace {
 class LedgerOf {
  public:
   explicit LedgerOf(std::size_t items) : ledger_(items) { ::setenv("HOTSPARE_TEST_LEDGER", ledger_.path().c_str(), 1); }
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.StringChecker): it is set above
   static void note(int item) { Ledger::note(std::getenv("HOTSPARE_TEST_LEDGER"), static_cast<std::size_t>(item)); }
   void expect_each_ran_once(int items) const {
     for (int i = 0; i < items; ++i) EXPECT_EQ(ledger_.runs(static_cast<std::size_t>(i)), 1) << i;
@@ -213,7 +214,7 @@ TEST(P1Chunks, AHungElementIsCutOut) {
   options.chunk = 20;
   options.task.timeout = std::chrono::milliseconds(200);
   const auto hangs = [](int item) {
-    while (item == 7) ::pause();
+    while (item == 7) ::pause();  // NOLINT(bugprone-infinite-loop): so it hangs
     return item;
   };
   const Outcomes all = outcomes_of(pool.map(hangs, up_to(20), options));

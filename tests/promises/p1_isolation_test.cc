@@ -75,7 +75,7 @@ TEST(P1Isolation, TheZygoteMayDie) {
   Pool pool(small_pool());
   for (int round = 0; round < 5; ++round) {
     auto running = pool.submit([] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // style: a task that takes a while
       return 1;
     });
     ::kill(static_cast<pid_t>(pool.zygote_pid()), SIGKILL);

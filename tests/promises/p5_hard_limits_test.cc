@@ -37,7 +37,7 @@ HOTSPARE_GUILTY void stops_itself() {
   spins = 3;
 }
 HOTSPARE_GUILTY void sleeps_for_ever() {
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));  // style: what is put to the test
 }
 HOTSPARE_GUILTY void waits_for_its_own_mutex() {
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -61,9 +61,9 @@ HOTSPARE_GUILTY void holds_mallocs_lock() {
   constexpr std::size_t block = 64 << 10;  // beyond the thread's own cache, below what is mapped singly
   auto* first = static_cast<char*>(std::malloc(block));
   auto* second = static_cast<char*>(std::malloc(block));
-  auto* third = static_cast<char*>(std::malloc(block));
+  auto* third = static_cast<unsigned char*>(std::malloc(block));
   if (second < first) std::swap(first, second);
-  spins = third[0] = 1;
+  spins = third[0] = 1;  // NOLINT(clang-analyzer-unix.Malloc): its place counts, nobody frees it
   std::signal(SIGSEGV, spins_inside_free);
   const auto page = reinterpret_cast<std::uintptr_t>(second - 2 * sizeof(void*)) & ~std::uintptr_t{4095};
   ::mprotect(reinterpret_cast<void*>(page), 4096, PROT_NONE);
@@ -126,7 +126,7 @@ TEST_F(P5HardLimits, ADeadlineEndsWithItsTask) {
   const auto pid = pool_.submit(options_, [] { return ::getpid(); }).get();
   const auto other = pool_
                          .submit([] {
-                           std::this_thread::sleep_for(milliseconds(1500));
+                           std::this_thread::sleep_for(milliseconds(1500));  // style: until the deadline is past
                            return ::getpid();
                          })
                          .get();

@@ -38,7 +38,8 @@ class Beacon {
   std::uint64_t told(std::size_t word = 0) const { return (*words_)[word].load(); }
   /// Waits until the word is told; ctest's time limit is the watchdog.
   std::uint64_t wait(std::size_t word = 0) const {
-    while ((*words_)[word].load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const auto pause = std::chrono::milliseconds(1);
+    while ((*words_)[word].load() == 0) std::this_thread::sleep_for(pause);  // style: the event is this word
     return (*words_)[word].load();
   }
 

@@ -24,6 +24,7 @@ constexpr bool sanitized() {
 /// Workers die here as a program without sanitizer would: its handlers would turn every cause into exit code 1. In the
 /// program and not in the environment, so that it holds however the test is started. Leaks: a worker that calls exit()
 /// would be judged by what it had not freed yet.
+// NOLINTNEXTLINE(misc-definitions-in-headers): one source of a binary includes it
 extern "C" __attribute__((used, visibility("default"))) const char* __asan_default_options() {
   return "handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0:use_sigaltstack=0:"
          "allocator_may_return_null=1:detect_leaks=0";
