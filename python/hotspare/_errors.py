@@ -276,8 +276,8 @@ class TaskTimeout(WorkerDied, TimeoutError):
 
 
 class Quarantined(WorkerDied):
-    """It, or what it is about (the key), has killed so many workers that no more are risked. ``report.earlier`` has all of
-    its deaths but the last."""
+    """It, or what it is about (the key), has killed so many workers that no more are risked. ``report.earlier`` has
+    all of its deaths but the last."""
 
 
 class QueueTimeout(TimeoutError):

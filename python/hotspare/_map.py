@@ -284,8 +284,8 @@ class StreamMap:
         return [chunk for item in items for chunk in self._submit([item])]
 
     def _take(self, chunk: Chunk) -> list[Chunk]:
-        """Decodes a settled chunk. Returns those that come after it in its place: of items that are to be run after all, or
-        again, and of those between them."""
+        """Decodes a settled chunk. Returns those that come after it in its place: of items that are to be run after
+        all, or again, and of those between them."""
         if chunk.decoded:
             return []
         task = chunk.task
@@ -314,7 +314,7 @@ class StreamMap:
             return after  # the pool was closed meanwhile: what has failed has failed for good
 
     def _split(self, chunk: Chunk, task: Any) -> list[Chunk]:
-        """Has the items that failed run again, each by a task of its own. The chunk keeps those before the first of them."""
+        """Has the items that failed run again, each by a task of its own. The chunk keeps those before the first."""
         again: list[tuple[int, Any, Any]] = [
             (index, None, described) for index, described in sorted(chunk.described.items())
         ]

@@ -50,8 +50,8 @@ class Submitter:
         timeout: float | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
-        """Pool.map with these options. Time limits and retries are those of each item, the others hold for the items that
-        travel together; ``timeout`` is for the whole call."""
+        """Pool.map with these options. Time limits and retries are those of each item, the others hold for the items
+        that travel together; ``timeout`` is for the whole call."""
         return self._pool._map(self._options_for(fn), fn, iterables, timeout, return_exceptions, True, self._retrying)
 
     def as_completed(
@@ -205,8 +205,8 @@ class Pool(Owner):
         """This pool with options for the tasks submitted through it. Times in seconds.
 
         timeout: from a task's start; then its stack is taken, its worker ended, and TaskTimeout raised.
-        soft_timeout: the same, but first SoftTimeout is raised in the task; if it still runs when ``grace`` is over its stack
-        is taken, TaskTimeout raised, and its worker's process group gets SIGTERM, and SIGKILL after another grace.
+        soft_timeout: the same, but first SoftTimeout is raised in the task. If it still runs when ``grace`` is over, its
+        stack is taken, TaskTimeout raised, and its worker's process group gets SIGTERM; after another grace SIGKILL.
         queue_timeout: from submit until it begins; then QueueTimeout, and it never runs.
         progress_timeout: between two calls of hotspare.progress() in the task; silence ends it as timeout does.
         memory_limit: bytes that a task may add to its worker's memory. The allocation that would pass it fails: with

@@ -26,11 +26,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Retries:
-    """Which failed attempts of a task are made again. A task that may be retried must not mind if an attempt ended anywhere
-    in its middle: that is why the default is never to run again what has begun.
+    """Which failed attempts of a task are made again. A task that may be retried must not mind if an attempt ended
+    anywhere in its middle: that is why the default is never to run again what has begun.
 
-    ``when`` and ``before_retry`` are called one at a time on the thread that runs the pool's callbacks; they must not wait
-    for tasks of the pool. What ``when`` raises counts as no; what ``before_retry`` raises ends the retrying.
+    ``when`` and ``before_retry`` are called one at a time on the thread that runs the pool's callbacks; they must not
+    wait for tasks of the pool. What ``when`` raises counts as no; what ``before_retry`` raises ends the retrying.
     """
 
     attempts: int = 3
@@ -112,7 +112,8 @@ class Tag:
     per_second: int | None = None
     """So many begin within any second, at most."""
     breaker_failures: int | None = None
-    """Failures in a row after which none begins for ``breaker_pause`` seconds; then one does, and if it succeeds all may."""
+    """Failures in a row after which none begins for ``breaker_pause`` seconds; then one does, and if it succeeds all
+    may."""
     breaker_pause: float = 10.0
 
     def _core(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class Progress(NamedTuple):
 
 
 def progress(done: int = 0, total: int = 0, note: str = "") -> None:
-    """Tells how far the running task is: for Future.progress(), and for ``progress_timeout``, which begins anew. Of the note
-    119 bytes are kept. Costs less than a microsecond; outside of tasks it does nothing. Any thread of the worker may call it."""
+    """Tells how far the running task is: for Future.progress(), and for ``progress_timeout``, which begins anew. Of the
+    note 119 bytes are kept. Costs less than a microsecond; outside of tasks it does nothing. Any thread of the worker
+    may call it."""
     _core.progress(done, total, note)

@@ -49,9 +49,7 @@ def chosen_groups(regex: str) -> list[Group]:
     return found
 
 
-def measure(
-    groups: Sequence[Group], peers: Sequence[str], settings: Settings
-) -> list[Result]:
+def measure(groups: Sequence[Group], peers: Sequence[str], settings: Settings) -> list[Result]:
     results = []
     for group in groups:
         rows = {row.name: row for row in group.rows}

@@ -35,6 +35,4 @@ def measure(peer: str, open_pool: OpenPool, settings: Settings) -> Iterator[Figu
     yield Figure("map_items", rate, note)
 
 
-MAP_ITEMS = Group(
-    "map_items", rows=(Row("map_items", "1/s", "higher"),), measure=measure, seconds=90
-)
+MAP_ITEMS = Group("map_items", rows=(Row("map_items", "1/s", "higher"),), measure=measure, seconds=90)

@@ -44,9 +44,7 @@ def what_becomes_of_them(pool: Pool, settings: Settings) -> Iterator[Figure]:
         yield Figure("storm_seconds", seconds)
 
 
-def beside_calm(
-    pool: Pool, task: Callable[[bool], None], row: str, rounds: int
-) -> Iterator[Figure]:
+def beside_calm(pool: Pool, task: Callable[[bool], None], row: str, rounds: int) -> Iterator[Figure]:
     """In turns, so that what the machine does meanwhile falls on both."""
     calm, storm = [], []
     for _ in range(rounds):

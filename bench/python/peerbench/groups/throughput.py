@@ -21,6 +21,4 @@ def measure(peer: str, open_pool: OpenPool, settings: Settings) -> Iterator[Figu
     yield Figure("noop_tasks", median(rates))
 
 
-THROUGHPUT = Group(
-    "throughput", rows=(Row("noop_tasks", "1/s", "higher"),), measure=measure
-)
+THROUGHPUT = Group("throughput", rows=(Row("noop_tasks", "1/s", "higher"),), measure=measure)

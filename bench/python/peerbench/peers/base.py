@@ -59,9 +59,7 @@ class Pool(ABC):
         answers = [self.submit(function, item) for item in items]
         return [self.get(answer) for answer in answers]
 
-    def outcomes(
-        self, function: Callable[..., Any], items: Sequence[Any], patience: float
-    ) -> list[Outcome]:
+    def outcomes(self, function: Callable[..., Any], items: Sequence[Any], patience: float) -> list[Outcome]:
         """As `run`, for tasks that may fail. A task counts as unanswered once
         nothing has come for `patience` seconds."""
         answers = [self._try_submit(function, item) for item in items]

@@ -46,9 +46,7 @@ class JoblibParallel(Pool):
         found: list[Any] = parallel(self._delayed(function, items))
         return found
 
-    def outcomes(
-        self, function: Callable[..., Any], items: Sequence[Any], patience: float
-    ) -> list[Outcome]:
+    def outcomes(self, function: Callable[..., Any], items: Sequence[Any], patience: float) -> list[Outcome]:
         """Its first error ends the call: what has not come by then never will."""
         found = []
         parallel = self._open(batch_size=1, return_as="generator")
