@@ -43,6 +43,12 @@ struct Frame {
   int line = 0;               ///< 1-based; 0 if unknown.
 };
 
+/// Call stack of one thread, innermost first.
+struct ThreadStack {
+  std::int64_t thread_id = 0;  ///< The kernel's.
+  std::vector<Frame> frames;
+};
+
 namespace detail {
 struct StackImage;  // registers, a copy of the stack and the module map: unwound when first asked for
 }
@@ -85,6 +91,10 @@ struct HOTSPARE_API CrashReport {
   /// 100 ms, as its debug information is read then; later ones well under 1 ms if they died in the same places.
   const std::vector<Frame>& native_stack() const;
 
+  /// The other threads' call stacks, at most 31, of a worker that was ended for a deadline; else empty. As costly as
+  /// native_stack().
+  std::vector<ThreadStack> other_threads() const;
+
   /// One line: who died, of what, in what, where.
   std::string summary() const;
   /// The whole report for people, several lines.
@@ -92,9 +102,10 @@ struct HOTSPARE_API CrashReport {
   /// The whole report as one JSON object.
   std::string json() const;
 
-  std::shared_ptr<detail::StackImage> stack_image;  ///< Raw material of native_stack().
-  const void* task_code = nullptr;                  ///< Raw material of task_label(): the function, in the host,
-  const char* task_type = nullptr;                  ///< or the mangled type of the functor.
+  std::shared_ptr<detail::StackImage> stack_image;                            ///< Raw material of native_stack(),
+  std::vector<std::shared_ptr<const detail::StackImage>> other_stack_images;  ///< of other_threads().
+  const void* task_code = nullptr;  ///< Raw material of task_label(): the function, in the host,
+  const char* task_type = nullptr;  ///< or the mangled type of the functor.
 };
 
 HOTSPARE_API std::string_view name(Cause cause);

@@ -89,6 +89,9 @@ class CrashReport:
     _native: tuple[NativeFrame, ...] | Callable[[], tuple[NativeFrame, ...]] = field(
         default=(), repr=False, compare=False
     )
+    _others: dict[int, tuple[NativeFrame, ...]] | Callable[[], dict[int, tuple[NativeFrame, ...]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def native_stack(self) -> tuple[NativeFrame, ...]:
@@ -97,8 +100,15 @@ class CrashReport:
             object.__setattr__(self, "_native", self._native())
         return self._native  # type: ignore[return-value]
 
+    @property
+    def other_threads(self) -> dict[int, tuple[NativeFrame, ...]]:
+        """Native stacks of the other threads by their kernel ids, of a worker that was ended for a deadline."""
+        if callable(self._others):
+            object.__setattr__(self, "_others", self._others())
+        return self._others  # type: ignore[return-value]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_native": self.native_stack}
+        return {**self.__dict__, "_native": self.native_stack, "_others": self.other_threads}
 
     def summary(self) -> str:
         """One line: who died, of what, in what, where."""
@@ -124,6 +134,9 @@ class CrashReport:
             lines.append(f"  CPU time: {self.cpu_time * 1000:.0f} ms")
         lines += [f'  File "{f.file}", line {f.line}, in {f.function}' for f in self.python_stack]
         lines += [f"  #{i} {_native(f)}" for i, f in enumerate(self.native_stack)]
+        for thread, frames in self.other_threads.items():
+            lines.append(f"  thread {thread}:")
+            lines += [f"    #{i} {_native(f)}" for i, f in enumerate(frames)]
         if self.stderr_tail:
             lines.append("  its last lines on stderr:")
             lines += [f"    | {line}" for line in self.stderr_tail]
@@ -338,6 +351,9 @@ def report_of(core: Any, task: str) -> CrashReport:
         python_stack=_parse_python_stack(facts["python_stack_text"]),
         earlier=tuple(report_of(each, task) for each in core.earlier()),
         _native=lambda: tuple(NativeFrame(*frame) for frame in core.native_stack()),
+        _others=lambda: {
+            thread: tuple(NativeFrame(*frame) for frame in frames) for thread, frames in core.other_threads()
+        },
     )
 
 

@@ -205,8 +205,8 @@ class Pool(Owner):
         """This pool with options for the tasks submitted through it. Times in seconds.
 
         timeout: from a task's start; then its stack is taken, its worker ended, and TaskTimeout raised.
-        soft_timeout: the same, but first SoftTimeout is raised in the task. If it still runs when ``grace`` is over, its
-        stack is taken, TaskTimeout raised, and its worker's process group gets SIGTERM; after another grace SIGKILL.
+        soft_timeout: the same, but first SoftTimeout is raised in the task. If it still runs when ``grace`` is over,
+        its stack is taken, TaskTimeout raised, its worker's process group gets SIGTERM; after another grace SIGKILL.
         queue_timeout: from submit until it begins; then QueueTimeout, and it never runs.
         progress_timeout: between two calls of hotspare.progress() in the task; silence ends it as timeout does.
         memory_limit: bytes that a task may add to its worker's memory. The allocation that would pass it fails: with

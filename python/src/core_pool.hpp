@@ -23,8 +23,7 @@ class CorePool {
   CorePool(const CorePool&) = delete;
   CorePool& operator=(const CorePool&) = delete;
 
-  CoreTask submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords,
-                  const TaskOptions* options);
+  CoreTask submit(nb::handle function, const nb::tuple& arguments, nb::handle keywords, const TaskOptions* options);
   /// What has failed once as an item of a chunk: report of its death, or description of what it raised.
   CoreTask submit_failed(nb::handle function, const nb::tuple& arguments, const TaskOptions* options,
                          const CoreReport* report, nb::handle described);

@@ -41,14 +41,9 @@ nb::list earlier(const CoreReport& core) {
 }
 
 /// Tuples (function, file or None, line or None, module, address), innermost first.
-nb::tuple native_stack(const CoreReport& core) {
+nb::tuple tuples_of(const std::vector<Frame>& stack) {
   nb::list frames;
-  const std::vector<Frame>* stack = nullptr;
-  {
-    const nb::gil_scoped_release others_may_run;
-    stack = &core.get().native_stack();
-  }
-  for (const Frame& frame : *stack) {
+  for (const Frame& frame : stack) {
     const nb::object file = frame.file.empty() ? nb::object(nb::none()) : nb::object(text(frame.file));
     const nb::object line = frame.line == 0 ? nb::object(nb::none()) : nb::object(nb::int_(frame.line));
     frames.append(nb::make_tuple(text(frame.function), file, line, text(frame.module), frame.address));
@@ -56,12 +51,37 @@ nb::tuple native_stack(const CoreReport& core) {
   return nb::tuple(frames);
 }
 
+nb::tuple native_stack(const CoreReport& core) {
+  const std::vector<Frame>* stack = nullptr;
+  {
+    const nb::gil_scoped_release others_may_run;
+    stack = &core.get().native_stack();
+  }
+  return tuples_of(*stack);
+}
+
+/// Tuples (thread id, stack) of the other threads.
+nb::tuple other_threads(const CoreReport& core) {
+  std::vector<ThreadStack> threads;
+  {
+    const nb::gil_scoped_release others_may_run;
+    threads = core.get().other_threads();
+  }
+  nb::list all;
+  for (const ThreadStack& thread : threads) all.append(nb::make_tuple(thread.thread_id, tuples_of(thread.frames)));
+  return nb::tuple(all);
+}
+
 }  // namespace
 
 nb::object make_report(std::shared_ptr<const CrashReport> report) { return nb::cast(CoreReport(std::move(report))); }
 
 void define_report(nb::module_& module) {
-  nb::class_<CoreReport>(module, "CoreReport").def("facts", facts).def("native_stack", native_stack).def("earlier", earlier);
+  nb::class_<CoreReport>(module, "CoreReport")
+      .def("facts", facts)
+      .def("native_stack", native_stack)
+      .def("earlier", earlier)
+      .def("other_threads", other_threads);
 }
 
 }  // namespace hotspare::python

@@ -144,15 +144,22 @@ void Engine::note_death_before_ready(const CrashReport& report) {
 
 namespace {
 
-/// Has the worker itself write the stack of the language that is embedded, if it can still do that.
-void ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWords& words) {
-  constexpr std::int64_t patience_ns = 15'000'000;
-  const int signal = worker::script_stack_signal();
-  if (detail::embedding().describe_stack == nullptr || !os::would_handle(pid, signal)) return;
-  os::signal_process(pidfd, signal);
-  const std::int64_t end = os::monotonic_ns() + patience_ns;
+/// False: it did not in the time that it has for that.
+bool wait_for_script_stack(const worker::LastWords& words) {
+  const std::int64_t end = os::monotonic_ns() + 15'000'000;
   while (words.script_stack_told.load(std::memory_order_acquire) == 0)
-    if (!os::futex_wait(words.script_stack_told, 0, os::FutexScope::shared, end)) return;
+    if (!os::futex_wait(words.script_stack_told, 0, os::FutexScope::shared, end)) return false;
+  return true;
+}
+
+/// Has the worker itself write the stack of the language that is embedded, if a signal reaches it. True: nothing is left
+/// to be done about that.
+bool ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWords& words) {
+  if (words.script_stack_teller == 0) return true;
+  const int signal = worker::script_stack_signal();
+  if (!os::would_handle(pid, signal)) return false;
+  os::signal_process(pidfd, signal);
+  return wait_for_script_stack(words);
 }
 
 }  // namespace
@@ -160,16 +167,18 @@ void ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWord
 /// Off the engine's threads: reading a stack may take milliseconds, and the takeover has already happened.
 void Engine::take_stack_then_kill(Worker& worker) {
   coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd, &words = worker.channel().last_words] {
-    ask_for_script_stack(pid, pidfd, words);
-    auto stack = death::stack_of_process(pid, pidfd);  // the worker is held for us
+    const bool asked = ask_for_script_stack(pid, pidfd, words);
+    auto stacks = death::stacks_of_process(pid, pidfd);  // the worker is held for us
+    if (!asked && stacks && death::divert_process(pid, pidfd, words.script_stack_teller)) wait_for_script_stack(words);
     Lock lock(mutex_);
     const auto found = workers_.find(id);
     HS_CHECK(found != workers_.end());  // it is held for us
     Worker& held = *found->second;
-    if (stack) {
-      held.evidence.stack = std::move(*stack);
+    if (stacks) {
+      held.evidence.stack = std::move(stacks->front());
+      held.evidence.other_stacks.assign(stacks->begin() + 1, stacks->end());
     } else {
-      held.evidence.detail = "its stack could not be taken: " + stack.failure().text();
+      held.evidence.detail = "its stack could not be taken: " + stacks.failure().text();
     }
     held.held_for_stack = false;
     if (held.grace != 0 && !held.exited) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hotspare::death {
 
@@ -33,6 +34,7 @@ struct Evidence {
   std::string detail;
   std::string script_stack;
   std::shared_ptr<hotspare::detail::StackImage> stack;
+  std::vector<std::shared_ptr<const hotspare::detail::StackImage>> other_stacks;
   bool beside_stack_end = false;
 
   // The kernel's.

@@ -86,15 +86,19 @@ std::string script_stack_text(const CrashReport& report) {
   return text;
 }
 
-std::string stack_text(const CrashReport& report) {
-  if (report.native_stack().empty()) return "  stack: none was taken\n";
+std::string stack_text(std::int64_t thread, const std::vector<Frame>& frames) {
   std::string text = "  stack";
-  if (report.thread_id != 0) text += " of thread " + std::to_string(report.thread_id);
+  if (thread != 0) text += " of thread " + std::to_string(thread);
   text += ":\n";
   int number = 0;
-  for (const Frame& frame : report.native_stack()) {
-    text += "    #" + std::to_string(number++) + " " + death::long_text(frame) + "\n";
-  }
+  for (const Frame& frame : frames) text += "    #" + std::to_string(number++) + " " + death::long_text(frame) + "\n";
+  return text;
+}
+
+std::string stacks_text(const CrashReport& report) {
+  if (report.native_stack().empty()) return "  stack: none was taken\n";
+  std::string text = stack_text(report.thread_id, report.native_stack());
+  for (const ThreadStack& thread : report.other_threads()) text += stack_text(thread.thread_id, thread.frames);
   return text;
 }
 
@@ -111,6 +115,12 @@ const std::vector<Frame>& CrashReport::native_stack() const {
   return stack_image ? stack_image->frames() : none;
 }
 
+std::vector<ThreadStack> CrashReport::other_threads() const {
+  std::vector<ThreadStack> all;
+  for (const auto& image : other_stack_images) all.push_back({image->thread_id, image->frames()});
+  return all;
+}
+
 std::string CrashReport::summary() const {
   std::string text = "worker " + std::to_string(pid) + " " + fate(*this) + whereabouts(*this) + task_text(*this);
   if (peak_rss_bytes != 0) text += "; peak memory " + megabytes(peak_rss_bytes);
@@ -118,7 +128,7 @@ std::string CrashReport::summary() const {
 }
 
 std::string CrashReport::text() const {
-  std::string text = summary() + "\n" + facts_text(*this) + script_stack_text(*this) + stack_text(*this);
+  std::string text = summary() + "\n" + facts_text(*this) + script_stack_text(*this) + stacks_text(*this);
   if (!stderr_tail.empty()) text += "  its last lines on stderr:\n";
   for (const std::string& line : stderr_tail) text += "    | " + line + "\n";
   if (quarantined) text += "  it is in quarantine: no more workers are risked for it\n";

@@ -23,6 +23,12 @@ nlohmann::json unless(bool absent, const T& value) {
 std::string CrashReport::json() const {
   nlohmann::json stack = nlohmann::json::array();
   for (const Frame& frame : native_stack()) stack.push_back(frame_json(frame));
+  nlohmann::json threads = nlohmann::json::array();
+  for (const ThreadStack& thread : other_threads()) {
+    nlohmann::json frames = nlohmann::json::array();
+    for (const Frame& frame : thread.frames) frames.push_back(frame_json(frame));
+    threads.push_back({{"thread_id", thread.thread_id}, {"native_stack", std::move(frames)}});
+  }
   nlohmann::json before = nlohmann::json::array();
   for (const auto& death : earlier) before.push_back(death->summary());
   const nlohmann::json report = {
@@ -49,6 +55,7 @@ std::string CrashReport::json() const {
       {"stderr_tail", stderr_tail},
       {"script_stack", unless(script_stack.empty(), script_stack)},
       {"native_stack", std::move(stack)},
+      {"other_threads", std::move(threads)},
   };
   // A dying program writes anything to stderr: what is not UTF-8 is replaced, where the default would throw.
   return report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <memory>
+#include <vector>
 
 namespace hotspare::death {
 
@@ -22,5 +23,12 @@ namespace hotspare::death {
 os::Result<std::shared_ptr<detail::StackImage>> stack_of_process(
     pid_t pid, const os::Fd& process, pid_t thread = 0,
     std::chrono::milliseconds timeout = std::chrono::milliseconds(200));
+
+/// The stacks of all its threads, the main thread's first; of the others those that could be had, up to 32.
+os::Result<std::vector<std::shared_ptr<detail::StackImage>>> stacks_of_process(pid_t pid, const os::Fd& process);
+
+/// Has the main thread call a function of its own program that does not return, though it blocks every signal, or is
+/// stopped. What it was doing is never finished: only for a process that will be ended.
+os::Status divert_process(pid_t pid, const os::Fd& process, std::uint64_t function);
 
 }  // namespace hotspare::death

@@ -155,6 +155,7 @@ void judge(const Evidence& evidence, CrashReport& report) {
   report.peak_rss_bytes = evidence.exit.peak_rss_bytes;
   report.cpu_time = std::chrono::microseconds(evidence.exit.cpu_us);
   report.stack_image = evidence.stack;
+  report.other_stack_images = evidence.other_stacks;
   report.script_stack = evidence.script_stack;
   report.detail = evidence.detail;
   if (judge_our_own(evidence, report)) {

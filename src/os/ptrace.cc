@@ -1,5 +1,6 @@
 #include "os/ptrace.hpp"
 
+#include <dirent.h>
 #include <elf.h>
 #include <pthread.h>
 #include <signal.h>
@@ -82,6 +83,29 @@ Result<Registers> StoppedThread::registers() const {
     return failed(call_of("ptrace(PTRACE_GETREGSET)", thread_));
   }
   return registers_of(raw);
+}
+
+Status StoppedThread::divert(std::uint64_t function) {
+  KernelRegisters raw{};
+  iovec io{&raw, sizeof raw};
+  void* const kind = reinterpret_cast<void*>(std::intptr_t{NT_PRSTATUS});
+  if (::ptrace(PTRACE_GETREGSET, thread_, kind, &io) != 0) return failed(call_of("ptrace(PTRACE_GETREGSET)", thread_));
+  point_at(raw, function);
+  if (::ptrace(PTRACE_SETREGSET, thread_, kind, &io) != 0) return failed(call_of("ptrace(PTRACE_SETREGSET)", thread_));
+  return Done{};
+}
+
+std::vector<pid_t> threads_of(pid_t pid, std::size_t most) {
+  std::vector<pid_t> threads{pid};
+  const std::string path = "/proc/" + std::to_string(pid) + "/task";
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
+  while (folder != nullptr && threads.size() < most) {
+    const dirent* entry = ::readdir(folder.get());
+    if (entry == nullptr) break;
+    const auto thread = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (thread > 0 && thread != pid) threads.push_back(thread);
+  }
+  return threads;
 }
 
 Status in_tracer_thread(const std::function<void()>& work) {

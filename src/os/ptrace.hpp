@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace hotspare::os {
 
@@ -25,6 +26,9 @@ class StoppedThread {
   ~StoppedThread();
 
   Result<Registers> registers() const;
+  /// When it is let go it calls this function of its own program, without arguments, as if a signal handler did; it must
+  /// not return. What the thread was doing is never finished.
+  Status divert(std::uint64_t function);
 
  private:
   StoppedThread(pid_t thread, int signal) : thread_(thread), signal_(signal) {}
@@ -36,6 +40,9 @@ class StoppedThread {
 /// That thread's end is what cleans up behind a tracee that died or never stopped: the kernel then hands a zombie over
 /// to its real parent, or leaves it to us if we are that, so no exit status is lost.
 Status in_tracer_thread(const std::function<void()>& work);
+
+/// Kernel ids of the process's threads, at most so many, its main thread first.
+std::vector<pid_t> threads_of(pid_t pid, std::size_t most);
 
 /// The lines of /proc/PID/task/TID/maps with execute permission, and the first writable mapping that ends above `sp`.
 /// `pid` 0 means the calling thread.

@@ -26,7 +26,24 @@ Registers registers_of(const KernelRegisters& raw) noexcept {
   return result;
 }
 
+void point_at(KernelRegisters& raw, std::uint64_t function) noexcept {
+  constexpr std::uint64_t red_zone = 128;  // below the stack pointer, in use without a word (System V psABI 3.2.2)
+  constexpr std::uint64_t direction_flag = 0x400;
+  raw.rsp = ((raw.rsp - red_zone) & ~std::uint64_t{15}) - 8;  // as after a call instruction
+  raw.rip = function;
+  raw.rax = 0;
+  raw.orig_rax = ~std::uint64_t{0};  // it is in no system call that the kernel would begin anew
+  raw.eflags &= ~direction_flag;
+}
+
 #else
+
+void point_at(KernelRegisters& raw, std::uint64_t function) noexcept {
+  raw.sp &= ~std::uint64_t{15};
+  raw.pc = function;
+  raw.regs[29] = raw.regs[30] = 0;
+  raw.regs[0] = 0;  // no error of a system call, which the kernel would begin anew
+}
 
 Registers registers_of(const ucontext_t& context) noexcept {
   Registers result;

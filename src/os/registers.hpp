@@ -37,4 +37,8 @@ inline constexpr std::uint32_t kLinkRegister = 30;
 Registers registers_of(const ucontext_t& context) noexcept;
 Registers registers_of(const KernelRegisters& raw) noexcept;
 
+/// As if the thread had just been called to run this function, on its own stack below what it uses there; it has nowhere to
+/// return to.
+void point_at(KernelRegisters& raw, std::uint64_t function) noexcept;
+
 }  // namespace hotspare::os

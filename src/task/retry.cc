@@ -46,9 +46,7 @@ task::Reason reason_of(const FailedAttempt& failed) {
 }  // namespace
 
 const FailedAttempt& attempt_of(const Failure& failure) noexcept { return *failure.attempt_; }
-std::span<const std::byte> thrown_bytes(const Failure& failure) noexcept {
-  return attempt_of(failure).payload.bytes();
-}
+std::span<const std::byte> thrown_bytes(const Failure& failure) noexcept { return attempt_of(failure).payload.bytes(); }
 
 std::exception_ptr death_error(const CrashReport& report) {
   if (report.quarantined) return std::make_exception_ptr(Quarantined(report));

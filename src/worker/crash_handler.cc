@@ -164,6 +164,12 @@ void on_script_stack_signal(int, siginfo_t*, void*) {
   errno = saved_errno;
 }
 
+/// The same for a worker that no signal reaches: the host has its main thread call this.
+[[noreturn]] void tell_script_stack() {
+  on_script_stack_signal(0, nullptr, nullptr);
+  os::wait_for_the_end();
+}
+
 }  // namespace
 
 int script_stack_signal() noexcept { return SIGRTMAX - 2; }
@@ -171,8 +177,10 @@ int script_stack_signal() noexcept { return SIGRTMAX - 2; }
 void install_crash_handler() {
   os::use_alternate_stack(alternate_stack);
   for (const int signal : fatal_signals) os::handle_if_default(signal, on_fatal_signal);
-  if (detail::embedding().describe_stack != nullptr)
+  if (detail::embedding().describe_stack != nullptr) {
     os::handle_if_default(script_stack_signal(), on_script_stack_signal);
+    state.channel->last_words.script_stack_teller = reinterpret_cast<std::uintptr_t>(&tell_script_stack);
+  }
   std::set_terminate(on_terminate);
   std::set_new_handler(on_out_of_memory);
 }

@@ -29,6 +29,8 @@ struct LastWords {
   std::uint64_t data_bytes = 0;  ///< Private memory that the task had added by then, if it had a limit.
   std::uint64_t data_limit = 0;  ///< The task's limit then; 0: none.
   char detail[512] = {};         ///< Cut, zero-terminated.
+  /// Address in the worker of a function that writes script_stack and does not return; 0: no language is embedded.
+  std::uint64_t script_stack_teller = 0;
   /// Set when script_stack was written for a host that asked for it.
   std::atomic<std::uint32_t> script_stack_told{0};
   char script_stack[8192] = {};  ///< Of the language that embeds the engine; cut, zero-terminated.
