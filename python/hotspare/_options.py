@@ -54,6 +54,12 @@ def function(name: str, value: Any) -> Any:
     return value
 
 
+def text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    return value
+
+
 def texts(name: str, value: Any) -> list[str]:
     if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in value):
         raise TypeError(f"{name} must be a list of names")

@@ -224,10 +224,10 @@ class Pool(Owner):
             "progress_timeout": _options.seconds("progress_timeout", progress_timeout),
             "grace": _options.number("grace", grace),
             "memory_limit": 0 if memory_limit is None else _options.count("memory_limit", memory_limit, 1),
-            "key": str(key),
+            "key": _options.text("key", key),
             "tags": _options.texts("tags", tags),
             "priority": _options.count("priority", priority, -(2**31), 2**31 - 1),
-            "name": name or "",
+            "name": "" if name is None else _options.text("name", name),
         }
         for tag in given["tags"]:  # type: ignore[attr-defined]
             if tag not in self._engine_options["tags"]:

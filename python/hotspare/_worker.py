@@ -117,6 +117,7 @@ def worker_begins() -> None:
     pipe = _core.open_stack_pipe(_stack_signal)
     if pipe >= 0:
         faulthandler.register(_stack_signal, file=pipe, all_threads=True, chain=False)
+        _core.keep_stack_handler()
     _become_multiprocessing_child()
     if plan.preparation is not None and plan.prepare_each:
         _prepare(plan.preparation)

@@ -53,12 +53,14 @@ void in_words(Call call) {
 // neither the GIL nor memory, so the crash handler can have it done at any moment.
 int stack_pipe[2] = {-1, -1};
 int stack_signal = 0;
+struct sigaction stack_handler {};
 
 std::size_t describe_stack(char* room, std::size_t size) noexcept {
   if (stack_signal == 0) return 0;
   sigset_t only;
   sigemptyset(&only);
   sigaddset(&only, stack_signal);
+  ::sigaction(stack_signal, &stack_handler, nullptr);  // the task may have changed it
   ::raise(stack_signal);
   ::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);  // it comes now
   ::pthread_sigmask(SIG_BLOCK, &only, nullptr);
@@ -82,6 +84,9 @@ int open_stack_pipe(int signal) {
 
 /// A signal that hardly anybody uses: its handler in the worker raises SoftTimeout.
 int stop_signal() { return SIGRTMAX - 4; }
+
+/// What faulthandler has made of it by now is what is used.
+void keep_stack_handler() { ::sigaction(stack_signal, nullptr, &stack_handler); }
 
 }  // namespace
 
@@ -111,6 +116,7 @@ void tie_runtime() {
 
 void define_runtime(nb::module_& module) {
   module.def("open_stack_pipe", open_stack_pipe, nb::arg("signal"));
+  module.def("keep_stack_handler", keep_stack_handler);
   module.def("become_zygote_if_asked", [] { init(0, nullptr); });
   module.def("in_worker_process", detail::in_worker_process);
   module.def("usable_cpus", usable_cpus);

@@ -431,7 +431,7 @@ def test_a_wrong_option_of_the_drop_in_is_refused_at_the_call(name: str, value: 
         ({"memory_limit": -5}, "memory_limit"),
         ({"memory_limit": 10**30}, "memory_limit"),
         ({"name": 5}, "name"),
-        ({"retries": 3}, "retries"),
+        ({"retries": "3"}, "retries"),
     ],
     ids=str,
 )

@@ -4,7 +4,9 @@ ended."""
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import threading
 from collections.abc import Callable
 
 import hotspare
@@ -29,11 +31,57 @@ def _timeout_of(pool: Pool, fn: Callable[..., object], *args: object) -> TaskTim
     return error
 
 
+def _stop_self() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _block_all_signals_in_c() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    hold_the_gil_for_ever()
+
+
+def _wait_for_a_child() -> None:
+    if os.fork() == 0:
+        signal.pause()
+    os.wait()
+
+
 @pytest.mark.parametrize(
-    "task", [spin_for_ever, hold_the_gil_for_ever, block_all_signals_for_ever, ignore_all_signals_for_ever]
+    "task",
+    [
+        spin_for_ever,
+        hold_the_gil_for_ever,
+        block_all_signals_for_ever,
+        ignore_all_signals_for_ever,
+        _block_all_signals_in_c,
+        _stop_self,
+        _wait_for_a_child,
+    ],
 )
-def test_a_deadline_ends_it(pool: Pool, task: Callable[[], None]) -> None:
-    assert _timeout_of(pool, task).cause == "deadline"
+def test_a_deadline_ends_it_and_its_stacks_are_taken(pool: Pool, task: Callable[[], None]) -> None:
+    error = _timeout_of(pool, task)
+    assert error.cause == "deadline"
+    assert task.__name__ in [frame.function for frame in error.python_stack]
+    assert error.native_stack
+
+
+def _hang_in_a_second_thread_too() -> None:
+    thread = threading.Thread(target=_wait_for_ever, name="second", daemon=True)
+    thread.start()
+    spin_for_ever()
+
+
+def _wait_for_ever() -> None:
+    threading.Event().wait()
+
+
+def test_the_stacks_of_all_threads_are_taken(pool: Pool) -> None:
+    report = _timeout_of(pool, _hang_in_a_second_thread_too).report
+    assert "_wait_for_ever" in report.python_stack_text
+    assert "_hang_in_a_second_thread_too" in report.python_stack_text
+    assert len(report.other_threads) == 1
+    assert all(report.other_threads.values())
+    assert pickle.loads(pickle.dumps(report)).other_threads == report.other_threads
 
 
 def test_the_stack_of_a_task_that_holds_the_gil_is_taken(pool: Pool) -> None:
@@ -52,14 +100,6 @@ def _catch_everything_for_ever() -> None:
 
 def test_a_task_that_catches_everything_is_ended(pool: Pool) -> None:
     _timeout_of(pool, _catch_everything_for_ever)
-
-
-def _stop_self() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def test_a_task_that_stops_its_process_is_ended(pool: Pool) -> None:
-    _timeout_of(pool, _stop_self)
 
 
 def test_a_task_that_is_stopped_from_outside_is_ended(pool: Pool, fifo: Callable[[], Fifo]) -> None:

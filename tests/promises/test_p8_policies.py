@@ -1,0 +1,148 @@
+"""P8. What keeps killing workers is quarantined; tags limit what runs at once and how often; priorities."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hotspare import Pool, Quarantined, Retries, Tag, WorkerDied
+from python_tasks import Fifo, meet, square
+
+
+def _note(ledger: Path) -> None:
+    fd = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(fd, b"x")
+    os.close(fd)
+
+
+def _kills(ledger: Path) -> None:
+    _note(ledger)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_key_that_has_killed_two_workers_ends_at_once(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    with Pool(2) as pool:
+        bad = pool.with_options(key="bad.jpg")
+        first = bad.submit(_kills, ledger).exception()
+        assert type(first) is WorkerDied
+        for _ in range(4):
+            error = bad.submit(_kills, ledger).exception()
+            assert isinstance(error, Quarantined)
+            assert error.report.quarantined
+            assert [death.pid for death in error.report.earlier] == [first.pid]
+        assert pool.with_options(key="good.jpg").submit(square, 5).result() == 25
+        stats = pool.stats()
+        assert (stats["deaths"], stats["quarantined"], stats["died"]) == (2, 4, 5)
+    assert ledger.stat().st_size == 2
+
+
+def test_tasks_that_wait_end_as_well(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    with Pool(1) as pool:
+        bad = pool.with_options(key="bad.jpg")
+        futures = [bad.submit(_kills, ledger) for _ in range(200)]
+        good = [pool.submit(square, i) for i in range(200)]
+        assert all(isinstance(future.exception(), WorkerDied) for future in futures)
+        assert [future.result() for future in good] == [i * i for i in range(200)]
+        assert pool.stats()["deaths"] == 2
+    assert ledger.stat().st_size == 2
+
+
+def _item(folder: Path, number: int) -> int:
+    _note(folder / str(number))
+    if number == 417:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return number
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_item_that_always_kills_among_a_thousand(tmp_path: Path, ordered: bool) -> None:
+    with Pool(2) as pool:
+        tasks = pool.with_options(retries=Retries(5))
+        run = tasks.map if ordered else tasks.as_completed
+        found = list(run(_item, [tmp_path] * 1000, range(1000), return_exceptions=True))
+    bad = [each for each in found if isinstance(each, BaseException)]
+    assert len(bad) == 1
+    assert isinstance(bad[0], Quarantined)
+    assert len(bad[0].report.earlier) == 1
+    assert sorted(each for each in found if each not in bad) == [n for n in range(1000) if n != 417]
+    if ordered:
+        assert found.index(bad[0]) == 417
+    runs = {number: (tmp_path / str(number)).stat().st_size for number in range(1000)}
+    assert runs == {number: 2 if number == 417 else 1 for number in range(1000)}
+
+
+def _run_for(seconds: float) -> tuple[float, float]:
+    begin = time.monotonic()
+    time.sleep(seconds)
+    return begin, time.monotonic()
+
+
+def _most_at_once(runs: list[tuple[float, float]]) -> int:
+    steps = sorted([(begin, 1) for begin, _ in runs] + [(end, -1) for _, end in runs])
+    now = most = 0
+    for _, step in steps:
+        now += step
+        most = max(most, now)
+    return most
+
+
+def test_a_tag_limits_how_many_run_at_once() -> None:
+    with Pool(6, tags={"service": Tag(at_once=4)}) as pool:
+        tagged = pool.with_options(tags=["service"])
+        futures = [tagged.submit(_run_for, 0.002) for _ in range(100)]
+        others = [pool.submit(square, i) for i in range(100)]
+        runs = [future.result() for future in futures]
+        assert [future.result() for future in others] == [i * i for i in range(100)]
+    assert 1 < _most_at_once(runs) <= 4
+
+
+def test_a_tag_limits_how_many_begin_in_a_second() -> None:
+    with Pool(4, tags={"service": Tag(at_once=4, per_second=25)}) as pool:
+        tagged = pool.with_options(tags=["service"])
+        runs = sorted(future.result() for future in [tagged.submit(_run_for, 0.001) for _ in range(80)])
+    assert _most_at_once(runs) <= 4
+    # A task reads its clock some time after the worker noted its begin; the other way round is never so.
+    delay = 0.02
+    assert all(runs[i][0] + delay - runs[i - 25][0] >= 1 for i in range(25, 80))
+
+
+def _fail() -> None:
+    raise ConnectionError("the service is down")
+
+
+def test_the_breaker_pauses_and_tries_again() -> None:
+    with Pool(2, tags={"service": Tag(breaker_failures=3, breaker_pause=0.2)}) as pool:
+        tagged = pool.with_options(tags=["service"])
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                tagged.submit(_fail).result()
+        down = time.monotonic()
+        futures = [tagged.submit(_run_for, 0) for _ in range(20)]
+        assert pool.submit(square, 3).result() == 9
+        begins = sorted(future.result()[0] for future in futures)
+    assert begins[0] - down >= 0.15  # the pause began a little before we heard of it
+
+
+def test_urgent_tasks_begin_first(fifo: Callable[[], Fifo]) -> None:
+    with Pool(1) as pool:
+        begun = fifo()
+        first = pool.submit(meet, begun)
+        begun.hear()
+        low = [pool.with_options(priority=-1).submit(time.monotonic) for _ in range(10)]
+        high = [pool.with_options(priority=5).submit(time.monotonic) for _ in range(100)]
+        first.cancel(kill=True)
+        assert max(f.result() for f in low[:-1]) < max(f.result() for f in high), "nobody starves"
+        assert low[-1].result() > sorted(f.result() for f in high)[60]
+
+
+def test_a_tag_that_the_pool_does_not_have_is_refused() -> None:
+    with Pool(1, tags={"service": Tag()}) as pool, pytest.raises(ValueError, match=r"'servise'.*'service'"):
+        pool.with_options(tags=["servise"])
+    with pytest.raises(TypeError, match="tags"):
+        Pool(1, tags={"service": 4})  # type: ignore[dict-item]
