@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,21 @@ Current thread 0x00007f0000000000 (most recent call first):
   File "/site-packages/hotspare/_start.py", line 115 in make
   File "/home/ann/main.py", line 1 in <module>
 """
+
+
+class FakeCore:
+    """What the extension gives for a death."""
+
+    def __init__(
+        self,
+        known: dict[str, Any],
+        native: Callable[[], tuple[Any, ...]] = tuple,
+        earlier: tuple[FakeCore, ...] = (),
+    ) -> None:
+        self.facts = lambda: known
+        self.native_stack = native
+        self.earlier = lambda: list(earlier)
+        self.other_threads = lambda: ((77, (("g", None, None, "m", 2),)),)
 
 
 def facts(**changes: Any) -> dict[str, Any]:
@@ -39,12 +55,13 @@ def facts(**changes: Any) -> dict[str, Any]:
         "cpu_time": 0.5,
         "python_stack_text": DUMP,
         "stderr_tail": ("oh no",),
+        "quarantined": False,
     }
     return {**known, **changes}
 
 
 def test_the_python_stack_is_that_of_the_thread_that_died_without_the_hosts_part() -> None:
-    report = report_of(facts(), "decode (photo.py:20)", lambda: ())
+    report = report_of(FakeCore(facts()), "decode (photo.py:20)")
     assert report.python_stack == (
         PythonFrame("/home/ann/photo.py", 31, "decode"),
         PythonFrame("/home/ann/album.py", 7, "all of them"),
@@ -52,7 +69,7 @@ def test_the_python_stack_is_that_of_the_thread_that_died_without_the_hosts_part
 
 
 def test_the_message_says_who_died_of_what_and_where() -> None:
-    report = report_of(facts(attempt=2), "decode (photo.py:20)", lambda: ())
+    report = report_of(FakeCore(facts(attempt=2)), "decode (photo.py:20)")
     assert str(WorkerDied(report)) == (
         "worker 4242 died of SIGSEGV at address 0x10 in decode (photo.py:31) called from all of them (album.py:7); "
         "task decode (photo.py:20); 2nd attempt; peak memory 212 MB"
@@ -73,7 +90,7 @@ def test_the_message_says_who_died_of_what_and_where() -> None:
     ],
 )
 def test_each_cause_has_its_words(changes: dict[str, Any], words: str) -> None:
-    assert words in report_of(facts(**changes), "", lambda: ()).summary()
+    assert words in report_of(FakeCore(facts(**changes)), "").summary()
 
 
 def test_the_native_stack_is_unwound_when_it_is_asked_for_and_once() -> None:
@@ -83,7 +100,7 @@ def test_the_native_stack_is_unwound_when_it_is_asked_for_and_once() -> None:
         calls.append(1)
         return (("decode_jpeg", None, None, "/usr/lib/libjpeg.so", 0x1234),)
 
-    report = report_of(facts(), "", unwind)
+    report = report_of(FakeCore(facts(), unwind), "")
     assert not calls
     frame = NativeFrame("decode_jpeg", None, None, "/usr/lib/libjpeg.so", 0x1234)
     assert report.native_stack == report.native_stack == (frame,)
@@ -91,7 +108,7 @@ def test_the_native_stack_is_unwound_when_it_is_asked_for_and_once() -> None:
 
 
 def test_a_death_travels_with_its_stacks() -> None:
-    died = TaskTimeout(report_of(facts(), "t", lambda: (("f", None, None, "m", 1),)))
+    died = TaskTimeout(report_of(FakeCore(facts(), lambda: (("f", None, None, "m", 1),)), "t"))
     again = pickle.loads(pickle.dumps(died))
     assert type(again) is TaskTimeout
     assert isinstance(again, TimeoutError)
@@ -103,3 +120,15 @@ def test_a_death_travels_with_its_stacks() -> None:
 
 def test_a_report_may_be_nearly_empty() -> None:
     assert CrashReport(cause="unknown", pid=1).text() == "worker 1 died; its exit status was lost"
+
+
+def test_deaths_before_this_one_and_other_threads_are_told_of() -> None:
+    first = FakeCore(facts(pid=4241))
+    report = report_of(FakeCore(facts(quarantined=True), earlier=(first,)), "t")
+    assert [death.pid for death in report.earlier] == [4241]
+    assert report.other_threads == {77: (NativeFrame("g", None, None, "m", 2),)}
+    text = report.text()
+    assert "quarantine" in text
+    assert "before that worker 4241 died of SIGSEGV" in text
+    assert "thread 77" in text
+    assert pickle.loads(pickle.dumps(report)) == report
