@@ -62,6 +62,15 @@ struct PoolOptions {
   /// counted): what has it ends at once as Quarantined. 0: never.
   unsigned quarantine_deaths = 2;
   RetryBudget retry_budget;
+  /// Private memory that all workers together may use, bytes; 0: no limit. Near it no new task begins; beyond it the newest
+  /// of the large ones is ended, and run again later, alone, without losing an attempt (so it must not mind that). Alone, a
+  /// task that needs more ends as WorkerDied with Cause::memory_limit. Looked at every 1 to 50 ms while tasks run.
+  std::size_t memory_budget = 0;
+  /// Memory that must stay free on the machine, or in the cgroup that this process is in, bytes; 0: no such limit. As
+  /// memory_budget.
+  std::size_t memory_reserve = 0;
+  /// A worker whose private memory is more than this when it has run a task is replaced; 0: never.
+  std::size_t recycle_above = 0;
   /// What holds for tasks that carry a tag, by its name; TaskOptions::tags may name these and no others.
   std::map<std::string, TagLimits> tags;
   Stderr worker_stderr = Stderr::tee;

@@ -25,6 +25,7 @@ struct Stats {
   std::uint64_t retried = 0;         ///< Attempts after the first.
   std::uint64_t retries_denied = 0;  ///< Not made, because PoolOptions::retry_budget was used up.
   std::uint64_t quarantined = 0;     ///< Tasks that ended as Quarantined; died counts them, too.
+  std::uint64_t put_back = 0;        ///< Attempts ended to make room for others, and made again without being counted.
   std::uint64_t expired = 0;         ///< Tasks that ended as QueueTimeout; refused counts them, too.
 
   std::uint64_t peak_unsettled = 0;  ///< Most tasks that were submitted and not settled at one time.

@@ -76,7 +76,10 @@ def number(name: str, value: Any) -> float:
 
 
 def engine_policies(
-    quarantine_deaths: Any = 2, retry_budget: Any = 100.0, tags: dict[str, dict[str, Any]] | None = None
+    quarantine_deaths: Any = 2,
+    retry_budget: Any = 100.0,
+    tags: dict[str, dict[str, Any]] | None = None,
+    **memory: Any,
 ) -> dict[str, Any]:
     """What the engine wants to know of a pool's policies."""
     return {
@@ -84,4 +87,8 @@ def engine_policies(
         "retry_tokens": number("retry_budget", retry_budget),
         "retry_per_value": 0.1,
         "tags": tags or {},
+        **{
+            name: 0 if memory.get(name) is None else count(name, memory[name], 1)
+            for name in ("memory_budget", "memory_reserve", "recycle_above")
+        },
     }

@@ -80,6 +80,10 @@ class Pool(Owner):
     tags: {name: Tag} of limits that hold for all tasks with that tag; see with_options.
     quarantine_deaths: deaths of workers after which a key, or a task that is being retried, is quarantined; 0: never.
     retry_budget: retries that the whole pool may make; every ten tasks that succeed give one back.
+    memory_budget: bytes of private memory that all workers together may use. Near it no new task begins; beyond it the
+    newest of the large ones is ended, and run again later, alone, without losing an attempt (so it must not mind that).
+    memory_reserve: bytes that must stay free on the machine, or in this process's cgroup; as memory_budget.
+    recycle_above: a worker whose private memory is more than so many bytes when it has run a task is replaced.
     on_event: called with each Event, on a thread of the pool's own.
     name: in process titles, errors and events.
     """
@@ -101,6 +105,9 @@ class Pool(Owner):
         tags: Mapping[str, Tag] | None = None,
         quarantine_deaths: int = 2,
         retry_budget: float = 100,
+        memory_budget: int | None = None,
+        memory_reserve: int | None = None,
+        recycle_above: int | None = None,
         on_event: Callable[[Event], object] | None = None,
         name: str = "hotspare",
     ) -> None:
@@ -127,7 +134,14 @@ class Pool(Owner):
             "capture_stderr": bool(capture_stderr),
             "name": str(name),
             "on_event": event_callback(_options.function("on_event", on_event)),
-            **_options.engine_policies(quarantine_deaths, retry_budget, tags_of(tags or {})),
+            **_options.engine_policies(
+                quarantine_deaths,
+                retry_budget,
+                tags_of(tags or {}),
+                memory_budget=memory_budget,
+                memory_reserve=memory_reserve,
+                recycle_above=recycle_above,
+            ),
         }
         self._own(launch, options)
 

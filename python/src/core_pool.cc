@@ -57,6 +57,9 @@ PoolOptions pool_options(const nb::dict& given) {
   options.payload_limit = option<std::size_t>(given, "payload_limit");
   options.when_full = option<bool>(given, "refuse_when_full") ? WhenFull::refuse : WhenFull::wait;
   options.breaker_deaths = option<unsigned>(given, "breaker_deaths");
+  options.memory_budget = option<std::size_t>(given, "memory_budget");
+  options.memory_reserve = option<std::size_t>(given, "memory_reserve");
+  options.recycle_above = option<std::size_t>(given, "recycle_above");
   options.quarantine_deaths = option<unsigned>(given, "quarantine_deaths");
   options.retry_budget = {option<double>(given, "retry_tokens"), option<double>(given, "retry_per_value")};
   for (const auto [tag, limits] : option<nb::dict>(given, "tags"))
@@ -361,6 +364,7 @@ nb::dict CorePool::stats() const {
       {"retried", now.retried},
       {"retries_denied", now.retries_denied},
       {"quarantined", now.quarantined},
+      {"put_back", now.put_back},
       {"expired", now.expired},
       {"peak_unsettled", now.peak_unsettled},
       {"queued", now.queued},

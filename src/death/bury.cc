@@ -109,16 +109,17 @@ std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
     report->task_code = worker.victim->target;
     report->task_type = worker.victim->site.type_name;
     report->attempt = ++worker.victim->attempt;
-    note_history(*worker.victim, *report);
+    if (worker.evidence.ended_by != death::EndedBy::pressure) note_history(*worker.victim, *report);
   }
   return report;
 }
 
 void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
   if (!worker.victim) return;
+  close_grave(*worker.victim);
+  leave_gates(*worker.victim, task::Gate::End::failed);
+  if (put_back_after_pressure(worker)) return;
   TaskRef victim = std::move(worker.victim);
-  close_grave(*victim);
-  leave_gates(*victim, task::Gate::End::failed);
   TaskExtra& extra = victim->extra();
   extra.report = report;
   if (extra.options.retries.attempts <= 1 || victim->site.many) {

@@ -14,7 +14,7 @@
 namespace hotspare::death {
 
 /// Why we ended a worker ourselves.
-enum class EndedBy : std::uint8_t { nobody, deadline, cancel, lifeline, exec, protocol, shutdown };
+enum class EndedBy : std::uint8_t { nobody, deadline, cancel, lifeline, exec, protocol, shutdown, pressure };
 
 /// All that is known about one death, gathered in the host's own memory: nothing of it can still change.
 struct Evidence {

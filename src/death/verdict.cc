@@ -52,6 +52,13 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
           "it became another program (exec), which closed its lifeline, so it was killed: nothing would have "
           "ended it with its host";
       return true;
+    case EndedBy::pressure:
+      report.cause = Cause::memory_limit;
+      report.evidence =
+          "it was ended because the pool's workers took more memory than they may together, or left the machine less "
+          "than "
+          "the reserve";
+      return true;
     case EndedBy::protocol:
       report.cause = Cause::protocol;
       report.evidence = "it wrote nonsense into its channel, so it was killed: " + evidence.protocol_error;

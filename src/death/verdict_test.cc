@@ -86,6 +86,7 @@ const std::vector<Row>& rows() {
       {"Cancel", ended(EndedBy::cancel), Cause::cancelled, SIGKILL, -1, Oom::no, "cancel with kill"},
       {"Shutdown", ended(EndedBy::shutdown), Cause::cancelled, SIGKILL, -1, Oom::no, "shut down"},
       {"Lifeline", ended(EndedBy::lifeline), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "lifeline"},
+      {"Pressure", ended(EndedBy::pressure), Cause::memory_limit, SIGKILL, -1, Oom::no, "together"},
       {"Exec", ended(EndedBy::exec), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "exec"},
       {"Protocol",
        [](Evidence& evidence) {

@@ -121,6 +121,8 @@ bool would_handle(pid_t pid, int signal) noexcept {
   return has("\nSigCgt:\t") && !has("\nSigBlk:\t");
 }
 
+void offer_to_oom_killer() noexcept { append_to_file("/proc/self/oom_score_adj", "500"); }
+
 void wait_exit(const Fd& pidfd) noexcept {
   pollfd state{pidfd.get(), POLLIN, 0};
   retry([&] { return ::poll(&state, 1, -1); });

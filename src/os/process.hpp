@@ -64,6 +64,8 @@ std::size_t descriptor_limit() noexcept;
 void set_title(const std::string& title) noexcept;
 /// Lets that process trace us where Yama would forbid it; costs nothing elsewhere.
 void allow_tracer(pid_t pid) noexcept;
+/// The kernel's OOM killer takes this process before others of its size.
+void offer_to_oom_killer() noexcept;
 /// No core dumps: dumping 1 GB delays every later notice of the death by seconds.
 void forbid_core_dumps() noexcept;
 /// Adds a line in one write. Async-signal-safe.

@@ -74,8 +74,10 @@ struct Channel {
   std::atomic<Order> order{Order::work};
   std::atomic<std::uint32_t> read_segments{0};  ///< Host: its segment socket is full. Worker: 0 when it has read it.
   std::atomic<std::uint64_t> outbox_freed{0};   ///< Host: result bytes taken out so far.
+  std::uint64_t recycle_above = 0;              ///< Host, before the worker starts: private memory, bytes; 0: no limit.
 
   alignas(64) std::atomic<Phase> phase{Phase::starting};
+  std::atomic<std::uint32_t> too_large{0};      ///< Worker: after a task it has more than recycle_above.
   std::atomic<std::uint64_t> lease_wanted{0};   ///< Worker: bytes; 0: none.
   std::atomic<std::uint64_t> lease_request{0};  ///< Worker: number of this request.
 

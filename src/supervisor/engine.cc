@@ -46,6 +46,7 @@ Engine::Engine(PoolOptions options)
       arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16, os::descriptor_limit() / 4)),
       retry_budget_(options_.retry_budget),
       quarantine_(options_.quarantine_deaths),
+      memory_rule_{options_.memory_budget, options_.memory_reserve},
       caller_spin_(os::usable_cpus() > 1),
       target_(options_.workers),
       breaker_(options_.breaker_deaths) {

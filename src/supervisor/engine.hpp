@@ -1,6 +1,7 @@
 #pragma once
 
 #include "death/breaker.hpp"
+#include "death/memory_guard.hpp"
 #include "death/quarantine.hpp"
 #include "os/event_loop.hpp"
 #include "os/futex.hpp"
@@ -204,6 +205,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void on_alarm(TaskRef task);
   void expire_in_queue(TaskRef task);
 
+  // task/memory.cc
+  void guard_memory();
+  void look_at_memory(std::int64_t now);
+  void make_room(Worker& worker);
+  bool put_back_after_pressure(Worker& worker);
+
   // task/retry.cc
   bool may_run_again(const Task& task, task::Reason reason) const;
   void attempt_failed(TaskRef task, std::shared_ptr<FailedAttempt> failed);
@@ -306,6 +313,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   task::Alarms alarms_;
   task::Budget retry_budget_;
   death::Quarantine quarantine_;
+  const death::MemoryRule memory_rule_;
+  std::int64_t guard_at_ = 0;                  ///< When to look at the workers' memory; 0: nobody needs to.
+  bool hold_ = false;                          ///< Memory is short: no new task begins, but one alone.
   bool no_retries_ = false;                    ///< What fails now has failed for good.
   std::map<std::string, GateAndQueue> gates_;  ///< Of each tag.
   std::map<std::string, Grave> graves_;        ///< Of each key whose task a worker is dying of.

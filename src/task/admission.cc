@@ -29,7 +29,7 @@ void Engine::find_gates(Task& task) {
 /// Whether the first task of the queue may begin; before that those that must wait elsewhere have gone there, and those
 /// whose key is in quarantine have ended.
 bool Engine::next_may_begin() {
-  if (someone_runs_alone()) return false;
+  if (someone_runs_alone() || (hold_ && counts_.in_workers != 0)) return false;
   while (Task* next = queue_.front()) {
     if (next->extra_ == nullptr) return true;
     if (quarantine_.any() && quarantined(share(*next))) {

@@ -32,6 +32,7 @@ void Engine::arm_timer() {
   };
   consider(leave_deadline_);
   consider(refill_at_);
+  consider(guard_at_);
   for (const auto& [tag, gate] : gates_) consider(gate.look_at);
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
@@ -55,6 +56,7 @@ void Engine::on_timer() {
     if (worker->look_at != 0 && worker->look_at <= now) due.push_back(worker.get());
   for (Worker* worker : due) look_at_limits(*worker, now);
   look_at_gates(now);
+  if (guard_at_ != 0 && guard_at_ <= now) look_at_memory(now);
   while (TaskRef task = alarms_.take_due(now)) on_alarm(std::move(task));
   timer_at_ = 0;
   arm_timer();

@@ -111,6 +111,7 @@ TEST(TaskQueue, NobodyStarves) {
   }
   EXPECT_EQ(left[7], 1U);
   EXPECT_EQ(left[15], 2U);
+  while (!queue.empty()) queue.pop_front();
 }
 
 TEST(TaskQueue, KnowsWhatItHolds) {
@@ -127,6 +128,8 @@ TEST(TaskQueue, KnowsWhatItHolds) {
   EXPECT_FALSE(queue.holds(*parked));
   queue.remove(*urgent);
   EXPECT_FALSE(queue.holds(*urgent));
+  queue.pop_front();
+  apart.pop_front();
 }
 
 }  // namespace

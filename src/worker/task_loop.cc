@@ -4,6 +4,7 @@
 #include "os/cpus.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
+#include "os/memory_use.hpp"
 #include "os/process.hpp"
 #include "os/program_pages.hpp"
 #include "os/prompt.hpp"
@@ -128,6 +129,8 @@ void run_tasks(Segments& segments) {
         runner.run(slot);
         // A task that forked may return twice. Only the worker goes on; the child has no channel.
         if (!in_worker()) os::exit_now(0);
+        if (const std::uint64_t most = state.channel->recycle_above; most != 0 && os::private_resident(0) > most)
+          state.channel->too_large.store(1, std::memory_order_relaxed);
         reach(CrashPoint::before_commit);
         if (!commit(slot, ticket)) os::wait_for_the_end();
         runner.committed();

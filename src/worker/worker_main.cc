@@ -70,6 +70,7 @@ void run_worker(WorkerStart start) {
   os::redirect_stderr(start.fds[zygote::stderr_fd]);
   os::set_title(std::string(start.setup.name) + "-" + std::to_string(start.id));
   os::forbid_core_dumps();
+  os::offer_to_oom_killer();
   os::allow_tracer(start.setup.host);
   map_all(start.fds);
   const auto segments = std::make_shared<Segments>(std::move(start.fds[zygote::segments_fd]));

@@ -47,6 +47,7 @@ void Engine::ask_worker() {
   auto made = std::make_unique<Worker>(++last_worker_id_, std::move(*ties));
   Worker& worker = *made;
   workers::Ties& held = worker.ties;
+  worker.channel().recycle_above = options_.recycle_above;
   std::array<int, zygote::worker_fd_count> fds{};
   fds[zygote::channel_fd] = held.channel_fd.get();
   fds[zygote::bells_fd] = bells_fd_.get();

@@ -1,6 +1,7 @@
 #include "support/gate.hpp"
 #include "support/ledger.hpp"
 #include "support/one_death.hpp"
+#include "support/sanitizer.hpp"
 
 #include <csignal>
 #include <stdexcept>
@@ -338,6 +339,7 @@ TEST(P2Retries, InAStormEachAttemptIsTheLastOrFailed) {
 }
 
 TEST(P2Retries, ADeathForMemoryIsRunAgainAlone) {
+  if (sanitized()) GTEST_SKIP() << "a sanitizer's shadow memory is beyond every limit";
   Ledger ledger(1);
   Pool pool(patient_pool());
   TaskOptions options = with_attempts(2);
@@ -357,6 +359,7 @@ TEST(P2Retries, ADeathForMemoryIsRunAgainAlone) {
 }
 
 TEST(P2Retries, MemoryHasABudgetOfItsOwn) {
+  if (sanitized()) GTEST_SKIP() << "a sanitizer's shadow memory is beyond every limit";
   Ledger ledger(1);
   Pool pool(patient_pool());
   TaskOptions options = with_attempts(9);

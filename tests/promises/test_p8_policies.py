@@ -146,3 +146,38 @@ def test_a_tag_that_the_pool_does_not_have_is_refused() -> None:
         pool.with_options(tags=["servise"])
     with pytest.raises(TypeError, match="tags"):
         Pool(1, tags={"service": 4})  # type: ignore[dict-item]
+
+
+def _take(ledger: Path, size: int) -> int:
+    _note(ledger)
+    held = []
+    while sum(map(len, held)) < size:
+        held.append(b"x" * 2**20)
+    return sum(map(len, held))
+
+
+def test_three_tasks_of_six_tenths_of_the_memory_budget_all_finish(tmp_path: Path) -> None:
+    with Pool(4, memory_budget=600 * 2**20) as pool:
+        futures = [pool.submit(_take, tmp_path / str(i), 360 * 2**20) for i in range(3)]
+        assert [future.result() for future in futures] == [360 * 2**20] * 3
+        stats = pool.stats()
+        assert (stats["values"], stats["died"]) == (3, 0)
+        assert stats["deaths"] == stats["put_back"] <= 2
+
+
+def test_a_worker_that_has_grown_is_replaced() -> None:
+    with Pool(1, recycle_above=300 * 2**20) as pool:
+        first = pool.submit(_leak, 1).result()
+        assert pool.submit(_leak, 1).result() == first
+        assert pool.submit(_leak, 350).result() == first
+        assert pool.submit(_leak, 1).result() != first
+        pool.shutdown()
+        assert pool.stats()["deaths"] == 0
+
+
+_leaked: list[bytes] = []
+
+
+def _leak(megabytes: int) -> int:
+    _leaked.append(b"x" * (megabytes * 2**20))
+    return os.getpid()

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace hotspare::os {
+
+/// The tightest value that this process's cgroup and all above it have for a controller, by the folders of v1 or v2.
+/// v1, v2: read the value of one folder; infinite: none. root: of the file system; "" but in tests.
+double tightest_of_cgroups(const std::string& controller, const std::function<double(const std::string&)>& v1,
+                           const std::function<double(const std::string&)>& v2, const std::string& root = "");
+
+}  // namespace hotspare::os

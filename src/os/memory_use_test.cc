@@ -1,0 +1,87 @@
+#include "os/memory_use.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace hotspare::os {
+namespace {
+
+constexpr std::uint64_t mb = 1 << 20;
+
+/// A file system's root with the files that the kernel would show.
+class FakeRoot : public ::testing::Test {
+ protected:
+  FakeRoot() : root_((std::filesystem::temp_directory_path() / ("root-" + std::to_string(::getpid()))).string()) {
+    write("/proc/meminfo", "MemTotal:       16000000 kB\nMemFree:  100 kB\nMemAvailable:    1024000 kB\n");
+  }
+  ~FakeRoot() override { std::filesystem::remove_all(root_); }
+  void write(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
+    std::ofstream(root_ + path) << text;
+  }
+  std::string root_;
+};
+
+TEST_F(FakeRoot, WithoutCgroupsTheMachineCounts) { EXPECT_EQ(available_memory(root_), 1000 * mb); }
+
+TEST_F(FakeRoot, V2) {
+  write("/proc/self/cgroup", "0::/user/job\n");
+  write("/sys/fs/cgroup/user/job/memory.max", "524288000\n");  // 500 MB
+  write("/sys/fs/cgroup/user/job/memory.current", "419430400\n");
+  write("/sys/fs/cgroup/user/job/memory.stat", "anon 100\ninactive_file 52428800\nactive_file 3\n");
+  EXPECT_EQ(available_memory(root_), 150 * mb);
+}
+
+TEST_F(FakeRoot, V2WithALimitFurtherUp) {
+  write("/proc/self/cgroup", "0::/user/job\n");
+  write("/sys/fs/cgroup/user/job/memory.max", "max\n");
+  write("/sys/fs/cgroup/user/job/memory.current", "1048576\n");
+  write("/sys/fs/cgroup/user/memory.max", "104857600\n");
+  write("/sys/fs/cgroup/user/memory.current", "52428800\n");
+  EXPECT_EQ(available_memory(root_), 50 * mb);
+}
+
+TEST_F(FakeRoot, V1) {
+  write("/proc/self/cgroup", "4:memory:/docker/abc\n0::/\n");
+  write("/sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "209715200\n");
+  write("/sys/fs/cgroup/memory/docker/abc/memory.usage_in_bytes", "104857600\n");
+  write("/sys/fs/cgroup/memory/docker/abc/memory.stat", "cache 5\ntotal_inactive_file 1048576\n");
+  EXPECT_EQ(available_memory(root_), 101 * mb);
+}
+
+/// In a container its own folder is mounted, and the path that the kernel tells is not there.
+TEST_F(FakeRoot, V1InAContainer) {
+  write("/proc/self/cgroup", "4:memory:/docker/abc\n");
+  write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "209715200\n");
+  write("/sys/fs/cgroup/memory/memory.usage_in_bytes", "199229440\n");
+  EXPECT_EQ(available_memory(root_), 10 * mb);
+}
+
+TEST_F(FakeRoot, MoreThanTheLimitIsUsed) {
+  write("/proc/self/cgroup", "0::/\n");
+  write("/sys/fs/cgroup/memory.max", "1000\n");
+  write("/sys/fs/cgroup/memory.current", "2000\n");
+  EXPECT_EQ(available_memory(root_), 0U);
+}
+
+TEST(PrivateResident, GrowsWithWhatIsTouched) {
+  const std::uint64_t before = private_resident(0);
+  EXPECT_GT(before, 0U);
+  const std::vector<char> touched(64 * mb, 'x');
+  EXPECT_GE(private_resident(0), before + 60 * mb);
+  EXPECT_GE(private_resident(::getpid()), before + 60 * mb);
+  EXPECT_EQ(private_resident(0x7ffffff), 0U);
+}
+
+TEST(AvailableMemory, IsSomething) {
+  EXPECT_GT(available_memory(), 0U);
+  EXPECT_LT(available_memory(), UINT64_MAX);
+}
+
+}  // namespace
+}  // namespace hotspare::os

@@ -1,0 +1,78 @@
+#include "os/clock.hpp"
+#include "os/memory_use.hpp"
+#include "supervisor/engine.hpp"
+
+#include <limits>
+#include <vector>
+
+/// Memory of all workers together: looked at as long as one runs a task, the oftener the less is left. Who is ended to
+/// make room is run again, alone, and loses no attempt.
+namespace hotspare::detail {
+
+using shm::SlotState;
+
+/// A task is about to run: from now on somebody looks.
+void Engine::guard_memory() {
+  if (!memory_rule_.any() || guard_at_ != 0) return;
+  guard_at_ = os::monotonic_ns() + 1;
+  arm_timer();
+}
+
+void Engine::look_at_memory(std::int64_t now) {
+  guard_at_ = 0;
+  std::vector<Worker*> running;
+  std::vector<death::MemoryUser> users;
+  std::uint64_t idle = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->pid == 0 || worker->state == workers::State::condemned) continue;
+    const std::uint64_t bytes = os::private_resident(worker->pid);
+    if (worker->outstanding() == 0) {
+      idle += bytes;
+      continue;
+    }
+    running.push_back(worker.get());
+    users.push_back({bytes, worker->progressed_at});
+  }
+  const std::uint64_t available = memory_rule_.reserve != 0 ? os::available_memory() : 0;
+  const death::MemoryVerdict verdict = death::judge_memory(memory_rule_, users, idle, available);
+  if (running.empty() && queue_.empty()) {
+    hold_ = false;
+    return;  // the next task that begins has us look again, and hold the others
+  }
+  hold_ = verdict.hold;
+  if (verdict.end) make_room(*running[*verdict.end]);
+  if (hold_) {
+    for (Worker* worker : active_)
+      while (recall_from(*worker, std::numeric_limits<std::size_t>::max()) != 0) {
+      }
+  }
+  guard_at_ = now + verdict.look_again_ns;
+}
+
+/// Ends what this worker runs, if it has not just finished.
+void Engine::make_room(Worker& worker) {
+  std::uint64_t expected = shm::pack({worker.head, SlotState::running});
+  if (!worker.channel()
+           .slot(worker.head)
+           .word.compare_exchange_strong(expected, shm::pack({worker.head, SlotState::condemned}),
+                                         std::memory_order_seq_cst))
+    return;
+  worker.victim = std::move(worker.task(worker.head));
+  --counts_.in_workers;
+  end_worker(worker, death::EndedBy::pressure);
+}
+
+/// True: it was ended to make room for others, and is in the queue again. One that was alone already has no other chance.
+bool Engine::put_back_after_pressure(Worker& worker) {
+  if (worker.evidence.ended_by != death::EndedBy::pressure || no_retries_ || !broken_.empty()) return false;
+  TaskExtra& extra = worker.victim->extra();
+  if (extra.alone || worker.victim->site.many) return false;
+  extra.alone = true;
+  --worker.victim->attempt;
+  worker.victim->worker = 0;
+  ++counts_.put_back;
+  queue_.push_front(std::move(worker.victim));
+  return true;
+}
+
+}  // namespace hotspare::detail
