@@ -13,6 +13,7 @@ from hotspare._errors import (
     BrokenWorker,
     BrokenWorkerTimeout,
     CrashReport,
+    JournalError,
     NativeFrame,
     PoolBroken,
     PoolClosed,
@@ -33,6 +34,7 @@ except ModuleNotFoundError as _error:
     _no_engine = str(_error)
 else:
     from hotspare._arrays import empty
+    from hotspare._batch import Batch, Recovered, recover_journal
     from hotspare._events import Event
     from hotspare._executor import ProcessPoolExecutor
     from hotspare._future import Future
@@ -43,6 +45,7 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
     "BrokenPool",
     "BrokenResult",
     "BrokenWorker",
@@ -50,6 +53,7 @@ __all__ = [
     "CrashReport",
     "Event",
     "Future",
+    "JournalError",
     "NativeFrame",
     "Pool",
     "PoolBroken",
@@ -57,11 +61,13 @@ __all__ = [
     "ProcessPoolExecutor",
     "PythonFrame",
     "QueueFull",
+    "Recovered",
     "RemoteError",
     "Submitter",
     "TaskTimeout",
     "WorkerDied",
     "empty",
+    "recover_journal",
 ]
 
 

@@ -28,6 +28,22 @@ JournalProblem problem_of(int code, int system_errno) {
   }
 }
 
+int last_errno(sqlite3_file* file) {
+  int code = 0;
+  if (file != nullptr && file->pMethods != nullptr) file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code);
+  return code;
+}
+
+/// The errno behind an SQLITE_IOERR: SQLite tells a full disk, but calls a quota or file size limit an I/O error.
+int system_errno_of(sqlite3* handle) {
+  for (const int which : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+    sqlite3_file* file = nullptr;
+    if (sqlite3_file_control(handle, "main", which, &file) != SQLITE_OK) continue;
+    if (const int code = last_errno(file); code != 0) return code;
+  }
+  return sqlite3_system_errno(handle);
+}
+
 }  // namespace
 
 Statement::Statement(Database& database, std::string_view sql) : database_(&database) {
@@ -111,7 +127,7 @@ void Database::tidy_on_close(bool on) {
 
 void Database::fail(const std::string& what) const {
   const int code = handle_ == nullptr ? SQLITE_NOMEM : sqlite3_extended_errcode(handle_);
-  const int system_errno = handle_ == nullptr ? 0 : sqlite3_system_errno(handle_);
+  const int system_errno = (code & 0xff) != SQLITE_IOERR ? 0 : system_errno_of(handle_);
   std::string reason = handle_ == nullptr ? "out of memory" : sqlite3_errmsg(handle_);
   if (system_errno != 0) reason += std::string(", ") + std::strerror(system_errno);
   const JournalProblem problem = problem_of(code, system_errno);
