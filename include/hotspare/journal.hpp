@@ -12,7 +12,7 @@ namespace hotspare {
 
 /// What a journal's committed records survive. In both cases: SIGKILL of everything, at any moment.
 enum class Durability : unsigned char {
-  process,  ///< A power cut may take the newest records, or the journal's wholeness: that is told, never hidden.
+  process,  ///< A power cut may take the newest records: their tasks run again, or the journal says that some are missing.
   power,    ///< A power cut, too: each commit waits for the disk.
 };
 

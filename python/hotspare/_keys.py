@@ -12,7 +12,7 @@ import io
 import pickle
 import struct
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 _PLAIN = {int: b"i", str: b"s", bytes: b"b", float: b"f", bool: b"t", type(None): b"n"}
@@ -44,6 +44,9 @@ def canonical(value: Any) -> bytes:
         return _sized(b"{", b"".join(canonical(name) + canonical(item) for name, item in value.items()))
     if kind is set or kind is frozenset:
         return _sized(b"<", b"".join(sorted(map(canonical, value))))
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and not value.dtype.hasobject:
+        # As a pickle, a read-only array differs from a writable one.
+        return _sized(b"a", canonical((value.dtype.descr, value.shape)) + value.tobytes())
     return _sized(b"p", _pickled(value))
 
 
@@ -94,8 +97,9 @@ def function_key(function: Callable[..., Any]) -> bytes:
     if isinstance(function, functools.partial):
         return _sized(b"P", function_key(function.func) + canonical((function.args, function.keywords)))
     owner = getattr(function, "__self__", None)
-    if owner is not None and hasattr(function, "__func__"):
-        return _sized(b"M", canonical(owner) + function_key(function.__func__))
+    if owner is not None and not isinstance(owner, ModuleType):
+        method = getattr(function, "__func__", None)
+        return _sized(b"M", canonical(owner) + (canonical(function.__name__) if method is None else function_key(method)))
     name = getattr(function, "__qualname__", None)
     if name is None:
         return _sized(b"O", canonical(function))
@@ -103,9 +107,13 @@ def function_key(function: Callable[..., Any]) -> bytes:
     code = getattr(function, "__code__", None)
     if "<" not in name or code is None:
         return _sized(b"N", named)
-    held = tuple(cell.cell_contents for cell in getattr(function, "__closure__", None) or ())
+    held = [_held(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
     defaults = (getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None))
     return _sized(b"L", named + _code(code) + canonical((held, defaults)))
+
+
+def _held(value: Any) -> bytes:
+    return function_key(value) if isinstance(value, FunctionType) else canonical(value)
 
 
 class KeyMaker:
