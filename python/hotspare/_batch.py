@@ -40,8 +40,8 @@ class Recovered(NamedTuple):
 
 
 def recover_journal(path: str | os.PathLike[str]) -> Recovered:
-    """Puts a journal that holds all intact records of this one in its place. What was found goes to ``path``.damaged and is
-    not changed; a journal that is whole stays as it is. Raises JournalError."""
+    """Puts a journal that holds all intact records of this one in its place. What was found goes to ``path``.damaged
+    and is not changed; a journal that is whole stays as it is. Raises JournalError."""
     return Recovered(*_core.recover_journal(os.fspath(path)))
 
 
@@ -97,10 +97,13 @@ class Batch:
         key: Callable[..., Any] | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
-        """Results in the items' order, each when its record is committed. Takes from the input only what keeps the workers
-        busy. key: called with the item's arguments, its value stands for them; for items that are large, or not equal to
-        themselves in another run. return_exceptions: an item that fails gives its exception instead of raising it, and the
-        rest goes on. Raises JournalError."""
+        """Results in the items' order, each when its record is committed. Takes from the input only what keeps the
+        workers busy. Raises JournalError.
+
+        key: called with the item's arguments, its value stands for them; for items that are large, or not equal to
+        themselves in another run. return_exceptions: an item that fails gives its exception instead of raising it, and
+        the rest goes on.
+        """
         return self._ordered(fn, self._arguments(iterables), key, return_exceptions)
 
     def as_completed(
@@ -114,7 +117,7 @@ class Batch:
         return self._unordered(fn, self._arguments(iterables), key, return_exceptions)
 
     def counts(self) -> dict[str, int]:
-        """kept: answers that the journal had. run: tasks submitted. committed: records written. commits: transactions."""
+        """kept: answers that the journal had; run: tasks submitted; committed: records written; commits: in so many."""
         return self._core.counts()
 
     def close(self, wait: bool = True) -> None:
@@ -142,9 +145,7 @@ class Batch:
             raise TypeError("map needs at least one iterable")
         return zip(*iterables)
 
-    def _asker(
-        self, fn: Callable[..., Any], key: Callable[..., Any] | None
-    ) -> Callable[[tuple[Any, ...]], _Asked]:
+    def _asker(self, fn: Callable[..., Any], key: Callable[..., Any] | None) -> Callable[[tuple[Any, ...]], _Asked]:
         keys = KeyMaker(self._version, fn)
         batch = self._core
         pool = self._pool

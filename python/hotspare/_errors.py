@@ -297,8 +297,8 @@ class JournalError(RuntimeError):
         super().__init__(message, problem, path, savable)
         self.message = message
         self.problem = problem
-        """busy: another one writes it. damaged: not all that was written is there. newer: a newer hotspare wrote it. foreign:
-        it is something else. full: no room. refused: the system said no."""
+        """busy: another one writes it. damaged: not all that was written is there. newer: a newer hotspare wrote it.
+        foreign: it is something else. full: no room. refused: the system said no."""
         self.path = path
         self.savable = savable
         """Records that recover_journal would save, if it is damaged or newer."""

@@ -1,7 +1,8 @@
-"""What a batch asks, as hashes that are the same in every run of the program: version, function and item, never positions.
+"""What a batch asks, as hashes that are the same in every run of the program: version, function and item, never
+positions.
 
-Equal values of the usual types give equal keys however they came about. Pickle alone does not do that: it writes an object
-that occurs twice in another way than two equal ones, and sets in the order of this run's hash seed.
+Equal values of the usual types give equal keys however they came about. Pickle alone does not do that: it writes an
+object that occurs twice in another way than two equal ones, and sets in the order of this run's hash seed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pickle
 import struct
 from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 _PLAIN = {int: b"i", str: b"s", bytes: b"b", float: b"f", bool: b"t", type(None): b"n"}
 
@@ -50,11 +51,13 @@ def canonical(value: Any) -> bytes:
     return _sized(b"p", _pickled(value))
 
 
-# The one in Python: it alone lets the way be changed in which sets are written.
-class _Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+_InPython: Any = pickle._Pickler  # it alone lets the way be changed in which sets are written
+
+
+class _Pickler(_InPython):  # type: ignore[misc]
     """Without memory of what it has written, and with sets in the order of their elements."""
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[Any, Any]] = dict(_InPython.dispatch)
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream, 5)
@@ -79,10 +82,14 @@ def _pickled(value: Any) -> bytes:
     try:
         _Pickler(stream).dump(value)
     except RecursionError:
-        raise ValueError(
-            f"a key cannot be made of an object that refers to itself ({type(value).__name__}): give key="
-        ) from None
+        raise ValueError(f"no key can be made of an object that refers to itself ({_name(value)}): give key=") from None
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(f"no key can be made of what cannot be pickled ({_name(value)}): give key=") from error
     return stream.getvalue()
+
+
+def _name(value: object) -> str:
+    return type(value).__qualname__
 
 
 def _code(code: CodeType) -> bytes:
@@ -92,14 +99,16 @@ def _code(code: CodeType) -> bytes:
 
 
 def function_key(function: Callable[..., Any]) -> bytes:
-    """A function that can be found by its name is that name; lambdas and functions within functions are their code and what
-    they hold, a partial or a bound method is what it consists of."""
+    """A function that can be found by its name is that name; lambdas and functions within functions are their code and
+    what they hold, a partial or a bound method is what it consists of."""
     if isinstance(function, functools.partial):
         return _sized(b"P", function_key(function.func) + canonical((function.args, function.keywords)))
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, ModuleType):
         method = getattr(function, "__func__", None)
-        return _sized(b"M", canonical(owner) + (canonical(function.__name__) if method is None else function_key(method)))
+        return _sized(
+            b"M", canonical(owner) + (canonical(function.__name__) if method is None else function_key(method))
+        )
     name = getattr(function, "__qualname__", None)
     if name is None:
         return _sized(b"O", canonical(function))

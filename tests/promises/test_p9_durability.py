@@ -1,5 +1,5 @@
-"""P9. With a journal, what has finished survives SIGKILL of everything; a resumed batch runs only what had not finished. A
-damaged journal is detected, never silently read as less."""
+"""P9. With a journal, what has finished survives SIGKILL of everything; a resumed batch runs only what had not
+finished. A damaged journal is detected, never silently read as less."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ import resource
 import signal
 import subprocess
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import hotspare
 import pytest
-from conftest import wait_for_end
-from hotspare import JournalError, Pool, RemoteError, TaskTimeout, WorkerDied
+from hotspare import JournalError, Pool, TaskTimeout, WorkerDied
 from hotspare._keys import KeyMaker, canonical
-from python_tasks import kill_self, note, note_and_return, raise_value_error, same, square
+from python_tasks import kill_self, note_and_return, raise_value_error, same, square
 
 
 def _runs(ledger: Path) -> Counter[int]:
@@ -112,7 +110,13 @@ def test_failures_are_kept_with_their_reports_and_run_again_by_kind(pool: Pool, 
         assert batch.counts()["run"] == 0
         with pytest.raises(ValueError, match="as told"):
             list(batch.map(_fail_as, ways))
-    for rerun, run in [(["raised"], 1), (["died"], 1), (["timeout"], 1), (["memory"], 0), ({"raised", "died", "timeout"}, 3)]:
+    for rerun, run in [
+        (["raised"], 1),
+        (["died"], 1),
+        (["timeout"], 1),
+        (["memory"], 0),
+        ({"raised", "died", "timeout"}, 3),
+    ]:
         with quick.batch(tmp_path / "j", rerun=rerun) as batch:
             list(batch.map(_fail_as, ways, return_exceptions=True))
             assert batch.counts()["run"] == run
@@ -167,7 +171,8 @@ def test_keys_are_those_of_every_run() -> None:
     script = (
         "import hotspare._keys as k, python_tasks as t\n"
         "f = t.Fifo('x')\n"
-        "print(k.KeyMaker('1', t.square).of(({'a', 'b', 'c'}, f, {'x': frozenset(['p', 'q'])}, [t.Fifo({'m', 'n'})]), False).hex())"
+        "item = ({'a', 'b', 'c'}, f, {'x': frozenset(['p', 'q'])}, [t.Fifo({'m', 'n'})])\n"
+        "print(k.KeyMaker('1', t.square).of(item, False).hex())"
     )
     folder = str(Path(__file__).parent)
     keys = {
@@ -255,14 +260,13 @@ def test_a_full_disk_stops_the_batch_and_it_resumes(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
         try:
             with pytest.raises(JournalError) as caught:
-                for each in batch.map(_kilobytes, range(2000)):
-                    given.append(each)
+                given.extend(batch.map(_kilobytes, range(2000)))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert caught.value.problem == "full"
         assert given == [_kilobytes(x) for x in range(len(given))]
         assert pool.submit(square, 3).result() == 9
-        del batch
+        batch.close()
         with pool.batch(tmp_path / "j") as batch:
             assert list(batch.map(_kilobytes, range(2000))) == [_kilobytes(x) for x in range(2000)]
             assert batch.counts()["kept"] >= len(given)
