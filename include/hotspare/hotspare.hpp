@@ -11,11 +11,13 @@
 ///       catch (const hotspare::WorkerDied& death) { std::cerr << death.report().text(); }
 ///     }
 
+#include <hotspare/batch.hpp>
 #include <hotspare/buffer.hpp>
 #include <hotspare/crash_report.hpp>
 #include <hotspare/error.hpp>
 #include <hotspare/event.hpp>
 #include <hotspare/future.hpp>
+#include <hotspare/journal.hpp>
 #include <hotspare/map.hpp>
 #include <hotspare/options.hpp>
 #include <hotspare/pool.hpp>

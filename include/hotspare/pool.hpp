@@ -8,6 +8,7 @@
 #include <hotspare/options.hpp>
 #include <hotspare/stats.hpp>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <ranges>
@@ -16,6 +17,9 @@
 #include <vector>
 
 namespace hotspare {
+
+class Batch;
+struct BatchOptions;
 
 /// A pool of worker processes that a dying worker cannot break.
 /// Threads: every member may be called from any thread at any time, but the destructor.
@@ -59,6 +63,10 @@ class HOTSPARE_API Pool {
                                                    std::move(options));
   }
 
+  /// A map whose results outlive everything: see batch.hpp, which has to be included.
+  Batch batch(const std::filesystem::path& journal);
+  Batch batch(const std::filesystem::path& journal, BatchOptions options);
+
   /// Shared memory of so many bytes, warm if there is some: fill it and pass it to tasks without a copy.
   Buffer buffer(std::size_t bytes);
 
@@ -84,6 +92,7 @@ class HOTSPARE_API Pool {
   const std::shared_ptr<detail::Engine>& engine() const { return engine_; }
 
  private:
+  friend class Batch;
   unsigned usable_workers() const;
   std::shared_ptr<detail::Engine> engine_;
 };

@@ -13,6 +13,7 @@ from hotspare._errors import (
     BrokenWorker,
     BrokenWorkerTimeout,
     CrashReport,
+    JournalError,
     NativeFrame,
     PoolBroken,
     PoolClosed,
@@ -36,6 +37,7 @@ except ModuleNotFoundError as _error:
     _no_engine = str(_error)
 else:
     from hotspare._arrays import empty
+    from hotspare._batch import Batch, Recovered, recover_journal
     from hotspare._events import Event
     from hotspare._executor import ProcessPoolExecutor
     from hotspare._future import Future
@@ -48,6 +50,7 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
     "BrokenPool",
     "BrokenResult",
     "BrokenWorker",
@@ -56,6 +59,7 @@ __all__ = [
     "Event",
     "Failure",
     "Future",
+    "JournalError",
     "NativeFrame",
     "Pool",
     "PoolBroken",
@@ -66,6 +70,7 @@ __all__ = [
     "Quarantined",
     "QueueFull",
     "QueueTimeout",
+    "Recovered",
     "RemoteError",
     "Retries",
     "SoftTimeout",
@@ -75,6 +80,7 @@ __all__ = [
     "WorkerDied",
     "empty",
     "progress",
+    "recover_journal",
 ]
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "BrokenWorker",
     "CrashReport",
+    "JournalError",
     "NativeFrame",
     "PoolBroken",
     "PoolClosed",
@@ -323,6 +324,23 @@ class BrokenPool(PoolBroken, BrokenProcessPool):
 
 class QueueFull(RuntimeError):
     """The pool's limit of waiting tasks or bytes is reached."""
+
+
+class JournalError(RuntimeError):
+    """A journal cannot be used, or not any more. The message says what happened, why, and what to do."""
+
+    def __init__(self, message: str, problem: str, path: str, savable: int = 0) -> None:
+        super().__init__(message, problem, path, savable)
+        self.message = message
+        self.problem = problem
+        """busy: another one writes it. damaged: not all that was written is there. newer: a newer hotspare wrote it.
+        foreign: it is something else. full: no room. refused: the system said no."""
+        self.path = path
+        self.savable = savable
+        """Records that recover_journal would save, if it is damaged or newer."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class RemoteError(RuntimeError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
 from hotspare import _core, _options
+from hotspare._batch import Batch
 from hotspare._events import Event, event_callback
 from hotspare._future import Faults, Future
 from hotspare._map import StreamMap
@@ -63,6 +65,19 @@ class Submitter:
     ) -> Iterator[T]:
         """Pool.as_completed with these options, as of map."""
         return self._pool._map(self._options_for(fn), fn, iterables, timeout, return_exceptions, False, self._retrying)
+
+    def batch(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        version: str = "",
+        durability: str = "process",
+        rerun: Iterable[str] = (),
+        window: int | None = None,
+    ) -> Batch:
+        """Pool.batch whose tasks have these options."""
+        settings: dict[str, Any] = {"version": version, "durability": durability, "rerun": rerun, "window": window}
+        return Batch(self._pool, path, task_options=self._options_for(None), **settings)
 
 
 class Pool(Owner):
@@ -200,6 +215,27 @@ class Pool(Owner):
         items = zip(*iterables) if star else iterables[0]
         stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions, retrying)
         return stream.ordered(timeout) if ordered else stream.unordered(timeout)
+
+    def batch(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        version: str = "",
+        durability: str = "process",
+        rerun: Iterable[str] = (),
+        window: int | None = None,
+    ) -> Batch:
+        """A map whose results outlive everything: each is written to a journal, an SQLite file, and given when it is
+        committed there. A batch with the same journal gives what the journal has and runs the rest, known by hashes of
+        version, function and item. A failure is an outcome, too, and kept with its report.
+
+        version: what the results depend on besides function and item; change it, and all is run anew.
+        durability: what the committed survives: SIGKILL of everything ("process"), or a power cut, too ("power").
+        rerun: failures that are run again instead of being given as they were: raised, died, timeout, memory.
+        window: tasks submitted ahead of the reader; None: 64 a worker.
+        Raises JournalError.
+        """
+        return Batch(self, path, version=version, durability=durability, rerun=rerun, window=window)
 
     def with_options(
         self,

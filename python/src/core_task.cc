@@ -12,16 +12,8 @@
 namespace hotspare::python {
 namespace {
 
-/// (name of the ending, the unpickled result). Raises what unpickling raises.
 nb::tuple decoded(const detail::Task& task) {
-  detail::ByteSource source(detail::result_bytes(task));
-  ResultHead head;
-  source.take(&head, sizeof head);
-  const nb::object blocks = blocks_of(source, head.buffers, *detail::result_attachments(task));
-  const std::size_t size = source.remaining();
-  if (head.ended == Ended::none) return nb::make_tuple("value", nb::none());
-  const char* name = head.ended == Ended::exception ? "exception" : head.ended == Ended::unread ? "unread" : "value";
-  return nb::make_tuple(name, unpickle({source.view(size, 1), size}, blocks));
+  return decoded_result(detail::result_bytes(task), *detail::result_attachments(task));
 }
 
 /// Why there is no result, in words.
@@ -34,6 +26,17 @@ std::string text_of(const std::exception_ptr& failure) {
 }
 
 }  // namespace
+
+nb::tuple decoded_result(std::span<const std::byte> bytes, detail::Attachments& attachments) {
+  detail::ByteSource source(bytes);
+  ResultHead head;
+  source.take(&head, sizeof head);
+  const nb::object blocks = blocks_of(source, head.buffers, attachments);
+  const std::size_t size = source.remaining();
+  if (head.ended == Ended::none) return nb::make_tuple("value", nb::none());
+  const char* name = head.ended == Ended::exception ? "exception" : head.ended == Ended::unread ? "unread" : "value";
+  return nb::make_tuple(name, unpickle({source.view(size, 1), size}, blocks));
+}
 
 bool CoreTask::wait(double seconds) const {
   using std::chrono::nanoseconds;

@@ -37,6 +37,9 @@ class CoreTask {
   bool is_chunk_;
 };
 
+/// (ended, payload) of a result's bytes. Raises what unpickling raises.
+nb::tuple decoded_result(std::span<const std::byte> bytes, detail::Attachments& attachments);
+
 void define_task(nb::module_& module);
 
 }  // namespace hotspare::python

@@ -1,4 +1,5 @@
 #include "block.hpp"
+#include "core_batch.hpp"
 #include "core_pool.hpp"
 #include "core_task.hpp"
 #include "python.hpp"
@@ -23,6 +24,7 @@ NB_MODULE(_core, module) {
   define_report(module);
   define_task(module);
   define_pool(module);
+  define_batch(module);
   define_runtime(module);
   tie_runtime();
 }

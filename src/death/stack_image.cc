@@ -11,6 +11,12 @@ const std::vector<Frame>& detail::StackImage::frames() const {
   return frames_;
 }
 
+std::shared_ptr<detail::StackImage> detail::StackImage::told(std::vector<Frame> frames) {
+  auto image = std::make_shared<StackImage>();
+  std::call_once(image->once_, [&] { image->frames_ = std::move(frames); });
+  return image;
+}
+
 namespace death {
 namespace {
 

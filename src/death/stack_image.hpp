@@ -25,6 +25,9 @@ struct StackImage {
   std::vector<std::byte> stack;
   std::string maps;  ///< Executable lines of /proc/PID/maps.
 
+  /// One whose frames are known already.
+  static std::shared_ptr<StackImage> told(std::vector<Frame> frames);
+
   /// Unwound and symbolised at the first call.
   const std::vector<Frame>& frames() const;
 

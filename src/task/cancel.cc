@@ -81,6 +81,7 @@ void Engine::watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink) {
   Lock lock(mutex_);
   if (task->settled()) {
     sink->settled(task);
+    wake_waiters(sink.get());
   } else {
     task->extra().sink = std::move(sink);
   }

@@ -1,0 +1,89 @@
+#include "death/report_from_json.hpp"
+
+#include "death/stack_image.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+
+namespace hotspare::death {
+namespace {
+
+using Json = nlohmann::json;
+
+template <class T>
+void take(const Json& from, const char* name, T& into) {
+  const auto found = from.find(name);
+  if (found != from.end() && !found->is_null()) found->get_to(into);
+}
+
+template <class Enum, std::size_t n>
+void take_named(const Json& from, const char* key, Enum& into, const std::array<Enum, n>& all) {
+  std::string text;
+  take(from, key, text);
+  for (const Enum each : all) {
+    if (text == name(each)) into = each;
+  }
+}
+
+Frame frame_from(const Json& from) {
+  Frame frame;
+  take(from, "address", frame.address);
+  take(from, "module", frame.module);
+  take(from, "offset", frame.offset);
+  take(from, "function", frame.function);
+  take(from, "file", frame.file);
+  take(from, "line", frame.line);
+  return frame;
+}
+
+CrashReport report_from(const Json& from) {
+  static constexpr std::array causes{Cause::signal,        Cause::exited,       Cause::terminated, Cause::stack_overflow,
+                                     Cause::memory_limit,  Cause::deadline,     Cause::cancelled,  Cause::out_of_memory,
+                                     Cause::lifeline_closed, Cause::protocol,   Cause::unknown};
+  static constexpr std::array ooms{Oom::no, Oom::likely, Oom::certain};
+  CrashReport report;
+  take_named(from, "cause", report.cause, causes);
+  take_named(from, "oom", report.oom, ooms);
+  take(from, "signal", report.signal);
+  take(from, "signal_code", report.signal_code);
+  take(from, "exit_code", report.exit_code);
+  take(from, "fault_address", report.fault_address);
+  report.has_fault_address = from.contains("fault_address") && !from["fault_address"].is_null();
+  take(from, "sender_pid", report.sender_pid);
+  take(from, "evidence", report.evidence);
+  take(from, "detail", report.detail);
+  take(from, "pid", report.pid);
+  take(from, "thread_id", report.thread_id);
+  take(from, "task_id", report.task_id);
+  take(from, "task_name", report.task_name);
+  take(from, "attempt", report.attempt);
+  take(from, "peak_rss_bytes", report.peak_rss_bytes);
+  std::int64_t cpu_us = 0;
+  take(from, "cpu_time_us", cpu_us);
+  report.cpu_time = std::chrono::microseconds(cpu_us);
+  take(from, "stderr_tail", report.stderr_tail);
+  take(from, "script_stack", report.script_stack);
+  std::vector<Frame> frames;
+  if (const auto stack = from.find("native_stack"); stack != from.end()) {
+    for (const Json& each : *stack) frames.push_back(frame_from(each));
+  }
+  if (!frames.empty()) report.stack_image = detail::StackImage::told(std::move(frames));
+  return report;
+}
+
+}  // namespace
+
+CrashReport report_from_json(std::string_view json) {
+  try {
+    const Json parsed = Json::parse(json);
+    if (!parsed.is_object()) throw PayloadError("a stored report cannot be read: it is no JSON object");
+    return report_from(parsed);
+  } catch (const Json::exception& error) {
+    throw PayloadError(std::string("a stored report cannot be read: ") + error.what());
+  }
+}
+
+}  // namespace hotspare::death
