@@ -38,9 +38,6 @@ class Disk {
     picture["-open"] = hold;
     return picture;
   }
-  /// It got its name by a rename.
-  void renamed(const std::string& from, const std::string& to) { synced_[to] = synced_[from]; }
-
  private:
   struct File {
     sqlite3_file base;
@@ -119,10 +116,8 @@ void commit_and_look(Durability durability, int closed, int last, const Look& lo
   if (closed > 0) {
     Journal journal(path, durability);
     fill(journal, 1, closed);
-    disk.renamed(path + "-new", path);
   }
   Journal journal(path, durability);
-  if (closed == 0) disk.renamed(path + "-new", path);
   const std::string hold = bytes_of(path + "-open");
   for (int i = closed; i < last; ++i) {
     fill(journal, i + 1, i + 1);
