@@ -25,5 +25,6 @@ void host_death(Run& run);
 void memory(Run& run);
 void workers(Run& run);
 void queue(Run& run);
+void journal(Run& run);
 
 }  // namespace bench

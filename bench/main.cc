@@ -33,6 +33,7 @@ constexpr std::array groups = {
     Group{"memory", bench::memory},
     Group{"workers", bench::workers},
     Group{"queue", bench::queue},
+    Group{"journal", bench::journal},
 };
 
 struct Options {
