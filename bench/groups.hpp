@@ -27,5 +27,6 @@ void workers(Run& run);
 void queue(Run& run);
 void deadlines(Run& run);
 void hangs(Run& run);
+void journal(Run& run);
 
 }  // namespace bench

@@ -13,7 +13,7 @@ namespace hotspare {
 /// What a journal's committed records survive. In both cases: SIGKILL of everything, at any moment.
 enum class Durability : unsigned char {
   process,  ///< A power cut may take the newest records: their tasks run again, or the journal says that some are missing.
-  power,    ///< A power cut, too: each commit waits for the disk.
+  power,  ///< A power cut, too: each commit waits for the disk.
 };
 
 /// Why a journal can't be used, or not any more.
@@ -44,10 +44,10 @@ class HOTSPARE_API JournalError : public Error {
 
 /// What recover_journal did.
 struct Recovered {
-  std::uint64_t saved = 0;    ///< Records in the journal now: all that are whole.
-  std::uint64_t lost = 0;     ///< Records that had been committed and are not there or not whole; 0 if that is not known.
-  bool all_known = false;     ///< Whether it is known how many records there were.
-  std::string damaged_copy;   ///< Where the journal lies as it was found; empty if it was whole.
+  std::uint64_t saved = 0;  ///< Records in the journal now: all that are whole.
+  std::uint64_t lost = 0;   ///< Records that had been committed and are not there or not whole; 0 if that is not known.
+  bool all_known = false;   ///< Whether it is known how many records there were.
+  std::string damaged_copy;  ///< Where the journal lies as it was found; empty if it was whole.
 };
 
 /// Puts a journal that holds all intact records of this one in its place. What was found goes to PATH.damaged and is not

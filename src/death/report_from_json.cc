@@ -40,9 +40,9 @@ Frame frame_from(const Json& from) {
 }
 
 CrashReport report_from(const Json& from) {
-  static constexpr std::array causes{Cause::signal,        Cause::exited,       Cause::terminated, Cause::stack_overflow,
-                                     Cause::memory_limit,  Cause::deadline,     Cause::cancelled,  Cause::out_of_memory,
-                                     Cause::lifeline_closed, Cause::protocol,   Cause::unknown};
+  static constexpr std::array causes{Cause::signal,          Cause::exited,   Cause::terminated, Cause::stack_overflow,
+                                     Cause::memory_limit,    Cause::deadline, Cause::cancelled,  Cause::out_of_memory,
+                                     Cause::lifeline_closed, Cause::protocol, Cause::unknown};
   static constexpr std::array ooms{Oom::no, Oom::likely, Oom::certain};
   CrashReport report;
   take_named(from, "cause", report.cause, causes);

@@ -18,7 +18,8 @@ struct ReadyList;
 class KeptAnswer final : public detail::Answer {
  public:
   using Read = std::function<Journal::Stored()>;
-  KeptAnswer(journal::Kind kind, bool before, Read read) : stored_kind_(kind), before_(before), read_(std::move(read)) {}
+  KeptAnswer(journal::Kind kind, bool before, Read read)
+      : stored_kind_(kind), before_(before), read_(std::move(read)) {}
 
   bool ready() const noexcept override { return true; }
   Answer::Kind kind() const noexcept override;

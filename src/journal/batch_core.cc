@@ -98,10 +98,10 @@ Core::~Core() {
 
 void Core::warn_of_network() {
   if (journal_->network().empty()) return;
-  const std::string text =
-      "the journal " + path_ + " is on a network file system (" + journal_->network() +
-      "), or one that may be. Locks and the order of writes are not to be relied on there: two machines may write it at the "
-      "same time, and a crash may damage it. Better keep it on a local disk";
+  const std::string text = "the journal " + path_ + " is on a network file system (" + journal_->network() +
+                           "), or one that may be. Locks and the order of writes are not to be relied on there: two "
+                           "machines may write it at the "
+                           "same time, and a crash may damage it. Better keep it on a local disk";
   if (settings_.on_warning) {
     settings_.on_warning(text);
   } else {
@@ -129,8 +129,8 @@ AnswerRef Core::find(const BatchKey& key) {
   const auto entry = journal_->find(key);
   if (!entry) return nullptr;
   const bool before = entry->number <= found_;
-  static constexpr unsigned rerun_bits[] = {0, 0, detail::RerunBits::raised, detail::RerunBits::died,
-                                            detail::RerunBits::timeout, detail::RerunBits::memory};
+  static constexpr unsigned rerun_bits[] = {
+      0, 0, detail::RerunBits::raised, detail::RerunBits::died, detail::RerunBits::timeout, detail::RerunBits::memory};
   // What failed in this very batch has been run again.
   if (before && (settings_.rerun & rerun_bits[static_cast<std::size_t>(entry->kind)]) != 0) return nullptr;
   ++counts_.kept;

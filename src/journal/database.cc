@@ -75,7 +75,8 @@ Statement& Statement::bind(int place, std::span<const std::byte> bytes) {
 bool Statement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
-  if (code != SQLITE_DONE) database_->fail(sqlite3_stmt_readonly(statement_) != 0 ? "cannot be read" : "cannot be written");
+  if (code != SQLITE_DONE)
+    database_->fail(sqlite3_stmt_readonly(statement_) != 0 ? "cannot be read" : "cannot be written");
   return false;
 }
 

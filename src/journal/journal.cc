@@ -12,8 +12,8 @@ Journal::Journal(const std::string& path, Durability durability)
     : paths_(path),
       owner_(os::own_pid()),
       power_(durability == Durability::power),
-      network_(os::network_file_system(or_refused(os::file_system_type(paths_.folder), paths_.journal,
-                                                  "its folder cannot be looked at"))),
+      network_(os::network_file_system(
+          or_refused(os::file_system_type(paths_.folder), paths_.journal, "its folder cannot be looked at"))),
       values_(paths_, power_) {
   hold_.emplace(paths_);
   const Found found = look();
@@ -23,7 +23,7 @@ Journal::Journal(const std::string& path, Durability durability)
   } else if (sight != Sight::open) {
     const bool foreign = sight == Sight::foreign || sight == Sight::irregular ||
                          (sight == Sight::no_database && !found.hold && !found.wal);
-    throw_unusable(foreign                  ? JournalProblem::foreign
+    throw_unusable(foreign                 ? JournalProblem::foreign
                    : sight == Sight::newer ? JournalProblem::newer
                                            : JournalProblem::damaged,
                    explain(sight, found));
@@ -57,8 +57,8 @@ Journal::Stored Journal::read(std::int64_t number) {
   std::optional<Record> record;
   Stored stored;
   if (select_.step()) {
-    record = verified(sha_, {select_.number(0), select_.bytes(1), select_.number(2), select_.number(3), select_.bytes(4),
-                             select_.bytes(5)});
+    record = verified(sha_, {select_.number(0), select_.bytes(1), select_.number(2), select_.number(3),
+                             select_.bytes(4), select_.bytes(5)});
   }
   if (record) {
     stored.kind = record->kind;
@@ -75,7 +75,8 @@ Journal::Stored Journal::read(std::int64_t number) {
     }
   }
   select_.reset();
-  if (!record) throw_unusable(JournalProblem::damaged, "record " + std::to_string(number) + " was changed, or its large value");
+  if (!record)
+    throw_unusable(JournalProblem::damaged, "record " + std::to_string(number) + " was changed, or its large value");
   return stored;
 }
 
@@ -86,7 +87,8 @@ void Journal::add(const Digest& key, Kind kind, bool packed, std::span<const std
       name = values_.put(body).written();
     }
     if (added_.empty()) database_->run("BEGIN IMMEDIATE");
-    const Record record{last_ + 1, key, kind, {packed, !name.empty()}, name.empty() ? body : std::span<const std::byte>(name)};
+    const Record record{
+        last_ + 1, key, kind, {packed, !name.empty()}, name.empty() ? body : std::span<const std::byte>(name)};
     const Digest sum = checksum(sha_, record);
     insert_.bind(1, record.number).bind(2, record.key).bind(3, static_cast<std::int64_t>(record.kind));
     insert_.bind(4, record.form.bits()).bind(5, record.body).bind(6, sum);
@@ -135,10 +137,11 @@ void Journal::roll_back() noexcept {
 void Journal::check_in_place() const {
   auto now = os::file_facts(paths_.journal);
   if (now && now->is(file_)) return;
-  throw JournalError(JournalProblem::damaged, paths_.journal,
-                     "the journal " + paths_.journal +
-                         " was moved, deleted or replaced while it was in use. What was committed is in the file that was "
-                         "moved; its -wal file still has the old name");
+  throw JournalError(
+      JournalProblem::damaged, paths_.journal,
+      "the journal " + paths_.journal +
+          " was moved, deleted or replaced while it was in use. What was committed is in the file that was "
+          "moved; its -wal file still has the old name");
 }
 
 void Journal::close() {

@@ -59,6 +59,7 @@ class Journal {
   /// Everything is on the disk, in one file (and that of the large values). Throws JournalError; what was committed is safe
   /// in any case.
   void close();
+
  private:
   struct Added {
     Digest key;

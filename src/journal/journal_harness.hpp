@@ -50,7 +50,8 @@ inline Digest key_of(int number) {
 inline std::vector<std::byte> body_of(int number) {
   const std::size_t size = number % 10 == 3 ? 0 : number % 10 == 7 ? 9'000 + static_cast<std::size_t>(number) : 20;
   std::vector<std::byte> body(size);
-  for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<std::byte>((i * 7 + static_cast<std::size_t>(number)) & 0xff);
+  for (std::size_t i = 0; i < size; ++i)
+    body[i] = static_cast<std::byte>((i * 7 + static_cast<std::size_t>(number)) & 0xff);
   return body;
 }
 

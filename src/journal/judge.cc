@@ -20,21 +20,25 @@ std::string explain(Sight sight, const Found& found) {
     case Sight::open: return {};
     case Sight::half_recovered: return "a recovery of it was interrupted; recover it again, and that goes on";
     case Sight::missing:
-      return "the file itself is missing, but files that belong to it are there (-wal or -open): it was moved or deleted "
+      return "the file itself is missing, but files that belong to it are there (-wal or -open): it was moved or "
+             "deleted "
              "without them. Put it back, or delete them if all of it is to go";
     case Sight::empty:
       return "the file is empty. If it never was a journal, delete it; if it was, its records are gone";
     case Sight::irregular: return "it is no regular file";
     case Sight::no_database:
-      return found.hold ? "its first bytes are overwritten: it no longer looks like an SQLite database"
-                        : "it is no journal: it does not look like an SQLite database, or its first bytes are overwritten";
+      return found.hold
+                 ? "its first bytes are overwritten: it no longer looks like an SQLite database"
+                 : "it is no journal: it does not look like an SQLite database, or its first bytes are overwritten";
     case Sight::foreign:
-      return "it is an SQLite database, but not a journal of hotspare (its application id is another's). It was not touched";
+      return "it is an SQLite database, but not a journal of hotspare (its application id is another's). It was not "
+             "touched";
     case Sight::newer:
       return "a newer hotspare wrote it (schema " + std::to_string(found.version) + ", this one knows up to " +
              std::to_string(schema) + "). Use that version";
     case Sight::lone_wal:
-      return "it was in use when it was last written, and the file beside it whose name ends in -open is gone: nobody can "
+      return "it was in use when it was last written, and the file beside it whose name ends in -open is gone: nobody "
+             "can "
              "tell how many records there were. Were all its files copied?";
   }
   return {};
@@ -60,15 +64,18 @@ std::string explain(Wholeness wholeness, const Counted& counted) {
     case Wholeness::whole: return {};
     case Wholeness::no_description: return "its description of itself was changed";
     case Wholeness::broken_records:
-      return std::to_string(counted.broken) + " of its records were changed, or their files in the folder of large values "
-                                              "were";
+      return std::to_string(counted.broken) +
+             " of its records were changed, or their files in the folder of large values "
+             "were";
     case Wholeness::fewer_than_closed: return "only " + of(counted.records) + " are there";
     case Wholeness::fewer_than_held:
       return "only " + of(counted.held) +
-             " are there: its -wal file was cut, changed or removed, or a power cut took them (durability \"process\" does "
+             " are there: its -wal file was cut, changed or removed, or a power cut took them (durability \"process\" "
+             "does "
              "not promise that it can't)";
     case Wholeness::no_wal:
-      return "it was in use when it was last written, and its -wal file is gone: what was committed last was in there. Was "
+      return "it was in use when it was last written, and its -wal file is gone: what was committed last was in there. "
+             "Was "
              "it copied without it?";
     case Wholeness::no_hold: return explain(Sight::lone_wal, {});
     case Wholeness::other_hold: return "it was replaced by another journal while it was in use";

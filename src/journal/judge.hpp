@@ -23,32 +23,32 @@ struct Found {
 };
 
 enum class Sight : unsigned char {
-  create,         ///< Nothing is there.
-  open,           ///< It looks like a journal.
+  create,  ///< Nothing is there.
+  open,    ///< It looks like a journal.
   half_recovered,
-  missing,        ///< It is not there, but files that belong to it are.
+  missing,  ///< It is not there, but files that belong to it are.
   empty,
   irregular,
   no_database,
   foreign,
   newer,
-  lone_wal,       ///< A -wal file without its -open file.
+  lone_wal,  ///< A -wal file without its -open file.
 };
 Sight judge(const Found& found);
 std::string explain(Sight sight, const Found& found);
 
 /// What the records themselves say.
 struct Counted {
-  bool described = false;    ///< The journal's description of itself is whole.
-  bool closed = false;       ///< By that description: closed after its last use,
-  std::uint64_t records = 0; ///< with so many records.
-  std::uint64_t intact = 0;  ///< Records 1 to n that are whole, without a gap.
-  std::uint64_t broken = 0;  ///< Others, and big values whose file is not there.
-  bool wal = false;          ///< As above, when it was opened.
-  bool hold = false;         ///< There was an -open file that was written to
-  bool hold_intact = false;  ///< and is whole,
-  bool hold_ours = false;    ///< and is of this journal,
-  std::uint64_t held = 0;    ///< and knows of so many records.
+  bool described = false;     ///< The journal's description of itself is whole.
+  bool closed = false;        ///< By that description: closed after its last use,
+  std::uint64_t records = 0;  ///< with so many records.
+  std::uint64_t intact = 0;   ///< Records 1 to n that are whole, without a gap.
+  std::uint64_t broken = 0;   ///< Others, and big values whose file is not there.
+  bool wal = false;           ///< As above, when it was opened.
+  bool hold = false;          ///< There was an -open file that was written to
+  bool hold_intact = false;   ///< and is whole,
+  bool hold_ours = false;     ///< and is of this journal,
+  std::uint64_t held = 0;     ///< and knows of so many records.
 };
 
 enum class Wholeness : unsigned char {

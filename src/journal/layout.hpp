@@ -17,11 +17,13 @@ inline constexpr const char* create_tables =
     // One row: the journal's description of itself.
     "CREATE TABLE journal(one INTEGER PRIMARY KEY CHECK(one = 1), id BLOB NOT NULL, closed INTEGER NOT NULL,"
     " records INTEGER NOT NULL, sum BLOB NOT NULL);";
-inline constexpr const char* insert_record = "INSERT INTO record(number, key, kind, form, body, sum) VALUES(?,?,?,?,?,?)";
+inline constexpr const char* insert_record =
+    "INSERT INTO record(number, key, kind, form, body, sum) VALUES(?,?,?,?,?,?)";
 inline constexpr const char* all_records = "SELECT number, key, kind, form, body, sum FROM record ORDER BY number";
 inline constexpr const char* one_record = "SELECT number, key, kind, form, body, sum FROM record WHERE number = ?";
 inline constexpr const char* read_journal = "SELECT id, closed, records, sum FROM journal";
-inline constexpr const char* write_journal = "INSERT OR REPLACE INTO journal(one, id, closed, records, sum) VALUES(1,?,?,?,?)";
+inline constexpr const char* write_journal =
+    "INSERT OR REPLACE INTO journal(one, id, closed, records, sum) VALUES(1,?,?,?,?)";
 
 /// Over the description.
 inline Digest description_sum(const JournalId& id, bool closed, std::uint64_t records) {

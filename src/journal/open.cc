@@ -128,7 +128,12 @@ void Journal::begin_use() {
   hold_->note(id_, records_);
   hold_->sync();
   const Digest sum = description_sum(id_, false, records_);
-  Statement(*database_, write_journal).bind(1, id_).bind(2, 0).bind(3, static_cast<std::int64_t>(records_)).bind(4, sum).step();
+  Statement(*database_, write_journal)
+      .bind(1, id_)
+      .bind(2, 0)
+      .bind(3, static_cast<std::int64_t>(records_))
+      .bind(4, sum)
+      .step();
   // Into the file itself: from now on it says that it is not whole without its -wal file. That one stays as it is, and is
   // never empty.
   database_->run("PRAGMA wal_checkpoint(PASSIVE)");
@@ -139,10 +144,11 @@ void Journal::throw_unusable(JournalProblem problem, const std::string& why) con
   if (problem != JournalProblem::damaged && problem != JournalProblem::newer)
     throw JournalError(problem, paths_.journal, text);
   const std::uint64_t savable = count_savable(paths_);
-  text += savable == 0 ? " No record in it could be saved"
-                       : " " + std::to_string(savable) + (savable == 1 ? " record" : " records") +
-                             " in it are whole, and recover_journal(\"" + paths_.journal +
-                             "\") saves them: it puts a journal with them in the place of this one, which it keeps beside it";
+  text += savable == 0
+              ? " No record in it could be saved"
+              : " " + std::to_string(savable) + (savable == 1 ? " record" : " records") +
+                    " in it are whole, and recover_journal(\"" + paths_.journal +
+                    "\") saves them: it puts a journal with them in the place of this one, which it keeps beside it";
   throw JournalError(problem, paths_.journal, text, savable);
 }
 

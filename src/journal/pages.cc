@@ -37,7 +37,8 @@ std::optional<std::size_t> width(std::uint64_t type) {
   static constexpr std::array<std::size_t, 7> integers{0, 1, 2, 3, 4, 6, 8};
   if (type < integers.size()) return integers[type];
   if (type == 8 || type == 9) return 0;
-  if (type >= 12 && type % 2 == 0 && (type - 12) / 2 <= longest_payload) return static_cast<std::size_t>((type - 12) / 2);
+  if (type >= 12 && type % 2 == 0 && (type - 12) / 2 <= longest_payload)
+    return static_cast<std::size_t>((type - 12) / 2);
   return std::nullopt;
 }
 

@@ -38,8 +38,6 @@ class Disk {
     picture["-open"] = hold;
     return picture;
   }
-  /// It got its name by a rename.
-  void renamed(const std::string& from, const std::string& to) { synced_[to] = synced_[from]; }
 
  private:
   struct File {
@@ -76,14 +74,18 @@ class Disk {
     methods_.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
       return of(f).real()->pMethods->xWrite(of(f).real(), from, n, at);
     };
-    methods_.xTruncate = [](sqlite3_file* f, sqlite3_int64 n) { return of(f).real()->pMethods->xTruncate(of(f).real(), n); };
+    methods_.xTruncate = [](sqlite3_file* f, sqlite3_int64 n) {
+      return of(f).real()->pMethods->xTruncate(of(f).real(), n);
+    };
     methods_.xSync = [](sqlite3_file* f, int) {
       File& file = of(f);
       const auto bytes = *os::Result(os::read_whole(*file.path));
       file.disk->synced_[*file.path] = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
       return SQLITE_OK;  // quicker than the real one
     };
-    methods_.xFileSize = [](sqlite3_file* f, sqlite3_int64* n) { return of(f).real()->pMethods->xFileSize(of(f).real(), n); };
+    methods_.xFileSize = [](sqlite3_file* f, sqlite3_int64* n) {
+      return of(f).real()->pMethods->xFileSize(of(f).real(), n);
+    };
     methods_.xLock = [](sqlite3_file* f, int how) { return of(f).real()->pMethods->xLock(of(f).real(), how); };
     methods_.xUnlock = [](sqlite3_file* f, int how) { return of(f).real()->pMethods->xUnlock(of(f).real(), how); };
     methods_.xCheckReservedLock = [](sqlite3_file* f, int* out) {
@@ -119,10 +121,8 @@ void commit_and_look(Durability durability, int closed, int last, const Look& lo
   if (closed > 0) {
     Journal journal(path, durability);
     fill(journal, 1, closed);
-    disk.renamed(path + "-new", path);
   }
   Journal journal(path, durability);
-  if (closed == 0) disk.renamed(path + "-new", path);
   const std::string hold = bytes_of(path + "-open");
   for (int i = closed; i < last; ++i) {
     fill(journal, i + 1, i + 1);

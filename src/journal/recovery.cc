@@ -27,7 +27,8 @@ struct Survey {
 std::optional<Record> record_of(Sha256& sha, const Row& row) {
   const auto& columns = row.columns;
   if (columns.size() < 6 || !columns[1].is_blob || !columns[4].is_blob || !columns[5].is_blob) return std::nullopt;
-  return verified(sha, {row.number, columns[1].blob, columns[2].number, columns[3].number, columns[4].blob, columns[5].blob});
+  return verified(
+      sha, {row.number, columns[1].blob, columns[2].number, columns[3].number, columns[4].blob, columns[5].blob});
 }
 
 std::optional<std::uint64_t> description_of(const Row& row) {
@@ -123,7 +124,9 @@ void write_saved(const Paths& paths, const Pages& pages, const Survey& survey) {
     for (const auto& [old_number, place] : survey.records) {
       const auto row = row_at(pages, pages.version(place.page), place.at, place.newest);
       auto record = row ? record_of(sha, *row) : std::nullopt;
-      if (!record) throw JournalError(JournalProblem::busy, paths.journal, "the journal " + paths.journal + " was changed while it was read");
+      if (!record)
+        throw JournalError(JournalProblem::busy, paths.journal,
+                           "the journal " + paths.journal + " was changed while it was read");
       record->number = ++number;
       const Digest sum = checksum(sha, *record);
       insert.bind(1, number).bind(2, record->key).bind(3, static_cast<std::int64_t>(record->kind));
@@ -183,7 +186,8 @@ Recovered take_the_place(const Paths& paths, Hold& hold) {
 std::optional<Recovered> already_whole(const std::string& path) {
   try {
     Journal journal(path, Durability::process);
-    for (std::uint64_t number = 1; number <= journal.records(); ++number) journal.read(static_cast<std::int64_t>(number));
+    for (std::uint64_t number = 1; number <= journal.records(); ++number)
+      journal.read(static_cast<std::int64_t>(number));
     Recovered nothing_to_do{journal.records(), 0, true, {}};
     journal.close();
     return nothing_to_do;

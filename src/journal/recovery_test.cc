@@ -1,5 +1,5 @@
-#include "journal/journal_harness.hpp"
 #include "journal/recovery.hpp"
+#include "journal/journal_harness.hpp"
 
 #include <gmock/gmock.h>
 
@@ -97,7 +97,8 @@ TEST(Recovery, AMissingFileIsNeverReadAsLess) {
   const TestFolder folder;
   const std::string path = folder.file("j");
   const Picture whole = after_a_kill(folder, all / 2, all / 2);
-  const std::vector<std::vector<std::string>> missing{{"-wal"}, {"-open"}, {"-wal", "-open"}, {""}, {"", "-wal"}, {"", "-open"}};
+  const std::vector<std::vector<std::string>> missing{{"-wal"}, {"-open"},    {"-wal", "-open"},
+                                                      {""},     {"", "-wal"}, {"", "-open"}};
   for (const auto& ends : missing) {
     Picture spoiled = whole;
     for (const std::string& end : ends) spoiled.drop(end);

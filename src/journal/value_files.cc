@@ -77,7 +77,8 @@ bool ValueFiles::has(const FileName& name) const {
 
 void ValueFiles::sync_names() {
   if (!power_ || !std::exchange(unsynced_, false)) return;
-  or_refused(os::sync_folder(paths_.values), paths_.journal, "its folder of large values cannot be brought to the disk");
+  or_refused(os::sync_folder(paths_.values), paths_.journal,
+             "its folder of large values cannot be brought to the disk");
   or_refused(os::sync_folder(paths_.folder), paths_.journal, "its folder cannot be brought to the disk");
 }
 

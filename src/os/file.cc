@@ -130,10 +130,10 @@ std::string network_file_system(std::uint64_t type) {
   };
   // From statfs(2) and linux/magic.h.
   static constexpr std::array known{
-      Known{0x6969, "NFS"},      Known{0x517b, "SMB"},          Known{0xff534d42, "CIFS"},   Known{0xfe534d42, "SMB2"},
-      Known{0x01021997, "9P"},   Known{0x5346414f, "AFS"},      Known{0x6b414653, "AFS"},    Known{0x73757245, "Coda"},
-      Known{0x00c36400, "Ceph"}, Known{0x0bd00bd0, "Lustre"},   Known{0x01161970, "GFS2"},   Known{0x7461636f, "OCFS2"},
-      Known{0x564c, "NCP"},      Known{0x19830326, "BeeGFS"},   Known{0x47504653, "GPFS"},   Known{0x65735546, "FUSE"},
+      Known{0x6969, "NFS"},      Known{0x517b, "SMB"},        Known{0xff534d42, "CIFS"}, Known{0xfe534d42, "SMB2"},
+      Known{0x01021997, "9P"},   Known{0x5346414f, "AFS"},    Known{0x6b414653, "AFS"},  Known{0x73757245, "Coda"},
+      Known{0x00c36400, "Ceph"}, Known{0x0bd00bd0, "Lustre"}, Known{0x01161970, "GFS2"}, Known{0x7461636f, "OCFS2"},
+      Known{0x564c, "NCP"},      Known{0x19830326, "BeeGFS"}, Known{0x47504653, "GPFS"}, Known{0x65735546, "FUSE"},
   };
   for (const Known& each : known) {
     if (each.type == type) return each.name;

@@ -143,7 +143,8 @@ TEST(P9Durability, AsCompletedGivesEachOnce) {
   Pool pool(small_pool());
   results(pool.batch(journal).map(squared, items(ledger, 50)));
   Batch batch(pool, journal);
-  EXPECT_THAT(results(batch.as_completed(squared, items(ledger, 200))), ::testing::UnorderedElementsAreArray(squares(200)));
+  EXPECT_THAT(results(batch.as_completed(squared, items(ledger, 200))),
+              ::testing::UnorderedElementsAreArray(squares(200)));
   EXPECT_EQ(batch.counts().run, 150u);
 }
 
@@ -342,37 +343,42 @@ bool run_until(const Ledger& ledger, const Ledger& given, const std::string& jou
   return WIFEXITED(status);
 }
 
-void kill_ten_times(Durability durability, int count) {
+/// Kills the host in the middle of new work, and now and then while it is given what the journal has.
+void kill_often(Durability durability, int count, int kills) {
   const Ledger ledger(static_cast<std::size_t>(count));
   const JournalPath journal;
   std::mt19937 random(4);
   std::vector<int> runs_when_given(static_cast<std::size_t>(count), 0);
-  int begun_again = 0;
-  int at = -1;
-  for (int life = 0; life <= 10; ++life) {
+  int furthest = 0;
+  for (int life = 0; life <= kills; ++life) {
     const Ledger given(static_cast<std::size_t>(count));
-    at = life == 10 ? -1 : std::min(count - 1, at + 1 + static_cast<int>(random() % static_cast<unsigned>(count / 10)));
-    const bool ended = run_until(ledger, given, journal.str(), count, at, durability);
-    EXPECT_EQ(ended, life == 10);
+    const int ahead = static_cast<int>(random() % static_cast<unsigned>(count / kills));
+    int at = std::min(count - 1, furthest + ahead);
+    if (life % 4 == 3) at = static_cast<int>(random() % static_cast<unsigned>(furthest + 1));
+    furthest = std::max(furthest, at);
+    const bool last = life == kills;
+    EXPECT_EQ(run_until(ledger, given, journal.str(), count, last ? -1 : at, durability), last);
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      if (given.runs(i) == 0) {
+        EXPECT_FALSE(last) << i << " was never given";
+      } else if (runs_when_given[i] == 0) {
+        runs_when_given[i] = ledger.runs(i);
+      }
       // Given once: committed, thus never run again.
       if (runs_when_given[i] != 0) {
         EXPECT_EQ(ledger.runs(i), runs_when_given[i]) << i;
-      } else if (given.runs(i) != 0) {
-        runs_when_given[i] = ledger.runs(i);
-      }
-      if (life == 10) {
-        EXPECT_EQ(given.runs(i), 1) << i;
       }
     }
   }
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) begun_again += ledger.runs(i) - 1;
-  EXPECT_LE(begun_again, 10 * 128) << "more than were in flight at ten kills";
-  ::testing::Test::RecordProperty("begun_again", begun_again);
+  int again = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) again += ledger.runs(i) - 1;
+  EXPECT_LE(again, kills * 128) << "more than were in flight at the kills";
+  ::testing::Test::RecordProperty("begun_again", again);
 }
 
-TEST(P9Durability, TenKillsOfTheHostCostNoFinishedTask) { kill_ten_times(Durability::process, 10'000); }
-TEST(P9Durability, NorWithEachCommitOnTheDisk) { kill_ten_times(Durability::power, 1'000); }
+TEST(P9Durability, TenKillsOfTheHostCostNoFinishedTask) { kill_often(Durability::process, 10'000, 10); }
+TEST(P9Durability, NorTwoHundredKills) { kill_often(Durability::process, 4'000, 200); }
+TEST(P9Durability, NorWithEachCommitOnTheDisk) { kill_often(Durability::power, 1'000, 10); }
 
 // ---- damage ----
 

@@ -17,17 +17,20 @@ namespace hotspare::detail {
 /// In place of a user's key function: there is none.
 struct ItemItself {};
 
-/// A copy whose padding is zero. Where the compiler cannot do that, padding that differs makes keys that differ: a task is
-/// run again then, never mistaken for another.
+/// The bytes of a copy whose padding is zero. Where the compiler cannot do that, padding that differs makes keys that differ:
+/// a task is run again then, never mistaken for another.
 template <class T>
 std::array<std::byte, sizeof(T)> bytes_without_padding(const T& value) {
-  alignas(T) std::array<std::byte, sizeof(T)> bytes;
-  std::memcpy(bytes.data(), std::addressof(value), sizeof(T));
+  struct Copy {
+    T value;
+  } copy{value};  // by its name: g++ refuses a pointer to a closure with a const member
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_clear_padding)
-  __builtin_clear_padding(std::launder(reinterpret_cast<T*>(bytes.data())));
+  __builtin_clear_padding(&copy);
 #endif
 #endif
+  std::array<std::byte, sizeof(T)> bytes;
+  std::memcpy(bytes.data(), &copy, sizeof(T));
   return bytes;
 }
 
