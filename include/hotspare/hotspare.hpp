@@ -12,6 +12,7 @@
 ///     }
 
 #include <hotspare/buffer.hpp>
+#include <hotspare/chaos.hpp>
 #include <hotspare/crash_report.hpp>
 #include <hotspare/error.hpp>
 #include <hotspare/event.hpp>
