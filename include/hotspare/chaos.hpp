@@ -94,9 +94,10 @@ class Wrapped {
 
   template <class... A>
   std::invoke_result_t<F&, A...> operator()(A&&... arguments) {
-    static_assert(std::is_invocable_v<const KeyOf&, const std::remove_reference_t<A>&...>,
-                  "hotspare::chaos: the first argument must be a whole number, text or a path; else give wrap a third "
-                  "argument, a functor that makes the key of the task's arguments");
+    static_assert(
+        std::is_invocable_v<const KeyOf&, const std::remove_reference_t<A>&...>,
+        "hotspare: the first argument of what chaos wraps must be a whole number, text or a path; else give wrap a "
+        "third argument, a functor that makes the key of the task's arguments");
     strike_if_chosen(chaos_, key_of(key_(std::as_const(arguments)...)));
     if constexpr (is_function) {
       return reinterpret_cast<F>(detail::resolve(f_))(std::forward<A>(arguments)...);

@@ -1,4 +1,5 @@
 #include "block.hpp"
+#include "chaos.hpp"
 #include "core_pool.hpp"
 #include "core_task.hpp"
 #include "python.hpp"
@@ -24,5 +25,6 @@ NB_MODULE(_core, module) {
   define_task(module);
   define_pool(module);
   define_runtime(module);
+  define_chaos(module);
   tie_runtime();
 }

@@ -134,6 +134,17 @@ TEST(P11Chaos, WithRetriesAllEndWell) {
   EXPECT_EQ(pool.stats().deaths, deaths);
 }
 
+TEST(P11Chaos, AHangHeedsNoSoftDeadline) {
+  TaskOptions options;
+  options.soft_timeout = options.grace = std::chrono::milliseconds(100);
+  Pool pool(small_pool());
+  const auto hangs = [] {
+    const std::stop_token token = stop_token();
+    chaos::strike(How::hang);
+  };
+  EXPECT_THROW(pool.submit(options, hangs).get(), TaskTimeout);
+}
+
 TEST(P11Chaos, AsManyAttemptsAsTold) {
   TaskOptions options;
   options.retries.attempts = 3;
