@@ -21,10 +21,11 @@
 ///     bool was_hit = chaos.choose(path).has_value();
 namespace hotspare::chaos {
 
+template <class T>
+concept TextKey = std::convertible_to<const T&, std::string_view> || std::same_as<T, std::filesystem::path>;
 /// What keys are: a whole number is its own key (modulo 2^64), text and paths are hashed.
 template <class T>
-concept Key =
-    std::integral<T> || std::convertible_to<const T&, std::string_view> || std::same_as<T, std::filesystem::path>;
+concept Key = std::integral<T> || TextKey<T>;
 
 /// FNV-1a with 64 bits (Fowler, Noll, Vo): the same everywhere.
 HOTSPARE_API std::uint64_t hash(std::string_view bytes) noexcept;
@@ -52,10 +53,10 @@ struct HOTSPARE_API Chaos {
   /// How the task of this key is struck, if at all. Depends on seed, rate, every, how and the key alone: the same in each
   /// process, on each machine, in Python and in C++.
   std::optional<How> choose(std::uint64_t key) const noexcept;
-  template <Key T>
-    requires(!std::integral<T>)
-  std::optional<How> choose(const T& key)
-  const { return choose(key_of(key)); }
+  template <TextKey T>
+  std::optional<How> choose(const T& key) const {
+    return choose(key_of(key));
+  }
 
   /// Throws Error if a field is out of range.
   void check() const;
@@ -84,21 +85,15 @@ struct FirstArgument {
   }
 };
 
-/// What wrap returns.
-template <class F, class KeyOf>
-class Wrapped {
+/// A function or functor on its way to a worker, which may have been started afresh, with its functions elsewhere.
+template <class F>
+class Sent {
   static constexpr bool is_function = detail::is_function_pointer<F>;
 
  public:
-  Wrapped(F f, const Chaos& chaos, KeyOf key) : chaos_(chaos), key_(key), f_(carried(f)) {}
-
+  explicit Sent(F f) : f_(form(f)) {}
   template <class... A>
   std::invoke_result_t<F&, A...> operator()(A&&... arguments) {
-    static_assert(
-        std::is_invocable_v<const KeyOf&, const std::remove_reference_t<A>&...>,
-        "hotspare: the first argument of what chaos wraps must be a whole number, text or a path; else give wrap a "
-        "third argument, a functor that makes the key of the task's arguments");
-    strike_if_chosen(chaos_, key_of(key_(std::as_const(arguments)...)));
     if constexpr (is_function) {
       return reinterpret_cast<F>(detail::resolve(f_))(std::forward<A>(arguments)...);
     } else {
@@ -107,17 +102,36 @@ class Wrapped {
   }
 
  private:
-  // A worker may have been started afresh, with its functions elsewhere.
-  static auto carried(F f) {
+  static auto form(F f) {
     if constexpr (is_function) {
       return detail::locate(reinterpret_cast<const void*>(f));
     } else {
       return f;
     }
   }
-  Chaos chaos_;
-  [[no_unique_address]] KeyOf key_;
   std::conditional_t<is_function, detail::FunctionRef, F> f_;
+};
+
+/// What wrap returns.
+template <class F, class KeyOf>
+class Wrapped {
+ public:
+  Wrapped(F f, const Chaos& chaos, KeyOf key) : chaos_(chaos), key_(key), f_(f) {}
+
+  template <class... A>
+  std::invoke_result_t<F&, A...> operator()(A&&... arguments) {
+    static_assert(
+        std::is_invocable_v<KeyOf&, const std::remove_reference_t<A>&...>,
+        "hotspare: the first argument of what chaos wraps must be a whole number, text or a path; else give wrap a "
+        "third argument, a function that makes the key of the task's arguments");
+    strike_if_chosen(chaos_, key_of(key_(std::as_const(arguments)...)));
+    return f_(std::forward<A>(arguments)...);
+  }
+
+ private:
+  Chaos chaos_;
+  Sent<KeyOf> key_;
+  Sent<F> f_;
 };
 
 /// f, to be submitted or mapped: strikes before it calls f, if the task is chosen. key: makes the key of a task from its

@@ -21,6 +21,7 @@ using chaos::Chaos;
 using chaos::How;
 
 int twice(int x) { return 2 * x; }
+std::string second_of(int, const std::string& text) { return text; }
 
 namespace {
 
@@ -186,12 +187,11 @@ TEST(P11Chaos, KeysAreNumbersTextOrMade) {
   const Chaos chaos{.seed = 3, .rate = 0.5, .how = How::raise};
   const auto length = [](const std::string& text) { return text.size(); };
   const auto second = [](int, const std::string& text) { return text.size(); };
-  const auto key_of_second = [](int, const std::string& text) { return text; };
   Pool pool(small_pool());
   for (int i = 0; i < 20; ++i) {
     const std::string name = "star " + std::to_string(i);
     const auto alone = pool.submit(chaos::wrap(length, chaos), name);
-    const auto behind = pool.submit(chaos::wrap(second, chaos, key_of_second), 1, name);
+    const auto behind = pool.submit(chaos::wrap(second, chaos, second_of), 1, name);
     EXPECT_EQ(alone.outcome().ok(), !chaos.choose(name)) << name;
     EXPECT_EQ(behind.outcome().ok(), !chaos.choose(name)) << name;
   }
