@@ -13,6 +13,7 @@
 
 #include <hotspare/batch.hpp>
 #include <hotspare/buffer.hpp>
+#include <hotspare/chaos.hpp>
 #include <hotspare/crash_report.hpp>
 #include <hotspare/error.hpp>
 #include <hotspare/event.hpp>

@@ -17,4 +17,8 @@ HOTSPARE_API void progress(std::uint64_t done = 0, std::uint64_t total = 0, std:
 /// the worker has for that from the first call on. Outside of tasks a token that is never stopped.
 HOTSPARE_API std::stop_token stop_token();
 
+/// Which attempt of its task this is: 1 for the first, more for those that its Retries allow. 0 outside of tasks. Threads:
+/// any of the worker's.
+HOTSPARE_API unsigned attempt() noexcept;
+
 }  // namespace hotspare

@@ -43,7 +43,7 @@ else:
     from hotspare._future import Future
     from hotspare._pool import Pool, Submitter
     from hotspare._retries import Failure, Retries, Tag
-    from hotspare._this_task import Progress, progress
+    from hotspare._this_task import Progress, attempt, progress
 
     del _core
 
@@ -78,6 +78,7 @@ __all__ = [
     "Tag",
     "TaskTimeout",
     "WorkerDied",
+    "attempt",
     "empty",
     "progress",
     "recover_journal",

@@ -21,3 +21,8 @@ def progress(done: int = 0, total: int = 0, note: str = "") -> None:
     note 119 bytes are kept. Costs less than a microsecond; outside of tasks it does nothing. Any thread of the worker
     may call it."""
     _core.progress(done, total, note)
+
+
+def attempt() -> int:
+    """Which attempt of its task this is: 1 for the first, more for those that its Retries allow. 0 outside of tasks."""
+    return _core.attempt()

@@ -1,4 +1,5 @@
 #include "block.hpp"
+#include "chaos.hpp"
 #include "core_batch.hpp"
 #include "core_pool.hpp"
 #include "core_task.hpp"
@@ -26,5 +27,6 @@ NB_MODULE(_core, module) {
   define_pool(module);
   define_batch(module);
   define_runtime(module);
+  define_chaos(module);
   tie_runtime();
 }

@@ -122,6 +122,7 @@ void define_runtime(nb::module_& module) {
   module.def("usable_cpus", usable_cpus);
   module.def("stop_signal", stop_signal);
   module.def("asked_to_stop", detail::asked_to_stop);
+  module.def("attempt", attempt);
   module.def(
       "progress",
       [](std::uint64_t done, std::uint64_t total, const std::string& note) { hotspare::progress(done, total, note); },

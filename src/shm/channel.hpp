@@ -41,6 +41,7 @@ struct alignas(64) TaskSlot {
   std::atomic<std::int64_t> begun_at{0};  ///< CLOCK_MONOTONIC, ns; only if timed.
   Ended ended = Ended::none;
   bool timed = false;
+  std::uint16_t attempt = 0;      ///< Attempts of the task that have failed before this one.
   std::uint32_t attachments = 0;  ///< Segment ids (8 bytes each) behind the result's bytes.
   std::uint64_t box_end = 0;      ///< Result in the box: position up to which the host may free it.
   alignas(16) std::byte bytes[slot_bytes];

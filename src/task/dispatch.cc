@@ -85,6 +85,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.memory_limit = task.memory_limit();
   const task::Limits limits = task.limits();
   slot.timed = limits.any() || begins_at_once(task);
+  slot.attempt = task.attempt;
   slot.begun_at.store(0, std::memory_order_relaxed);
   slot.ended = shm::Ended::none;
   slot.attachments = 0;

@@ -36,7 +36,7 @@ void TaskRunner::give_part() {
   if (!slot_->timed) return;
   const std::int64_t now = os::monotonic_ns();
   slot_->begun_at.store(now, std::memory_order_release);
-  task_begins(shm::unpack(slot_->word.load(std::memory_order_relaxed)).ticket, now);
+  task_begins(shm::unpack(slot_->word.load(std::memory_order_relaxed)).ticket, now, slot_->attempt + 1U);
 }
 
 void TaskRunner::give_raised_part() {

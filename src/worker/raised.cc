@@ -4,6 +4,7 @@
 #include "death/unwind.hpp"
 #include "worker/executable_maps.hpp"
 
+#include <hotspare/chaos_how.hpp>
 #include <hotspare/error.hpp>
 #include <hotspare/serialize.hpp>
 
@@ -76,6 +77,7 @@ const std::array simple{
     Simple{typeid(std::bad_any_cast), without_message<std::bad_any_cast>},
     Simple{typeid(std::bad_weak_ptr), without_message<std::bad_weak_ptr>},
     Simple{typeid(PayloadError), with_message<PayloadError>},
+    Simple{typeid(chaos::Struck), with_message<chaos::Struck>},
 };
 enum Special : std::uint32_t { other = 1000, system_error, filesystem_error, ios_failure, regex_error };
 

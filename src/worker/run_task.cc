@@ -61,7 +61,7 @@ void TaskRunner::run(shm::TaskSlot& slot) {
       case shm::Place::segment: arguments_ = {segments_.view(given.at, given.size), given.size}; break;
     }
     detail::watch_throws(true);
-    task_begins(shm::unpack(slot.word.load(std::memory_order_relaxed)).ticket, now);
+    task_begins(shm::unpack(slot.word.load(std::memory_order_relaxed)).ticket, now, slot.attempt + 1U);
     call();
     task_ends();
     detail::watch_throws(false);

@@ -30,6 +30,7 @@ Stopping& stopping() {
 }
 std::atomic<std::uint64_t> running{0};       ///< Ticket; 0: nothing.
 std::atomic<std::int64_t> running_since{0};  ///< If it has limits.
+std::atomic<unsigned> running_attempt{0};
 std::mutex telling;
 
 void pass_on_requests() {
@@ -49,12 +50,13 @@ void pass_on_requests() {
 
 }  // namespace
 
-void task_begins(std::uint64_t ticket, std::int64_t since) {
+void task_begins(std::uint64_t ticket, std::int64_t since, unsigned attempt) {
+  running_attempt.store(attempt, std::memory_order_relaxed);
   running_since.store(since, std::memory_order_relaxed);
   running.store(ticket, std::memory_order_relaxed);
 }
 
-void task_ends() { task_begins(0, 0); }
+void task_ends() { task_begins(0, 0, 0); }
 
 bool asked_to_stop() noexcept {
   const std::int64_t since = running_since.load(std::memory_order_relaxed);
@@ -70,6 +72,10 @@ void progress(std::uint64_t done, std::uint64_t total, std::string_view note) {
   note.copy(told.note.data(), told.note.size() - 1);
   const std::lock_guard one(worker::telling);
   worker::state.channel->progress.tell(ticket, os::monotonic_ns(), told);
+}
+
+unsigned attempt() noexcept {
+  return worker::in_worker() ? worker::running_attempt.load(std::memory_order_relaxed) : 0;
 }
 
 std::stop_token stop_token() {

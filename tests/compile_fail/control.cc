@@ -25,6 +25,9 @@ void control(hotspare::Pool& pool) {
   const std::vector<double> values{1, 2, 3};
   pool.submit(mean, std::span(values));
   pool.submit([](const std::string& a, int number) { return a + std::to_string(number); }, prefix, 1);
+  const auto size = [](const std::vector<double>& all) { return all.size(); };
+  const auto key = [](const std::vector<double>& all) { return all.size(); };
+  pool.submit(hotspare::chaos::wrap(size, {.rate = 1}, key), values);
   pool.submit([offset = 2](int x) { return x + offset; }, 1);
   pool.submit(
       {.memory_limit = 1 << 20}, [](Star star) { return star; }, Star{"Vega", 0.03});

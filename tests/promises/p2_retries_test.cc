@@ -3,6 +3,7 @@
 #include "support/one_death.hpp"
 #include "support/sanitizer.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <stdexcept>
 #include <string>
@@ -55,6 +56,27 @@ TEST(P2Retries, NothingRunsAgainByDefault) {
   EXPECT_THROW(pool.submit(succeeds_at, ledger.path(), 0, 2, true).get(), WorkerDied);
   EXPECT_EQ(ledger.runs(0), 1);
   EXPECT_EQ(pool.stats().retried, 0U);
+}
+
+int attempt_that_succeeds(int task) {
+  const auto now = static_cast<int>(attempt());
+  if (now < task % 4) ::raise(SIGKILL);
+  return now;
+}
+
+/// As the only attempt, as a later one, and as an element of a map, alone and among others.
+TEST(P2Retries, ATaskKnowsWhichAttemptItIs) {
+  EXPECT_EQ(attempt(), 0U);
+  Pool pool(patient_pool());
+  EXPECT_EQ(pool.submit(attempt_that_succeeds, 1).get(), 1);
+  EXPECT_EQ(pool.submit(with_attempts(3), attempt_that_succeeds, 3).get(), 3);
+  std::vector<int> elements(40);
+  for (int i = 0; i < 40; ++i) elements[static_cast<std::size_t>(i)] = i;
+  for (const std::size_t chunk : {1U, 8U}) {
+    int element = 0;
+    for (const int found : pool.map(attempt_that_succeeds, elements, {.chunk = chunk, .task = with_attempts(3)}))
+      EXPECT_EQ(found, std::max(1, element++ % 4));
+  }
 }
 
 class P2RetriesOf : public ::testing::TestWithParam<bool> {};
