@@ -7,8 +7,9 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <ranges>
+#include <numeric>
 #include <string>
+#include <vector>
 
 /// What a journal costs: the same map with one and without, in turn.
 namespace bench {
@@ -55,7 +56,8 @@ struct Rates {
 Rates measure(int (*task)(int), int tasks, int rounds) {
   Rates rates;
   hotspare::Pool pool({.workers = 2});
-  const auto items = std::views::iota(0, tasks);
+  std::vector<int> items(static_cast<std::size_t>(tasks));
+  std::iota(items.begin(), items.end(), 0);
   for (int i = 0; i < rounds; ++i) {
     rates.plain.add(rate(pool.map(task, items)));
     for (const auto durability : {hotspare::Durability::process, hotspare::Durability::power}) {

@@ -17,9 +17,8 @@ JournalProblem problem_of(int code, int system_errno) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_SCHEMA:
-    case SQLITE_MISMATCH: return JournalProblem::damaged;
-    // "no such table", say: the application id was ours.
-    case SQLITE_ERROR: return JournalProblem::damaged;
+    case SQLITE_MISMATCH:
+    case SQLITE_ERROR: return JournalProblem::damaged;  // "no such table", say: the application id was ours
     case SQLITE_IOERR:
       // A file that is shorter than its pages say.
       if (code == SQLITE_IOERR_SHORT_READ) return JournalProblem::damaged;
@@ -91,8 +90,7 @@ std::span<const std::byte> Statement::bytes(int column) const {
   return {from, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-Database::Database(const std::string& path, Open how, std::string shown)
-    : shown_(shown.empty() ? path : std::move(shown)) {
+Database::Database(const std::string& path, Open how, const std::string& shown) : shown_(shown.empty() ? path : shown) {
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (how == Open::fresh ? SQLITE_OPEN_CREATE : 0);
   if (sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr) != SQLITE_OK) {

@@ -45,7 +45,7 @@ class Database {
  public:
   enum class Open : unsigned char { existing, fresh };
   /// Throws JournalError. shown: the path for messages, if another.
-  Database(const std::string& path, Open how, std::string shown = {});
+  Database(const std::string& path, Open how, const std::string& shown = {});
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -48,7 +48,7 @@ BatchKey KeyMaker::of(std::span<const std::byte> bytes, bool given, std::span<co
 
 std::string function_name(const void* target, const char* type_name) {
   if (target == nullptr) return death::demangle_type(type_name);
-  const std::string name = without_place(death::describe_address(target));
+  std::string name = without_place(death::describe_address(target));
   if (!name.empty() && !name.starts_with("0x")) return name;
   throw Error(
       "batch: the keys of a journal hold the function's name, and this program was stripped of its symbols: give "

@@ -197,13 +197,7 @@ std::optional<Recovered> already_whole(const std::string& path) {
   }
 }
 
-}  // namespace
-}  // namespace hotspare::journal
-
-namespace hotspare {
-
-Recovered recover_journal(const std::string& path) {
-  using namespace journal;
+Recovered recover(const std::string& path) {
   const Paths paths(path);
   if (!os::or_throw(os::file_facts(paths.journal), "recover_journal").exists && !look_at(paths, false).wal &&
       !look_at(paths, false).recovering)
@@ -224,5 +218,12 @@ Recovered recover_journal(const std::string& path) {
   done.lost = known > done.saved ? known - done.saved : 0;
   return done;
 }
+
+}  // namespace
+}  // namespace hotspare::journal
+
+namespace hotspare {
+
+Recovered recover_journal(const std::string& path) { return journal::recover(path); }
 
 }  // namespace hotspare

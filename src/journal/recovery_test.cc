@@ -44,7 +44,8 @@ TEST(Recovery, AFlippedByteAnywhereIsNeverReadAsLess) {
   for (int i = 0; i < 60; ++i) {
     Picture spoiled = whole;
     std::string& file = spoiled[i % 2 == 0 ? "" : "-wal"];
-    file[random() % file.size()] ^= static_cast<char>(1 + random() % 255);
+    char& byte = file[random() % file.size()];
+    byte = static_cast<char>(byte ^ static_cast<char>(1 + random() % 255));
     spoiled.put(path);
     bool refused = false;
     // A byte is in one page, and a page of ours has no more than some forty records.
@@ -62,7 +63,7 @@ TEST(Recovery, AFlippedByteInARecordCostsThatOne) {
   const std::string needle(reinterpret_cast<const char*>(body.data()), 64);
   const auto at = spoiled[""].find(needle);
   ASSERT_NE(at, std::string::npos);
-  spoiled[""][at + 10] ^= 1;
+  spoiled[""][at + 10] = static_cast<char>(spoiled[""][at + 10] ^ 1);
   spoiled.put(path);
   const auto error = refusal(path);
   ASSERT_TRUE(error);

@@ -12,14 +12,15 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hotspare
 import pytest
+from conftest import wait_for_end
 from hotspare import JournalError, Pool, TaskTimeout, WorkerDied
 from hotspare._keys import KeyMaker, canonical
-from python_tasks import kill_self, note_and_return, raise_value_error, same, square
+from python_tasks import Fifo, kill_self, note_and_return, raise_value_error, same, square
 
 
 def _runs(ledger: Path) -> Counter[int]:
@@ -369,3 +370,25 @@ def test_a_fork_of_the_host_is_refused(pool: Pool, tmp_path: Path) -> None:
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         assert list(batch.map(square, range(6))) == [0, 1, 4, 9, 16, 25]
+
+
+def test_a_keyboard_interrupt_ends_the_wait(tmp_path: Path, fifo: Callable[[], Fifo]) -> None:
+    begun = fifo()
+    script = tmp_path / "host.py"
+    script.write_text(
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import os, hotspare\nfrom python_tasks import Fifo, meet\n"
+        "if __name__ == '__main__':\n"
+        f"    batch = hotspare.Pool(1).batch({str(tmp_path / 'j')!r})\n"
+        "    try:\n"
+        f"        list(batch.map(meet, [Fifo({begun.path!r})]))\n"
+        "    except KeyboardInterrupt:\n"
+        "        batch.close(wait=False)\n"
+        "        os._exit(7)\n"
+    )
+    host = subprocess.Popen([sys.executable, str(script)])
+    worker = int(begun.hear())
+    host.send_signal(signal.SIGINT)
+    assert host.wait() == 7
+    wait_for_end(worker)
+    assert not (tmp_path / "j-open").exists()
