@@ -1,4 +1,3 @@
-#include "support/ledger.hpp"
 #include "support/sanitizer.hpp"
 #include "support/test_pool.hpp"
 #include "support/under_tsan.hpp"
@@ -7,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
