@@ -31,7 +31,7 @@ int fails_as_told(const std::string& ledger, int how) {
   Ledger::note(ledger, 0);
   if (how == 0) ::raise(SIGSEGV);
   if (how == 1) throw std::invalid_argument("a wrong item");
-  if (how == 2) std::this_thread::sleep_for(std::chrono::hours(1));
+  if (how == 2) std::this_thread::sleep_for(std::chrono::hours(1));  // style: hangs on purpose
   return how;
 }
 

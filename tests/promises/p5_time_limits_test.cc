@@ -13,7 +13,7 @@
 namespace hotspare::testing {
 
 HOTSPARE_GUILTY int hangs_without_a_word(int) {
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));  // style: hangs on purpose
 }
 
 namespace {

@@ -111,7 +111,7 @@ TEST(P8Quarantine, DeadlinesAndCancelsDoNotCount) {
   options.timeout = std::chrono::milliseconds(50);
   const auto hangs = [](const std::string& path) {
     Ledger::note(path, 0);
-    std::this_thread::sleep_for(std::chrono::hours(1));
+    std::this_thread::sleep_for(std::chrono::hours(1));  // style: hangs on purpose
     return 0;
   };
   for (int i = 1; i <= 4; ++i) {

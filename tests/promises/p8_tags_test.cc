@@ -22,7 +22,7 @@ std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch
 /// When it began and ended, by its own clock.
 std::pair<std::int64_t, std::int64_t> runs_for(int ms) {
   const std::int64_t begin = now_ns();
-  std::this_thread::sleep_for(milliseconds(ms));
+  std::this_thread::sleep_for(milliseconds(ms));  // style: its work takes so long
   return {begin, now_ns()};
 }
 
@@ -144,7 +144,7 @@ TEST(P8Tags, PlacesAreGivenBack) {
   again.retries.base = std::chrono::nanoseconds(0);
   const auto hangs = [](const std::string& path) {
     Gate::knock(path);
-    std::this_thread::sleep_for(std::chrono::hours(1));
+    std::this_thread::sleep_for(std::chrono::hours(1));  // style: hangs on purpose
     return 1;
   };
   for (int round = 0; round < 5; ++round) {
