@@ -27,6 +27,12 @@ struct MemoryVerdict {
   std::int64_t look_again_ns = 0;  ///< From now on.
 };
 
+/// An idle worker that holds on to so much while memory is short is replaced.
+constexpr bool is_idle_hog(std::uint64_t bytes, std::uint64_t used) {
+  constexpr std::uint64_t much = 64 << 20;
+  return bytes > much && bytes > used / 10;
+}
+
 /// The youngest of those that are large: it loses the least work, and gives back much.
 inline std::optional<std::size_t> newest_large(std::span<const MemoryUser> users) {
   std::uint64_t largest = 0;
@@ -50,7 +56,9 @@ inline MemoryVerdict judge_memory(const MemoryRule& rule, std::span<const Memory
   if (rule.budget != 0) left = rule.budget > used ? rule.budget - used : 0;
   if (rule.reserve != 0) left = std::min(left, available > rule.reserve ? available - rule.reserve : 0);
   MemoryVerdict verdict;
-  if (left == 0) verdict.end = newest_large(users);
+  // What idle workers have is no reason to end the only one that runs: they are replaced.
+  const bool alone_within = users.size() == 1 && rule.budget != 0 && users[0].bytes <= rule.budget && rule.reserve == 0;
+  if (left == 0 && !alone_within) verdict.end = newest_large(users);
   const std::uint64_t near = rule.budget != 0 ? rule.budget / 10 : rule.reserve / 4;
   verdict.hold = left <= near;
   const double bytes_per_ns = 2.0 * static_cast<double>(std::max<std::size_t>(users.size(), 1));

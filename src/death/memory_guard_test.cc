@@ -43,6 +43,17 @@ TEST(MemoryGuard, TheReserveOfTheMachine) {
   EXPECT_EQ(judge_memory({.reserve = 100 * mb}, users, 0, 99 * mb).end, 0U);
 }
 
+/// It keeps what it has freed, as allocators do.
+TEST(MemoryGuard, TheOnlyOneDoesNotPayForIdleWorkers) {
+  const Users users{{200 * mb, 1}};
+  EXPECT_FALSE(judge_memory({.budget = 500 * mb}, users, 350 * mb, 0).end);
+  EXPECT_TRUE(judge_memory({.budget = 500 * mb}, users, 350 * mb, 0).hold);
+  EXPECT_TRUE(is_idle_hog(350 * mb, 550 * mb));
+  EXPECT_FALSE(is_idle_hog(20 * mb, 550 * mb));
+  const Users large{{501 * mb, 1}};
+  EXPECT_EQ(judge_memory({.budget = 500 * mb}, large, 0, 0).end, 0U);
+}
+
 /// Others use it up: there is nobody of ours to end.
 TEST(MemoryGuard, NobodyRuns) {
   const MemoryVerdict verdict = judge_memory({.reserve = 100 * mb}, {}, 0, 0);

@@ -3,6 +3,7 @@
 #include "supervisor/engine.hpp"
 
 #include <limits>
+#include <utility>
 #include <vector>
 
 /// Memory of all workers together: looked at as long as one runs a task, the oftener the less is left. Who is ended to
@@ -22,12 +23,14 @@ void Engine::look_at_memory(std::int64_t now) {
   guard_at_ = 0;
   std::vector<Worker*> running;
   std::vector<death::MemoryUser> users;
+  std::vector<std::pair<Worker*, std::uint64_t>> idle_ones;
   std::uint64_t idle = 0;
   for (const auto& [id, worker] : workers_) {
     if (worker->pid == 0 || worker->state == workers::State::condemned) continue;
     const std::uint64_t bytes = os::private_resident(worker->pid);
     if (worker->outstanding() == 0) {
       idle += bytes;
+      idle_ones.emplace_back(worker.get(), bytes);
       continue;
     }
     running.push_back(worker.get());
@@ -42,6 +45,10 @@ void Engine::look_at_memory(std::int64_t now) {
   hold_ = verdict.hold;
   if (verdict.end) make_room(*running[*verdict.end]);
   if (hold_) {
+    std::uint64_t used = idle;
+    for (const death::MemoryUser& user : users) used += user.bytes;
+    for (const auto& [worker, bytes] : idle_ones)
+      if (death::is_idle_hog(bytes, used)) retire(*worker);
     for (Worker* worker : active_)
       while (recall_from(*worker, std::numeric_limits<std::size_t>::max()) != 0) {
       }
