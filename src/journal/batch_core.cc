@@ -1,4 +1,6 @@
 #include "journal/answers.hpp"
+#include "journal/grouping.hpp"
+#include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
@@ -54,6 +56,7 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
   void check_usable() const;
   void start(const TaskRef& task);
   void write_all();
+  void gather(std::vector<TaskRef>& tasks);
   Answers answers_of(const std::vector<TaskRef>& tasks);
   std::uint64_t write(const Answers& answers);
   void settle(const Answers& answers, std::uint64_t written);
@@ -77,7 +80,12 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
   std::unique_ptr<detail::Completions> completions_;
   std::unique_ptr<std::thread> thread_;
 
+  /// For the batch's thread: how quickly tasks settle, and since when that is measured.
+  std::int64_t ns_per_task_ = 0;
+  std::int64_t measured_at_ = 0;
+
   std::mutex closing_;
+  std::atomic<std::uint32_t> hurry_{0};    ///< A futex word: 1 when no commit is to wait for more records.
   std::atomic<std::uint32_t> changes_{0};  ///< A futex word: goes up when answers are ready, or never will be.
 };
 
@@ -164,8 +172,9 @@ void Core::start(const TaskRef& task) {
 
 void Core::write_all() {
   for (;;) {
-    const std::vector<TaskRef> tasks = completions_->take_all();
+    std::vector<TaskRef> tasks = completions_->take_all();
     if (tasks.empty()) return;
+    gather(tasks);
     const Answers answers = answers_of(tasks);
     if (answers.empty()) continue;
     try {
@@ -177,6 +186,25 @@ void Core::write_all() {
                                                 "the journal " + path_ + " cannot be written: " + error.what())));
     }
   }
+}
+
+/// Lets more of them come, if that delays nobody.
+void Core::gather(std::vector<TaskRef>& tasks) {
+  std::size_t outstanding = 0;
+  {
+    const std::lock_guard lock(state_);
+    outstanding = running_.by_task.size() - tasks.size();
+  }
+  if (const std::int64_t wait = linger_ns(tasks.size(), outstanding, ns_per_task_); wait > 0) {
+    const std::int64_t until = os::monotonic_ns() + wait;
+    while (hurry_.load() == 0 && os::futex_wait(hurry_, 0, os::FutexScope::process, until)) {
+    }
+    for (TaskRef& task : completions_->take_ready()) tasks.push_back(std::move(task));
+  }
+  const std::int64_t now = os::monotonic_ns();
+  const std::int64_t each = (now - measured_at_) / static_cast<std::int64_t>(tasks.size());
+  ns_per_task_ = measured_at_ == 0 ? 0 : (3 * ns_per_task_ + each) / 4;
+  measured_at_ = now;
 }
 
 /// None once writing has failed: nothing more is finished then.
@@ -305,6 +333,8 @@ detail::BatchCounts Core::counts() const {
 void Core::close(bool wait) {
   if (os::own_pid() != owner_) return;
   const std::lock_guard one(closing_);
+  hurry_.store(1);
+  os::futex_wake(hurry_, 1, os::FutexScope::process);
   for (;;) {
     const std::uint32_t seen = changes_.load(std::memory_order_acquire);
     {

@@ -159,6 +159,21 @@ TEST(Journal, AChangedLargeValueIsToldWhenItIsReadAMissingOneAtOnce) {
   EXPECT_EQ(refusal(path)->problem(), JournalProblem::damaged);
 }
 
+TEST(Journal, ADamagedLargeValueIsNotTakenForAnEqualOne) {
+  const TestFolder folder;
+  const std::string path = folder.file("j");
+  const std::vector<std::byte> large(Journal::large, std::byte{7});
+  Journal journal(path, Durability::process);
+  journal.add(key_of(1), Kind::value, false, large);
+  journal.commit();
+  std::fstream(fs::directory_iterator(path + ".values")->path(), std::ios::in | std::ios::out | std::ios::binary)
+      .put('x');
+  journal.add(key_of(2), Kind::value, false, large);
+  journal.commit();
+  EXPECT_EQ(journal.read(2).body, large);
+  EXPECT_EQ(journal.read(1).body, large);
+}
+
 TEST(Journal, WhatIsSomebodyElsesIsNotTouched) {
   const TestFolder folder;
   const std::string path = folder.file("theirs");

@@ -43,7 +43,10 @@ FileName ValueFiles::put(std::span<const std::byte> bytes) {
   Sha256 sha;
   sha.add(bytes);
   const FileName name{sha.finish(), bytes.size()};
-  if (has(name)) return name;
+  if (get(name)) {
+    keep(name);
+    return name;
+  }
   or_refused(os::create_folder(paths_.values), paths_.journal, "its folder of large values cannot be made");
   const std::string path = path_of(name.hash);
   const std::string unfinished = path + ".new";
@@ -59,6 +62,15 @@ FileName ValueFiles::put(std::span<const std::byte> bytes) {
   or_refused(os::rename_file(unfinished, path), paths_.journal, "a large value cannot be written");
   unsynced_ = true;
   return name;
+}
+
+/// It is there already; but perhaps it was never brought to the disk.
+void ValueFiles::keep(const FileName& name) {
+  if (!power_) return;
+  const os::Fd fd = or_refused(os::open_for_reading(path_of(name.hash)), paths_.journal,
+                               "a large value cannot be brought to the disk");
+  or_refused(os::sync_file(fd), paths_.journal, "a large value cannot be brought to the disk");
+  unsynced_ = true;
 }
 
 std::optional<std::vector<std::byte>> ValueFiles::get(const FileName& name) const {

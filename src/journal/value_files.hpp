@@ -46,6 +46,7 @@ class ValueFiles {
   void sweep(const Digests& named) const;
 
  private:
+  void keep(const FileName& name);
   std::string path_of(const Digest& hash) const { return paths_.values + "/" + hex(hash); }
   const Paths& paths_;
   bool power_;

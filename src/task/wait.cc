@@ -132,7 +132,12 @@ std::vector<TaskRef> Completions::take_all() {
   State::Sink& sink = *state_->sink;
   engine.wait_until(
       &sink, [&] { return sink.ended || !sink.ready.empty(); }, -1);
-  const std::lock_guard lock(engine.mutex());
+  return take_ready();
+}
+
+std::vector<TaskRef> Completions::take_ready() {
+  State::Sink& sink = *state_->sink;
+  const std::lock_guard lock(state_->engine->mutex());
   std::vector<TaskRef> tasks(std::move_iterator(sink.ready.begin()), std::move_iterator(sink.ready.end()));
   sink.ready.clear();
   return tasks;

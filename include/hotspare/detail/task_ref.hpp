@@ -181,6 +181,8 @@ class HOTSPARE_API Completions {
   TaskRef take();
   /// All that have settled and were not taken; waits until there is one, or until end(): then none may come.
   std::vector<TaskRef> take_all();
+  /// The same without waiting: there may be none.
+  std::vector<TaskRef> take_ready();
   /// Ends the waits of take_all(), for ever. Any thread.
   void end();
 
