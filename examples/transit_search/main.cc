@@ -74,7 +74,7 @@ double seconds_of(F work) {
 
 /// The pool with all that goes with it.
 struct Pooled {
-  Pooled(const hotspare::PoolOptions& options, SearchOptions what) : pool(options), search(std::move(what)) {}
+  Pooled(const hotspare::PoolOptions& options, const SearchOptions& what) : pool(options), search(what) {}
 
   Ledger ledger;
   hotspare::Pool pool;
