@@ -1,5 +1,6 @@
 // Searches light curves for transiting planets in a pool of processes, while a saboteur kills workers in every way.
 
+#include "durable_search.hpp"
 #include "inputs.hpp"
 #include "options.hpp"
 #include "read_any.hpp"
@@ -12,8 +13,10 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace transit {
 
@@ -69,18 +72,30 @@ double seconds_of(F work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// The pool with all that goes with it.
+struct Pooled {
+  Pooled(const hotspare::PoolOptions& options, const SearchOptions& what) : pool(options), search(what) {}
+
+  Ledger ledger;
+  hotspare::Pool pool;
+  SearchOptions search;
+  std::optional<DurableSearch> durable;
+
+  SearchResult find(const LightCurve& curve, const PeriodGrid& grid) {
+    return durable ? durable->search(curve, grid) : search_star(pool, curve, grid, ledger, search);
+  }
+};
+
 /// Searches, compares and reports one star; true if all was as it must be.
-bool search_and_report(const Star& star, hotspare::Pool* pool, const Ledger* ledger, const Options& options) {
+bool search_and_report(const Star& star, Pooled* pooled, const Options& options) {
   const LightCurve curve = merged(star.curves);
   const PeriodGrid grid = make_grid(curve.time.back() - curve.time.front(), options.grid);
   StarReport report{.curve = curve, .grid = grid, .files = star.curves.size()};
-  if (pool != nullptr) {
-    report.workers = options.workers != 0 ? options.workers : hotspare::usable_cpus();
-    report.pool_seconds = seconds_of([&] {
-      report.pool = search_star(*pool, curve, grid, *ledger, {options.bands, options.kills, options.seed});
-    });
+  if (pooled != nullptr) {
+    report.workers = pooled->search.workers;
+    report.pool_seconds = seconds_of([&] { report.pool = pooled->find(curve, grid); });
   }
-  if (pool == nullptr || options.serial_check)
+  if (pooled == nullptr || options.serial_check)
     report.serial_seconds = seconds_of([&] {
       report.serial = search_band(curve.time, curve.flux, grid, {0, grid.trials});
     });
@@ -88,31 +103,68 @@ bool search_and_report(const Star& star, hotspare::Pool* pool, const Ledger* led
   return report.good();
 }
 
+unsigned workers_of(const Options& options) { return options.workers != 0 ? options.workers : hotspare::usable_cpus(); }
+
+SearchOptions search_options(const Options& options) {
+  SearchOptions search{
+      .workers = workers_of(options), .bands = options.bands, .kills = options.kills, .seed = options.seed};
+  search.timeout = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.timeout));
+  if (options.chaos.empty()) return search;
+  try {
+    search.chaos = hotspare::chaos::Chaos::from_text(options.chaos);
+  } catch (const hotspare::Error& error) {
+    throw UsageError("--chaos: " + std::string(error.what()));
+  }
+  return search;
+}
+
+/// Somebody's earlier work is not gone on with by accident.
+void check_journal(const Options& options) {
+  if (!options.journal.empty() && !options.resume && std::filesystem::exists(options.journal))
+    throw UsageError(options.journal + " exists: --resume goes on with it, or remove it");
+}
+
 hotspare::PoolOptions pool_options(const Options& options) {
   return {.workers = options.workers,
           .spares = options.spares,
           .start = options.exec ? hotspare::Start::exec : hotspare::Start::fork,
+          .quarantine_deaths = 0,  // most_tries is what bounds them
+          .retry_budget = {.tokens = 1e6},
           .worker_stderr = hotspare::Stderr::capture,
           .name = "transit_search"};
 }
 
+std::unique_ptr<Pooled> make_pool(const Options& options) {
+  check_journal(options);
+  const SearchOptions search = search_options(options);
+  auto pooled = std::make_unique<Pooled>(pool_options(options), search);
+  if (!options.journal.empty())
+    pooled->durable.emplace(pooled->pool, options.journal, options.log, pooled->ledger, search);
+  return pooled;
+}
+
+void close_journal(DurableSearch& durable, const std::string& journal) {
+  durable.close();
+  const hotspare::BatchCounts counts = durable.counts();
+  std::printf("\n%s: %llu bands came from the journal, %llu were run\n", journal.c_str(),
+              static_cast<unsigned long long>(counts.kept), static_cast<unsigned long long>(counts.run));
+}
+
 int run(const Options& options) {
   const std::vector<std::string> files = options.inputs.empty() ? default_inputs() : find_inputs(options.inputs);
-  std::unique_ptr<Ledger> ledger;
-  std::optional<hotspare::Pool> pool;
-  if (!options.serial_only) {
-    ledger = std::make_unique<Ledger>();
-    pool.emplace(pool_options(options));
-  }
-  const Inputs inputs = read_all(files, pool ? &*pool : nullptr);
+  const std::unique_ptr<Pooled> pooled = options.serial_only ? nullptr : make_pool(options);
+  const Inputs inputs = read_all(files, pooled ? &pooled->pool : nullptr);
   std::size_t good = 0;
   for (const Star& star : inputs.stars) {
     try {
-      good += search_and_report(star, pool ? &*pool : nullptr, ledger.get(), options) ? 1U : 0U;
+      good += search_and_report(star, pooled.get(), options) ? 1U : 0U;
+    } catch (const hotspare::JournalError&) {
+      throw;  // no star can be searched any more
     } catch (const std::runtime_error& error) {
       std::fprintf(stderr, "transit_search: %s: %s\n", star.curves.front().name.c_str(), error.what());
     }
   }
+  if (pooled && pooled->durable) close_journal(*pooled->durable, options.journal);
   std::printf("\n%zu stars searched, %zu of them as they must be; %zu of %zu files could not be read\n",
               inputs.stars.size(), good, inputs.unreadable, files.size());
   return good == inputs.stars.size() && good > 0 ? 0 : 1;

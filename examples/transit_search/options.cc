@@ -20,6 +20,12 @@ the folder that HOTSPARE_LIGHT_CURVES names (EPIC*.csv).
   --kills N          tasks per star whose worker is killed at its first try (12: each way once)
   --no-sabotage      kill nothing
   --seed N           for the choice of tasks to be killed (1)
+  --chaos TEXT       let hotspare::chaos strike instead, as in HOTSPARE_CHAOS: "every=8,how=sigkill+hang". The key of a
+                     task is the number of its band, from 0. docs/chaos.md has the fields and ways
+  --journal FILE     keep each finished band in FILE: what is killed in the middle can be resumed
+  --resume           go on with the FILE of --journal if it is there: bands that it has are not run again
+  --log FILE         with --journal: add a line to FILE for each band that begins, in its worker, and each that is given
+  --timeout SECONDS  for one try of a band (300; with --journal 2 if some are to hang)
   --min-period DAYS  shortest trial period (0.5; at least 0.2)
   --max-period DAYS  longest trial period (a third of the time observed, at most 50)
   --oversampling X   trials within the width of a peak (5)
@@ -54,11 +60,17 @@ bool parse_start(const std::string& text) {
   return text == "exec";
 }
 
+std::string named(const std::string& option, const std::string& text) {
+  if (text.empty()) throw UsageError(option + " expects a value");
+  return text;
+}
+
 /// Options that stand alone; false if it is none of them.
 bool take_flag(Options& options, std::string_view option) {
   if (option == "--no-sabotage") return options.kills = 0, true;
   if (option == "--serial-check") return options.serial_check = true;
   if (option == "--no-serial-check") return options.serial_check = false, true;
+  if (option == "--resume") return options.resume = true;
   if (option == "--serial") return options.serial_only = true;
   if (option == "--help" || option == "-h") return options.help = true;
   return false;
@@ -72,10 +84,22 @@ bool take_value(Options& options, const std::string& option, const std::string& 
   if (option == "--bands") return options.bands = parse_number<std::uint64_t>(option, value), true;
   if (option == "--kills") return options.kills = parse_number<std::uint64_t>(option, value), true;
   if (option == "--seed") return options.seed = parse_number<std::uint64_t>(option, value), true;
+  if (option == "--chaos") return options.chaos = named(option, value), true;
+  if (option == "--journal") return options.journal = named(option, value), true;
+  if (option == "--log") return options.log = named(option, value), true;
+  if (option == "--timeout") return options.timeout = parse_positive(option, value), true;
   if (option == "--min-period") return options.grid.min_period = parse_positive(option, value), true;
   if (option == "--max-period") return options.grid.max_period = parse_positive(option, value), true;
   if (option == "--oversampling") return options.grid.oversampling = parse_positive(option, value), true;
   return false;
+}
+
+void check_together(const Options& options) {
+  if (options.resume && options.journal.empty())
+    throw UsageError("--resume goes on with a journal: name it by --journal");
+  if (!options.log.empty() && options.journal.empty()) throw UsageError("--log goes with --journal");
+  if (options.serial_only && !options.journal.empty())
+    throw UsageError("--journal keeps what a pool has finished, and --serial has none");
 }
 
 }  // namespace
@@ -99,6 +123,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
     }
     if (!take_value(options, option, value)) throw UsageError("unknown option " + option);
   }
+  check_together(options);
   return options;
 }
 

@@ -16,6 +16,11 @@ struct Options {
   std::uint64_t bands = 96;
   std::uint64_t kills = 12;  ///< Per star; 0 without sabotage. Twelve: each way to die once.
   std::uint64_t seed = 1;
+  std::string chaos;    ///< As Chaos::from_text: which bands are struck, and how, in place of the kills. Empty: none.
+  std::string journal;  ///< File that keeps what is finished; empty: none.
+  bool resume = false;  ///< The journal may be there already.
+  std::string log;      ///< File for a line about each band that begins or is given; empty: none.
+  double timeout = 0;   ///< Seconds for one try of a band; 0: as is best.
   GridOptions grid;
   bool serial_check = true;
   bool serial_only = false;  ///< No pool at all.

@@ -20,6 +20,17 @@ TEST(Options, Flags) {
   EXPECT_TRUE(parse_options({"--help"}).help);
 }
 
+TEST(Options, OfAJournal) {
+  const Options options = parse_options({"--journal=j", "--resume", "--log", "l", "--chaos", "every=8,how=hang"});
+  EXPECT_EQ(options.journal, "j");
+  EXPECT_TRUE(options.resume);
+  EXPECT_EQ(options.log, "l");
+  EXPECT_EQ(options.chaos, "every=8,how=hang");
+  for (const auto& wrong : std::vector<std::vector<std::string>>{
+           {"--resume"}, {"--log=l"}, {"--journal"}, {"--journal="}, {"--journal=j", "--serial"}, {"--chaos"}})
+    EXPECT_THROW(parse_options(wrong), UsageError) << wrong.front();
+}
+
 TEST(Options, RefusesNonsense) {
   for (const char* wrong : {"--nonsense", "--workers", "--workers=x", "--workers=-1", "--start=spawn", "--seed=1x",
                             "--max-period=0", "--max-period=nan", "--"})

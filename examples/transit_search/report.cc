@@ -107,6 +107,9 @@ void print(const StarReport& report) {
        report.grid.period(report.grid.trials - 1), report.grid.period(0));
   if (report.pool) {
     line("tasks", "%zu bands of trial periods", report.pool->bands.size());
+    if (report.pool->kept)
+      line("journal", "%llu of these came from it, %llu were run", shown(*report.pool->kept),
+           shown(report.pool->bands.size() - *report.pool->kept));
     print_deaths(*report.pool);
     print_check(report);
   }

@@ -1,5 +1,7 @@
 #include "saboteur.hpp"
 
+#include <hotspare/this_task.hpp>
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -7,11 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <fcntl.h>
-#include <new>
 #include <numeric>
 #include <random>
 #include <string>
@@ -59,11 +58,6 @@ void enter(const Sabotage& sabotage) {
 // Sanitizers would die of these in ways of their own.
 #define TRANSIT_UNCHECKED __attribute__((no_sanitize("address", "undefined"), noinline))
 
-TRANSIT_UNCHECKED void write_through_null() {
-  volatile int* volatile nowhere = nullptr;  // volatile twice: else the compiler leaves pointer or write out
-  *nowhere = 1;
-}
-
 TRANSIT_UNCHECKED void read_beyond_the_end() {
   constexpr std::size_t page = 4096;
   const int fd = memfd_create("empty", MFD_CLOEXEC);
@@ -90,37 +84,42 @@ TRANSIT_UNCHECKED void execute_nonsense() {
 #endif
 }
 
-/// The condition that never holds keeps the compiler from seeing that this is endless.
-TRANSIT_UNCHECKED int recurse(volatile int* never, int depth) {
-  volatile char frame[4096];
-  frame[0] = static_cast<char>(depth);
-  if (*never != 0) return 0;
-  return recurse(never, depth + 1) + frame[0];
-}
-
-TRANSIT_UNCHECKED void overflow_the_stack() {
-  volatile int never = 0;
-  recurse(&never, 0);
-}
-
-TRANSIT_UNCHECKED void take_all_memory() {
-  constexpr std::size_t piece = std::size_t{4} << 20;
-  for (;;) {
-    char* volatile memory = new char[piece];
-    std::memset(memory, 1, piece);
+Way way_of(hotspare::chaos::How how) {
+  using hotspare::chaos::How;
+  switch (how) {
+    case How::sigkill: return Way::kill_itself;
+    case How::sigsegv: return Way::segmentation_fault;
+    case How::abort: return Way::abort;
+    case How::exit: return Way::exit;
+    case How::stack_overflow: return Way::stack_overflow;
+    case How::memory: return Way::memory;
+    case How::leak: return Way::leak;
+    case How::hang: return Way::hang;
+    case How::stop: return Way::stop;
+    case How::raise: return Way::raise;
   }
-}
-
-[[noreturn]] TRANSIT_UNCHECKED void loop_for_ever() {
-  for (volatile unsigned turns = 0;;) turns = turns + 1;
+  return Way::none;
 }
 
 }  // namespace
 
 std::string_view name(Way way) {
-  constexpr std::array<std::string_view, ways> names{
-      "none",  "SIGKILL from outside", "SIGKILL by itself", "SIGSEGV",        "SIGBUS",       "SIGFPE", "SIGILL",
-      "abort", "std::terminate",       "exit(3)",           "stack overflow", "memory limit", "hang"};
+  constexpr std::array<std::string_view, ways> names{"none",
+                                                     "SIGKILL from outside",
+                                                     "SIGKILL by itself",
+                                                     "SIGSEGV",
+                                                     "SIGBUS",
+                                                     "SIGFPE",
+                                                     "SIGILL",
+                                                     "abort",
+                                                     "std::terminate",
+                                                     "exit(3)",
+                                                     "stack overflow",
+                                                     "memory limit",
+                                                     "hang",
+                                                     "SIGSTOP",
+                                                     "exception",
+                                                     "leak"};
   return names.at(static_cast<std::size_t>(way));
 }
 
@@ -141,7 +140,9 @@ Counts Ledger::done() const {
   return counts;
 }
 
-Sabotage Ledger::order(Way way) const { return {way, static_cast<std::int32_t>(getpid()), fd_}; }
+Sabotage Ledger::order(Way way, std::uint32_t attempts, std::uint64_t bytes) const {
+  return {way, static_cast<std::int32_t>(getpid()), fd_, attempts, bytes};
+}
 
 std::vector<Way> plan(std::uint64_t tasks, std::uint64_t kills, std::uint64_t seed) {
   std::vector<std::uint64_t> order(tasks);
@@ -149,27 +150,40 @@ std::vector<Way> plan(std::uint64_t tasks, std::uint64_t kills, std::uint64_t se
   std::mt19937_64 random(seed);
   std::shuffle(order.begin(), order.end(), random);
   std::vector<Way> plan(tasks, Way::none);
-  for (std::uint64_t i = 0; i < std::min(tasks, kills); ++i) plan[order[i]] = static_cast<Way>(1 + i % (ways - 1));
+  for (std::uint64_t i = 0; i < std::min(tasks, kills); ++i) plan[order[i]] = static_cast<Way>(1 + i % ways_of_plan);
+  return plan;
+}
+
+std::vector<Way> plan(std::uint64_t tasks, const hotspare::chaos::Chaos& chaos) {
+  std::vector<Way> plan(tasks, Way::none);
+  for (std::uint64_t i = 0; i < tasks; ++i)
+    if (const auto how = chaos.choose(i)) plan[i] = way_of(*how);
   return plan;
 }
 
 void commit(const Sabotage& sabotage) {
   if (sabotage.way == Way::none) return;
+  if (sabotage.attempts != 0 && hotspare::attempt() > sabotage.attempts) return;
   enter(sabotage);
+  using hotspare::chaos::How;
+  using hotspare::chaos::strike;
   switch (sabotage.way) {
     case Way::none: return;
     case Way::kill_from_outside: be_killed_from_outside();
-    case Way::kill_itself: kill(getpid(), SIGKILL); return;
-    case Way::segmentation_fault: return write_through_null();
+    case Way::kill_itself: return strike(How::sigkill);
+    case Way::segmentation_fault: return strike(How::sigsegv);
     case Way::bus_error: return read_beyond_the_end();
     case Way::division_by_zero: return divide_by_zero();
     case Way::illegal_instruction: return execute_nonsense();
-    case Way::abort: std::abort();
+    case Way::abort: return strike(How::abort);
     case Way::terminate: std::terminate();
-    case Way::exit: std::exit(3);
-    case Way::stack_overflow: return overflow_the_stack();
-    case Way::memory: return take_all_memory();
-    case Way::hang: loop_for_ever();
+    case Way::exit: return strike(How::exit);
+    case Way::stack_overflow: return strike(How::stack_overflow);
+    case Way::memory: return strike(How::memory);
+    case Way::hang: return strike(How::hang);
+    case Way::stop: return strike(How::stop);
+    case Way::raise: return strike(How::raise);
+    case Way::leak: return strike(How::leak, sabotage.bytes);
   }
 }
 

@@ -3,7 +3,6 @@
 #include "progress.hpp"
 
 #include <chrono>
-#include <csignal>
 #include <deque>
 #include <span>
 
@@ -13,26 +12,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr unsigned most_tries = 4;
-/// Far above what a band takes: a band that hangs for another reason than sabotage ends, too.
-constexpr auto band_timeout = 300s;
-constexpr std::size_t band_memory = std::size_t{1} << 30;
 /// A sabotaged band need not finish: it is to hang, or to be full, soon.
 constexpr auto hang_timeout = 500ms;
 constexpr std::size_t memory_to_fill = std::size_t{128} << 20;
 
-/// What runs in the worker. A sabotaged band dies half way through its work.
 BandResult band_task(std::span<const double> time, std::span<const double> flux, PeriodGrid grid, Band band,
                      Sabotage sabotage) {
-  if (sabotage.way != Way::none) {
-    search_band(time, flux, grid, {band.first, band.first + (band.last - band.first) / 2});
-    commit(sabotage);
-  }
-  return search_band(time, flux, grid, band);
+  return search_sabotaged(time, flux, grid, band, sabotage);
 }
 
-hotspare::TaskOptions task_options(const Band& band, Way way) {
-  return {.timeout = way == Way::hang ? std::chrono::nanoseconds(hang_timeout) : std::chrono::nanoseconds(band_timeout),
+hotspare::TaskOptions task_options(const Band& band, Way way, std::chrono::nanoseconds timeout) {
+  if (timeout.count() == 0) timeout = never_ends(way) ? std::chrono::nanoseconds(hang_timeout) : band_timeout;
+  return {.timeout = timeout,
           .memory_limit = way == Way::memory ? memory_to_fill : band_memory,
           .name = "band [" + std::to_string(band.first) + ", " + std::to_string(band.last) + ")"};
 }
@@ -53,8 +44,8 @@ class Search {
     Way way = Way::none;
     hotspare::Future<BandResult> future;
   };
-  void submit(std::size_t band, unsigned number, Way way);
-  void submit_all();
+  void submit(std::size_t band, unsigned number);
+  Way way_of(std::size_t band, unsigned number) const;
   void collect(const Try& attempt);
   void judge(const Try& attempt, const hotspare::WorkerDied& death);
 
@@ -64,24 +55,25 @@ class Search {
   const Ledger& ledger_;
   const SearchOptions& options_;
   SearchResult result_;
+  std::vector<Way> ways_to_die_;
   std::deque<Try> pending_;
   std::uint64_t finished_ = 0;
   std::uint64_t deaths_ = 0;
 };
 
-void Search::submit(std::size_t band, unsigned number, Way way) {
-  const Band& trials = result_.bands[band];
-  pending_.push_back({band, number, way,
-                      pool_.submit(task_options(trials, way), band_task, std::span<const double>(curve_.time),
-                                   std::span<const double>(curve_.flux), grid_, trials, ledger_.order(way))});
+Way Search::way_of(std::size_t band, unsigned number) const {
+  const std::uint32_t struck = options_.struck_attempts();
+  return struck == 0 || number <= struck ? ways_to_die_[band] : Way::none;
 }
 
-void Search::submit_all() {
-  const std::vector<Way> ways_to_die = plan(result_.bands.size(), options_.kills, options_.seed);
-  for (std::size_t band = 0; band < result_.bands.size(); ++band) {
-    if (ways_to_die[band] != Way::none) ++result_.ordered[static_cast<std::size_t>(ways_to_die[band])];
-    submit(band, 1, ways_to_die[band]);
-  }
+void Search::submit(std::size_t band, unsigned number) {
+  const Band& trials = result_.bands[band];
+  const Way way = way_of(band, number);
+  if (way != Way::none) ++result_.ordered[static_cast<std::size_t>(way)];
+  pending_.push_back({band, number, way,
+                      pool_.submit(task_options(trials, way, options_.timeout), band_task,
+                                   std::span<const double>(curve_.time), std::span<const double>(curve_.flux), grid_,
+                                   trials, ledger_.order(way, 1, options_.leaked_bytes()))});
 }
 
 void Search::judge(const Try& attempt, const hotspare::WorkerDied& death) {
@@ -97,15 +89,18 @@ void Search::judge(const Try& attempt, const hotspare::WorkerDied& death) {
 void Search::collect(const Try& attempt) {
   try {
     result_.parts[attempt.band] = attempt.future.get();
+    if (attempt.way == Way::leak) ++result_.verdicts[static_cast<std::size_t>(Way::leak)];
     ++finished_;
     return;
   } catch (const hotspare::WorkerDied& death) {
     judge(attempt, death);
+  } catch (const hotspare::chaos::Struck&) {
+    ++result_.verdicts[static_cast<std::size_t>(Way::raise)];
   } catch (const std::exception& error) {
     result_.surprises.push_back("band " + std::to_string(attempt.band) + " raised: " + error.what());
   }
   if (attempt.number < most_tries) {
-    submit(attempt.band, attempt.number + 1, Way::none);
+    submit(attempt.band, attempt.number + 1);
   } else {
     ++result_.lost;
   }
@@ -115,7 +110,8 @@ SearchResult Search::run() {
   const Counts before = ledger_.done();
   result_.bands = cut_into_bands(grid_, options_.bands);
   result_.parts.resize(result_.bands.size());
-  submit_all();
+  ways_to_die_ = options_.ways_to_die(result_.bands.size());
+  for (std::size_t band = 0; band < result_.bands.size(); ++band) submit(band, 1);
   Progress progress(curve_.name, result_.bands.size());
   while (!pending_.empty()) {
     const Try attempt = std::move(pending_.front());
@@ -131,27 +127,6 @@ SearchResult Search::run() {
 }
 
 }  // namespace
-
-bool verdict_fits(Way way, const hotspare::CrashReport& report) {
-  using hotspare::Cause;
-  const auto by_signal = [&](int signal) { return report.cause == Cause::signal && report.signal == signal; };
-  switch (way) {
-    case Way::none: return false;
-    case Way::kill_from_outside:
-    case Way::kill_itself: return by_signal(SIGKILL);
-    case Way::segmentation_fault: return by_signal(SIGSEGV);
-    case Way::bus_error: return by_signal(SIGBUS);
-    case Way::division_by_zero: return by_signal(SIGFPE);
-    case Way::illegal_instruction: return by_signal(SIGILL);
-    case Way::abort: return by_signal(SIGABRT);
-    case Way::terminate: return report.cause == Cause::terminated;
-    case Way::exit: return report.cause == Cause::exited && report.exit_code == 3;
-    case Way::stack_overflow: return report.cause == Cause::stack_overflow;
-    case Way::memory: return report.cause == Cause::memory_limit;
-    case Way::hang: return report.cause == Cause::deadline;
-  }
-  return false;
-}
 
 SearchResult search_star(hotspare::Pool& pool, const LightCurve& curve, const PeriodGrid& grid, const Ledger& ledger,
                          const SearchOptions& options) {

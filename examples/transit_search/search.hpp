@@ -1,5 +1,6 @@
 #pragma once
 
+#include "band_task.hpp"
 #include "bls.hpp"
 #include "light_curve.hpp"
 #include "saboteur.hpp"
@@ -7,16 +8,11 @@
 #include <hotspare/hotspare.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace transit {
-
-struct SearchOptions {
-  std::uint64_t bands = 96;  ///< Tasks a star's trials are cut into.
-  std::uint64_t kills = 0;   ///< Tasks of these whose worker is killed at its first try.
-  std::uint64_t seed = 1;
-};
 
 /// What the pool made of one star.
 struct SearchResult {
@@ -24,6 +20,7 @@ struct SearchResult {
   std::vector<Band> bands;
   std::vector<BandResult> parts;       ///< One per band; empty if it was lost.
   std::uint64_t lost = 0;              ///< Bands that never gave a result.
+  std::optional<std::uint64_t> kept;   ///< Bands that came out of the journal, if there is one.
   Counts ordered{};                    ///< Deaths planned, by way,
   Counts done{};                       ///< by the saboteur's own count,
   Counts verdicts{};                   ///< and by the pool's: WorkerDied with the right cause.
@@ -33,12 +30,9 @@ struct SearchResult {
   bool counts_agree() const { return ordered == done && done == verdicts && surprises.empty(); }
 };
 
-/// Searches one star through the pool: a task for each band. A band whose worker died is submitted again,
-/// without sabotage: the pool by itself never runs a task a second time.
+/// Searches one star through the pool: a task for each band. A band whose worker died is submitted again: the pool by itself
+/// never runs a task a second time.
 SearchResult search_star(hotspare::Pool& pool, const LightCurve& curve, const PeriodGrid& grid, const Ledger& ledger,
                          const SearchOptions& options);
-
-/// Whether a report is what this way of dying must get.
-bool verdict_fits(Way way, const hotspare::CrashReport& report);
 
 }  // namespace transit

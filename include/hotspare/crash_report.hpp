@@ -99,7 +99,7 @@ struct HOTSPARE_API CrashReport {
   std::string summary() const;
   /// The whole report for people, several lines.
   std::string text() const;
-  /// The whole report as one JSON object.
+  /// The whole report as one JSON object; in it those of earlier deaths, but not what was before them in turn.
   std::string json() const;
 
   std::shared_ptr<detail::StackImage> stack_image;                            ///< Raw material of native_stack(),

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <memory>
+#include <vector>
 
 namespace hotspare::death {
 namespace {
@@ -39,6 +41,15 @@ Frame frame_from(const Json& from) {
   return frame;
 }
 
+std::vector<Frame> frames_from(const Json& from) {
+  std::vector<Frame> frames;
+  if (const auto stack = from.find("native_stack"); stack != from.end()) {
+    for (const Json& each : *stack) frames.push_back(frame_from(each));
+  }
+  return frames;
+}
+
+/// All but the deaths before it.
 CrashReport report_from(const Json& from) {
   static constexpr std::array causes{Cause::signal,          Cause::exited,   Cause::terminated, Cause::stack_overflow,
                                      Cause::memory_limit,    Cause::deadline, Cause::cancelled,  Cause::out_of_memory,
@@ -66,11 +77,16 @@ CrashReport report_from(const Json& from) {
   report.cpu_time = std::chrono::microseconds(cpu_us);
   take(from, "stderr_tail", report.stderr_tail);
   take(from, "script_stack", report.script_stack);
-  std::vector<Frame> frames;
-  if (const auto stack = from.find("native_stack"); stack != from.end()) {
-    for (const Json& each : *stack) frames.push_back(frame_from(each));
+  take(from, "quarantined", report.quarantined);
+  if (auto frames = frames_from(from); !frames.empty())
+    report.stack_image = detail::StackImage::told(std::move(frames), report.thread_id);
+  if (const auto threads = from.find("other_threads"); threads != from.end()) {
+    for (const Json& each : *threads) {
+      std::int64_t thread_id = 0;
+      take(each, "thread_id", thread_id);
+      report.other_stack_images.push_back(detail::StackImage::told(frames_from(each), thread_id));
+    }
   }
-  if (!frames.empty()) report.stack_image = detail::StackImage::told(std::move(frames));
   return report;
 }
 
@@ -80,7 +96,14 @@ CrashReport report_from_json(std::string_view json) {
   try {
     const Json parsed = Json::parse(json);
     if (!parsed.is_object()) throw PayloadError("a stored report cannot be read: it is no JSON object");
-    return report_from(parsed);
+    CrashReport report = report_from(parsed);
+    if (const auto before = parsed.find("earlier"); before != parsed.end()) {
+      // Journals of the first builds have one-line summaries there, of which no report can be made.
+      for (const Json& each : *before) {
+        if (each.is_object()) report.earlier.push_back(std::make_shared<const CrashReport>(report_from(each)));
+      }
+    }
+    return report;
   } catch (const Json::exception& error) {
     throw PayloadError(std::string("a stored report cannot be read: ") + error.what());
   }

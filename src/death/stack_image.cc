@@ -11,8 +11,9 @@ const std::vector<Frame>& detail::StackImage::frames() const {
   return frames_;
 }
 
-std::shared_ptr<detail::StackImage> detail::StackImage::told(std::vector<Frame> frames) {
+std::shared_ptr<detail::StackImage> detail::StackImage::told(std::vector<Frame> frames, std::int64_t thread_id) {
   auto image = std::make_shared<StackImage>();
+  image->thread_id = static_cast<std::int32_t>(thread_id);
   std::call_once(image->once_, [&] { image->frames_ = std::move(frames); });
   return image;
 }

@@ -26,7 +26,7 @@ struct StackImage {
   std::string maps;  ///< Executable lines of /proc/PID/maps.
 
   /// One whose frames are known already.
-  static std::shared_ptr<StackImage> told(std::vector<Frame> frames);
+  static std::shared_ptr<StackImage> told(std::vector<Frame> frames, std::int64_t thread_id = 0);
 
   /// Unwound and symbolised at the first call.
   const std::vector<Frame>& frames() const;

@@ -1,6 +1,7 @@
 #include "journal/answers.hpp"
 
 #include "death/report_from_json.hpp"
+#include "task/retry.hpp"
 #include "task/task.hpp"
 #include "worker/raised.hpp"
 
@@ -66,7 +67,7 @@ detail::Attachments* KeptAnswer::attachments() const { return &value(); }
 std::exception_ptr KeptAnswer::failure() const {
   if (kind() == Answer::Kind::value) return nullptr;
   if (kind() == Answer::Kind::raised) return detail::decode_exception(bytes());
-  return std::make_exception_ptr(WorkerDied(*report()));
+  return detail::death_error(*report());
 }
 
 std::shared_ptr<const CrashReport> KeptAnswer::report() const {

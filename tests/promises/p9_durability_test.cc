@@ -243,6 +243,51 @@ TEST(P9Durability, FailuresAreKeptWithTheirReportsAndRunAgainByKind) {
   }
 }
 
+TEST(P9Durability, AFailureIsGivenAgainAsTheTypeThatItWas) {
+  const JournalPath journal;
+  Pool pool(small_pool());
+  BatchOptions options;
+  options.task.timeout = std::chrono::milliseconds(300);
+  for (int run = 0; run < 2; ++run) {
+    Batch batch(pool, journal, options);
+    auto view = batch.map(fail_as, std::vector<std::string>{"die", "hang"});
+    auto at = view.begin();
+    EXPECT_THROW(*at, WorkerDied);
+    ++at;
+    EXPECT_THROW(*at, TaskTimeout);
+    EXPECT_EQ(at.was_kept(), run == 1);
+  }
+}
+
+TEST(P9Durability, AQuarantinedFailureIsGivenAgainWithAllItsReports) {
+  const JournalPath journal;
+  PoolOptions pool_options = small_pool();
+  pool_options.quarantine_deaths = 3;
+  Pool pool(pool_options);
+  BatchOptions options;
+  options.task.retries = {.attempts = 10, .base = std::chrono::nanoseconds(0)};
+  std::string first;
+  for (int run = 0; run < 2; ++run) {
+    Batch batch(pool, journal, options);
+    auto view = batch.map(fail_as, std::vector<std::string>{"die"});
+    try {
+      *view.begin();
+      ADD_FAILURE() << "it did not die";
+    } catch (const Quarantined& error) {
+      const CrashReport& report = error.report();
+      EXPECT_TRUE(report.quarantined);
+      ASSERT_EQ(report.earlier.size(), 2U);
+      EXPECT_EQ(report.earlier[0]->attempt, 1);
+      EXPECT_EQ(report.earlier[1]->attempt, 2);
+      EXPECT_NE(report.earlier[0]->pid, report.earlier[1]->pid);
+      const std::string told = report.text() + report.json() + report.earlier[0]->text();
+      if (run == 0) first = told;
+      EXPECT_EQ(told, first);
+    }
+    EXPECT_EQ(batch.counts().kept, run == 0 ? 0U : 1U);
+  }
+}
+
 TEST(P9Durability, BuffersAndLargeValuesAreKept) {
   const JournalPath journal;
   Pool pool(small_pool());

@@ -13,12 +13,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import hotspare
 import pytest
 from conftest import wait_for_end
-from hotspare import JournalError, Pool, TaskTimeout, WorkerDied
+from hotspare import JournalError, Pool, Quarantined, Retries, TaskTimeout, WorkerDied
 from hotspare._keys import KeyMaker, canonical
 from python_tasks import Fifo, kill_self, note_and_return, raise_value_error, same, square
 
@@ -121,6 +122,24 @@ def test_failures_are_kept_with_their_reports_and_run_again_by_kind(pool: Pool, 
         with quick.batch(tmp_path / "j", rerun=rerun) as batch:
             list(batch.map(_fail_as, ways, return_exceptions=True))
             assert batch.counts()["run"] == run
+
+
+def test_a_quarantined_failure_is_given_again_with_all_its_reports(tmp_path: Path) -> None:
+    told: list[str] = []
+    with Pool(2, quarantine_deaths=3) as pool:
+        retried = pool.with_options(retries=Retries(10, base=0.0), timeout=60)
+        for run in [1, 0]:
+            with retried.batch(tmp_path / "j") as batch:
+                (error,) = batch.map(_fail_as, ["die"], return_exceptions=True)
+                assert batch.counts()["run"] == run
+            assert type(error) is Quarantined
+            assert error.report.quarantined
+            assert [death.attempt for death in error.report.earlier] == [1, 2]
+            assert len({death.pid for death in [*error.report.earlier, error.report]}) == 3
+            # Each but for what was before it in turn, which stands in this list, too.
+            deaths = [replace(death, earlier=()) for death in [*error.report.earlier, error.report]]
+            told.append("".join(death.text() for death in deaths))
+    assert told[0] == told[1]
 
 
 def test_large_arrays_are_kept(pool: Pool, tmp_path: Path) -> None:
