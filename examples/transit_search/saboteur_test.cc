@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ostream>
 
 namespace transit {
 namespace {
@@ -77,6 +78,9 @@ struct Death {
   Way way;
   int signal;
 };
+
+/// Names of tests must be the same in every run: else gtest prints bytes, padding among them.
+void PrintTo(const Death& death, std::ostream* out) { *out << name(death.way); }
 
 class SaboteurDies : public testing::TestWithParam<Death> {};
 
