@@ -28,5 +28,6 @@ void queue(Run& run);
 void deadlines(Run& run);
 void hangs(Run& run);
 void journal(Run& run);
+void tags(Run& run);
 
 }  // namespace bench

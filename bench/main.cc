@@ -36,6 +36,7 @@ constexpr std::array groups = {
     Group{"deadlines", bench::deadlines},
     Group{"hangs", bench::hangs},
     Group{"journal", bench::journal},
+    Group{"tags", bench::tags},
 };
 
 struct Options {
