@@ -252,6 +252,13 @@ std::uint64_t limit_data(std::uint64_t bytes) noexcept {
   return saved;
 }
 
+void widen_data_limit(std::uint64_t by_bytes) noexcept {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_DATA, &limit);
+  limit.rlim_cur += std::min<rlim_t>(by_bytes, limit.rlim_max - limit.rlim_cur);
+  ::setrlimit(RLIMIT_DATA, &limit);
+}
+
 void restore_data_limit(std::uint64_t saved) noexcept {
   rlimit limit{};
   ::getrlimit(RLIMIT_DATA, &limit);

@@ -3,10 +3,13 @@ ended."""
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
+import resource
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import hotspare
@@ -204,7 +207,7 @@ LIMIT_MB = 500
 FAR_MB = 1500
 
 
-def _touch(room: mmap.mmap, told: Fifo | None = None) -> None:
+def _touch(room: mmap.mmap) -> None:
     """At 1 GB/s or less."""
     step = 4 << 20
     for at in range(0, len(room), step):
@@ -238,15 +241,45 @@ def _hog_in_a_childs_heap() -> None:
 
 
 @pytest.mark.parametrize("hog", [_hog_shared_memory, _hog_in_a_child, _hog_in_a_childs_heap])
-def test_a_memory_limit_holds_for_shared_memory_and_children(pool: Pool, hog: Callable[[], None]) -> None:
-    with Fifo() as began, Fifo() as over:
-        neighbour = pool.submit(meet, began.path, over.path)
-        began.wait()
-        error = pool.with_options(memory_limit=LIMIT_MB << 20).submit(hog).exception()
-        over.tell()
-        neighbour.result()
+def test_a_memory_limit_holds_for_shared_memory_and_children(
+    pool: Pool, fifo: Callable[[], Fifo], hog: Callable[[], None]
+) -> None:
+    began, over = fifo(), fifo()
+    neighbour = pool.submit(meet, began, over, 7)
+    began.hear()
+    error = pool.with_options(memory_limit=LIMIT_MB << 20).submit(hog).exception()
+    over.tell()
+    assert neighbour.result() == 7
     assert isinstance(error, WorkerDied), error
     assert error.cause == "memory_limit", error.report.text
-    assert error.report.peak_rss_bytes < 700 << 20
+    assert error.report.peak_rss < 700 << 20
     assert hog.__name__ in [frame.function for frame in error.python_stack]
     assert pool.submit(square, 3).result() == 9
+
+
+def _sum_of(array: object) -> float:
+    import numpy
+
+    assert isinstance(array, numpy.ndarray)
+    result = float(array.sum())
+    time.sleep(0.3)  # until it has been looked at
+    return result
+
+
+def test_a_large_argument_is_not_the_tasks_memory(pool: Pool) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.ones(200 << 17)
+    assert pool.with_options(memory_limit=100 << 20).submit(_sum_of, array).result() == 200 << 17
+
+
+def _make_array(megabytes: int) -> object:
+    array = hotspare.empty((megabytes << 17,), "float64")
+    array[:] = 1
+    time.sleep(0.3)  # until it has been looked at
+    return array
+
+
+def test_a_large_result_in_shared_memory_is_not_the_tasks_memory(pool: Pool) -> None:
+    pytest.importorskip("numpy")
+    result = pool.with_options(memory_limit=100 << 20).submit(_make_array, 200).result()
+    assert len(result) == 200 << 17
