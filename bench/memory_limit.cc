@@ -1,3 +1,4 @@
+#include "bare.hpp"
 #include "groups.hpp"
 #include "samples.hpp"
 
