@@ -27,6 +27,7 @@ void workers(Run& run);
 void queue(Run& run);
 void deadlines(Run& run);
 void hangs(Run& run);
+void memory_limit(Run& run);
 void journal(Run& run);
 void tags(Run& run);
 

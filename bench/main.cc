@@ -35,6 +35,7 @@ constexpr std::array groups = {
     Group{"queue", bench::queue},
     Group{"deadlines", bench::deadlines},
     Group{"hangs", bench::hangs},
+    Group{"memory_limit", bench::memory_limit},
     Group{"journal", bench::journal},
     Group{"tags", bench::tags},
 };

@@ -95,9 +95,11 @@ struct TaskOptions {
   std::chrono::nanoseconds progress_timeout{0};
   /// See soft_timeout.
   std::chrono::nanoseconds grace = std::chrono::seconds(1);
-  /// Bytes of private memory the worker may add while it runs this task; 0: no limit. At the limit the
-  /// worker is ended: WorkerDied with Cause::memory_limit. Enforced by RLIMIT_DATA: heap and private
-  /// writable mappings count, file mappings and shared segments do not.
+  /// Bytes of memory that the task may add to its worker; 0: no limit. Beyond it the worker is ended: WorkerDied with
+  /// Cause::memory_limit. Two lines: RLIMIT_DATA in the worker, which is exact, refuses heap and private writable mappings.
+  /// The host counts what that does not see, and ends what is over it at its next look, 1 to 50 ms later: shared memory that
+  /// has no name (MAP_SHARED | MAP_ANONYMOUS, memfds, SysV segments), and all that children of the task take. Not counted:
+  /// arguments and results, files, what lies in /dev/shm under a name, and what is swapped out.
   std::size_t memory_limit = 0;
   /// Which failed attempts are made again; by default none.
   Retries retries;

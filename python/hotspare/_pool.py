@@ -260,7 +260,8 @@ class Pool(Owner):
         queue_timeout: from submit until it begins; then QueueTimeout, and it never runs.
         progress_timeout: between two calls of hotspare.progress() in the task; silence ends it as timeout does.
         memory_limit: bytes that a task may add to its worker's memory. The allocation that would pass it fails: with
-        MemoryError in Python code; WorkerDied with cause memory_limit where C++ code cannot go on without it.
+        MemoryError in Python code; WorkerDied with cause memory_limit where C++ code cannot go on without it, and where
+        it is unnamed shared memory or a child of the task that takes too much.
         retries: how many times a failed attempt is made again, or a Retries policy. None: never.
         key: what the task is about: once it has killed ``quarantine_deaths`` workers, what has it ends as Quarantined.
         tags: names of limits that hold for it, of the pool's ``tags``.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "death/memory_limit.hpp"
 #include "os/process.hpp"
 #include "task/limits.hpp"
 #include "worker/last_words.hpp"
@@ -14,13 +15,15 @@
 namespace hotspare::death {
 
 /// Why we ended a worker ourselves.
-enum class EndedBy : std::uint8_t { nobody, deadline, cancel, lifeline, exec, protocol, shutdown, pressure };
+enum class EndedBy : std::uint8_t { nobody, deadline, cancel, lifeline, exec, protocol, shutdown, pressure, memory };
 
 /// All that is known about one death, gathered in the host's own memory: nothing of it can still change.
 struct Evidence {
   EndedBy ended_by = EndedBy::nobody;
   task::Step::Kind limit = task::Step::Kind::end_hard;  ///< Which, if it was EndedBy::deadline.
   std::string protocol_error;
+  MemoryTaken memory_taken;        ///< If it was EndedBy::memory,
+  std::uint64_t memory_limit = 0;  ///< and its task's limit.
 
   // The worker's last words.
   worker::LastWordsKind words = worker::LastWordsKind::none;

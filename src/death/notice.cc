@@ -52,7 +52,7 @@ void Engine::end_survivors(std::int64_t now) {
 void Engine::end_worker(Worker& worker, death::EndedBy why) {
   if (worker.state == workers::State::condemned) return;
   worker.evidence.ended_by = why;
-  if (why == death::EndedBy::deadline) {
+  if (why == death::EndedBy::deadline || why == death::EndedBy::memory) {
     worker.held_for_stack = true;
     condemn(worker);
     take_stack_then_kill(worker);

@@ -24,6 +24,17 @@ const char* what_passed(task::Step::Kind limit) {
   return "its task's deadline passed";
 }
 
+std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MB"; }
+
+std::string what_was_taken(const MemoryTaken& taken, std::uint64_t limit) {
+  std::string text = "its task had added " + megabytes(taken.total()) + " under a limit of " + megabytes(limit) + ": " +
+                     megabytes(taken.anonymous) + " private, " + megabytes(taken.shared) + " shared";
+  if (taken.processes != 0)
+    text += ", " + megabytes(taken.children) + " private in " + std::to_string(taken.processes) +
+            (taken.processes == 1 ? " child" : " children");
+  return text + "; it was stopped, its stack was taken, and it was killed";
+}
+
 /// What we did ourselves needs no guessing.
 bool judge_our_own(const Evidence& evidence, CrashReport& report) {
   switch (evidence.ended_by) {
@@ -58,6 +69,10 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
           "it was ended because the pool's workers took more memory than they may together, or left the machine less "
           "than "
           "the reserve";
+      return true;
+    case EndedBy::memory:
+      report.cause = Cause::memory_limit;
+      report.evidence = what_was_taken(evidence.memory_taken, evidence.memory_limit);
       return true;
     case EndedBy::protocol:
       report.cause = Cause::protocol;

@@ -87,6 +87,21 @@ const std::vector<Row>& rows() {
       {"Shutdown", ended(EndedBy::shutdown), Cause::cancelled, SIGKILL, -1, Oom::no, "shut down"},
       {"Lifeline", ended(EndedBy::lifeline), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "lifeline"},
       {"Pressure", ended(EndedBy::pressure), Cause::memory_limit, SIGKILL, -1, Oom::no, "together"},
+      {"MemoryOfAllKinds",
+       [](Evidence& evidence) {
+         ended(EndedBy::memory)(evidence);
+         evidence.memory_limit = 500 * kMegabyte;
+         evidence.memory_taken = {100 * kMegabyte, 300 * kMegabyte, 150 * kMegabyte, 2};
+       },
+       Cause::memory_limit, SIGKILL, -1, Oom::no,
+       "added 550 MB under a limit of 500 MB: 100 MB private, 300 MB shared, 150 MB private in 2 children"},
+      {"MemoryWithoutChildren",
+       [](Evidence& evidence) {
+         ended(EndedBy::memory)(evidence);
+         evidence.memory_limit = 500 * kMegabyte;
+         evidence.memory_taken = {100 * kMegabyte, 401 * kMegabyte};
+       },
+       Cause::memory_limit, SIGKILL, -1, Oom::no, "100 MB private, 401 MB shared; it was stopped"},
       {"Exec", ended(EndedBy::exec), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "exec"},
       {"Protocol",
        [](Evidence& evidence) {

@@ -55,6 +55,25 @@ std::uint64_t private_resident(pid_t pid) noexcept {
   return read && resident > shared ? (resident - shared) * page_size() : 0;
 }
 
+Resident resident(pid_t pid) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%d/status", pid);
+  Resident all;
+  std::FILE* const file = std::fopen(path, "re");
+  if (file == nullptr) return all;
+  char line[256];
+  unsigned long long kilobytes = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::sscanf(line, "RssAnon: %llu", &kilobytes) == 1) all.anonymous = kilobytes * 1024;
+    if (std::sscanf(line, "RssFile: %llu", &kilobytes) == 1) all.file = kilobytes * 1024;
+    if (std::sscanf(line, "RssShmem: %llu", &kilobytes) != 1) continue;
+    all.shared = kilobytes * 1024;
+    break;
+  }
+  std::fclose(file);
+  return all;
+}
+
 std::uint64_t available_memory(const std::string& root) {
   const double machine = field_in(root + "/proc/meminfo", "MemAvailable") * 1024;
   const double group = tightest_of_cgroups("memory", left_v1, left_v2, root);

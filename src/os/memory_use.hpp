@@ -10,6 +10,14 @@ namespace hotspare::os {
 /// its parent). 0: no such process. Of this process with pid 0.
 std::uint64_t private_resident(pid_t pid) noexcept;
 
+/// What a process has in memory, bytes, by the kernel's counters (some 20 µs). All 0: no such process.
+struct Resident {
+  std::uint64_t anonymous = 0;  ///< As private_resident.
+  std::uint64_t file = 0;
+  std::uint64_t shared = 0;  ///< Segments and other memory that MAP_SHARED shares, files of tmpfs among them.
+};
+Resident resident(pid_t pid) noexcept;
+
 /// What this process and its children may still take, bytes: what the machine has available, or the tightest cgroup (v1
 /// or v2) leaves. root: of the file system; "" but in tests.
 std::uint64_t available_memory(const std::string& root = "");

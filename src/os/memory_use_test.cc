@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
 
@@ -76,6 +77,21 @@ TEST(PrivateResident, GrowsWithWhatIsTouched) {
   EXPECT_GE(private_resident(0), before + 60 * mb);
   EXPECT_GE(private_resident(::getpid()), before + 60 * mb);
   EXPECT_EQ(private_resident(0x7ffffff), 0U);
+}
+
+TEST(Resident, TellsTheKindsApart) {
+  const Resident before = resident(::getpid());
+  EXPECT_GT(before.anonymous, 0U);
+  EXPECT_GT(before.file, 0U);
+  const std::vector<char> touched(64 * mb, 'x');
+  void* const room = ::mmap(nullptr, 32 * mb, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  const Resident after = resident(::getpid());
+  ::munmap(room, 32 * mb);
+  EXPECT_GE(after.anonymous, before.anonymous + 60 * mb);
+  EXPECT_LT(after.anonymous, before.anonymous + 90 * mb);
+  EXPECT_GE(after.shared, before.shared + 31 * mb);
+  EXPECT_LT(after.shared, before.shared + 40 * mb);
+  EXPECT_EQ(resident(0x7ffffff).anonymous, 0U);
 }
 
 TEST(AvailableMemory, IsSomething) {

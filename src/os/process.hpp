@@ -72,11 +72,17 @@ void forbid_core_dumps() noexcept;
 void append_to_file(const char* path, const char* line) noexcept;
 void redirect_stderr(const Fd& to) noexcept;
 
-/// Soft limit on private writable memory (RLIMIT_DATA) of this process: what it has now and so many bytes more.
-/// Returns what to give to restore_data_limit.
-std::uint64_t limit_data(std::size_t more_bytes) noexcept;
+/// This process's memory, bytes. All 0: /proc cannot be read. Async-signal-safe.
+struct MemoryInUse {
+  std::uint64_t data = 0;             ///< Private writable memory, touched or not, as RLIMIT_DATA counts it.
+  std::uint64_t anonymous = 0;        ///< In memory, of no file.
+  std::uint64_t file_and_shared = 0;  ///< In memory, of files and segments.
+};
+MemoryInUse memory_in_use() noexcept;
+/// Soft limit on private writable memory (RLIMIT_DATA) of this process. Returns what to give to restore_data_limit.
+std::uint64_t limit_data(std::uint64_t bytes) noexcept;
+/// That much more, for as long as the limit is in force.
+void widen_data_limit(std::uint64_t by_bytes) noexcept;
 void restore_data_limit(std::uint64_t saved) noexcept;
-/// Private writable memory now in use, bytes, as RLIMIT_DATA counts it. Async-signal-safe.
-std::uint64_t data_in_use() noexcept;
 
 }  // namespace hotspare::os

@@ -60,6 +60,13 @@ constexpr std::uint64_t pack_parts(unsigned place, std::uint64_t bytes) { return
 constexpr unsigned parts_place(std::uint64_t packed) { return static_cast<unsigned>(packed >> 63); }
 constexpr std::uint64_t parts_bytes(std::uint64_t packed) { return packed & ~(std::uint64_t{1} << 63); }
 
+/// Worker → host: what it had in memory when its task with a memory limit began, bytes.
+struct MemoryBefore {
+  std::atomic<std::uint64_t> ticket{0};  ///< Whose begin that was; 0: nobody's. Stored last.
+  std::atomic<std::uint64_t> anonymous{0};
+  std::atomic<std::uint64_t> file_and_shared{0};
+};
+
 /// Host → worker: what the worker is to do when it has nothing to run.
 enum class Order : std::uint32_t { work, leave };
 /// Worker → host: how far it has come.
@@ -87,6 +94,7 @@ struct Channel {
   std::uint64_t lease_size = 0;
 
   alignas(64) Parts parts;
+  alignas(64) MemoryBefore memory_before;
   alignas(64) Progress progress;  ///< Of the running task.
   alignas(64) StopRequest stop;   ///< To the running task.
   alignas(64) worker::LastWords last_words;

@@ -131,6 +131,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
     nudge_listener(*listener);
     listener->thread.join();
   }
+  end_memory_watch();
   coroner_.stop();
   {
     Lock lock(mutex_);

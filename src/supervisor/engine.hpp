@@ -2,6 +2,7 @@
 
 #include "death/breaker.hpp"
 #include "death/memory_guard.hpp"
+#include "death/memory_limit.hpp"
 #include "death/quarantine.hpp"
 #include "os/event_loop.hpp"
 #include "os/futex.hpp"
@@ -211,6 +212,23 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void make_room(Worker& worker);
   bool put_back_after_pressure(Worker& worker);
 
+  // task/memory_limit.cc
+  /// A task with a memory limit, in its worker.
+  struct LimitedTask {
+    WorkerId worker;
+    pid_t pid;
+    pid_t zygote;
+    std::uint64_t ticket;
+    std::uint64_t limit;
+    death::MemoryBefore before;
+  };
+  void call_memory_watch();
+  void watch_memory();
+  std::vector<LimitedTask> limited_tasks(std::uint64_t& tightest);
+  std::int64_t look_at_memory_of(const LimitedTask& task, death::LimitWatch& watch);
+  void end_over_limit(const LimitedTask& task, const death::MemoryTaken& taken);
+  void end_memory_watch();
+
   // task/retry.cc
   bool may_run_again(const Task& task, task::Reason reason) const;
   void attempt_failed(TaskRef task, std::shared_ptr<FailedAttempt> failed);
@@ -365,6 +383,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::int64_t refill_at_ = 0;  ///< When to ask for what a takeover used up; 0: nothing is due.
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::thread supervisor_;
+  std::thread memory_watch_;  ///< Reads what limited tasks take: slow work, and no engine thread's.
+  std::condition_variable memory_call_;
+  bool memory_watched_ = false;  ///< It looks by itself; otherwise it must be called.
+  bool memory_watch_ends_ = false;
   supervisor::CallbackThread callbacks_;
   supervisor::CallbackThread coroner_;  ///< Takes stacks of hung workers; slow work about the dead.
 };

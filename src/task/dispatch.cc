@@ -101,6 +101,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   // SYNC POINT task-handed: acquired by the worker's look_at.
   slot.word.store(shm::pack({ticket, SlotState::queued}), std::memory_order_seq_cst);
   if (limits.any()) watch_limits(worker, limits);
+  if (slot.memory_limit != 0) call_memory_watch();
   guard_memory();
   return true;
 }

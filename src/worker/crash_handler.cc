@@ -49,7 +49,7 @@ void note_here() noexcept {
   words.data_limit = state.memory_limit.load(std::memory_order_relaxed);
   if (words.data_limit == 0) return;
   const std::uint64_t before = state.memory_before.load(std::memory_order_relaxed);
-  const std::uint64_t now = os::data_in_use();
+  const std::uint64_t now = os::memory_in_use().data;
   words.data_bytes = now > before ? now - before : 0;
 }
 

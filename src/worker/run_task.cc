@@ -17,14 +17,21 @@
 namespace hotspare::worker {
 namespace {
 
-/// A task's memory limit, for as long as it runs.
+/// A task's memory limit, for as long as it runs: the part of it that is exact, and what the host's part begins from
+/// (task/memory_limit.cc).
 class MemoryLimit {
  public:
-  explicit MemoryLimit(std::uint64_t bytes) : bytes_(bytes) {
+  MemoryLimit(std::uint64_t bytes, std::uint64_t ticket) : bytes_(bytes) {
     if (bytes_ == 0) return;
-    state.memory_before.store(os::data_in_use(), std::memory_order_relaxed);
+    const os::MemoryInUse before = os::memory_in_use();
+    shm::MemoryBefore& told = state.channel->memory_before;
+    told.anonymous.store(before.anonymous, std::memory_order_relaxed);
+    told.file_and_shared.store(before.file_and_shared, std::memory_order_relaxed);
+    // SYNC POINT memory-before: acquired by Engine::limited_tasks.
+    told.ticket.store(ticket, std::memory_order_release);
+    state.memory_before.store(before.data, std::memory_order_relaxed);
     state.memory_limit.store(bytes_, std::memory_order_relaxed);
-    saved_ = os::limit_data(bytes_);
+    saved_ = os::limit_data(before.data + std::min(bytes_, UINT64_MAX - before.data));
   }
   ~MemoryLimit() {
     if (bytes_ == 0) return;
@@ -79,7 +86,8 @@ void TaskRunner::run(shm::TaskSlot& slot) {
 
 void TaskRunner::call() {
   const auto entry = reinterpret_cast<detail::Entry>(detail::resolve({slot_->entry_module, slot_->entry_offset}));
-  const MemoryLimit limit(slot_->memory_limit);
+  const std::uint64_t ticket = shm::unpack(slot_->word.load(std::memory_order_relaxed)).ticket;
+  const MemoryLimit limit(slot_->memory_limit, ticket);
   entry(*this);
   reach(CrashPoint::after_task);
 }

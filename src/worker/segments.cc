@@ -2,6 +2,7 @@
 #include "worker/worker_segments.hpp"
 
 #include "os/futex.hpp"
+#include "os/process.hpp"
 #include "os/socket.hpp"
 #include "worker/crash_point.hpp"
 #include "worker/worker_state.hpp"
@@ -112,6 +113,12 @@ Buffer Segments::private_buffer(std::uint64_t segment, std::size_t size) {
   std::lock_guard lock(mutex_);
   const Known& known = wait_for(segment, Have::descriptor);
   if (size > known.size) throw PayloadError("Buffer is larger than its segment");
+  // An argument is not what the task takes, but the kernel counts a private mapping as data. What the task writes into it
+  // becomes memory of its own: the host sees that.
+  if (state.memory_limit.load(std::memory_order_relaxed) != 0) {
+    os::widen_data_limit(known.size);
+    state.memory_before.fetch_add(known.size, std::memory_order_relaxed);
+  }
   auto* own = new detail::Segment(segment, known.size, os::Fd(), map(known, os::Access::copy_on_write));
   own->lend(nullptr);
   return {own, own->data(), size};

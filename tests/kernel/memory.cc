@@ -8,6 +8,9 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace kernel_facts {
@@ -118,6 +121,45 @@ TEST(DataLimit, RefusesPrivateMemoryButNotShared) {
     if (from_heap != nullptr) ::_exit(3);
     if (!Mapping(large, MAP_SHARED | MAP_ANONYMOUS).valid()) ::_exit(4);
   });
+  EXPECT_EQ(child.reap().si_status, 0);
+}
+
+/// The lines of a process's maps or smaps about shared anonymous memory, the first figure of that name after each.
+std::vector<std::pair<std::string, long>> shared_anonymous(const std::string& file, const std::string& figure) {
+  std::vector<std::pair<std::string, long>> found;
+  std::ifstream lines(file);
+  bool inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line[0] < 'A' || line[0] > 'Z') {
+      inside = line.find("/dev/zero (deleted)") != std::string::npos;
+      if (inside) found.emplace_back(line, -1);
+    } else if (inside && line.compare(0, figure.size() + 1, figure + ":") == 0) {
+      found.back().second = std::atol(line.c_str() + figure.size() + 1);
+    }
+  }
+  return found;
+}
+
+TEST(Smaps, SharesAddUpToWhatThereIs) {
+  const Mapping room(large, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE);
+  const auto alone = shared_anonymous("/proc/self/smaps", "Pss");
+  ASSERT_EQ(alone.size(), 1U);
+  EXPECT_EQ(alone[0].second, static_cast<long>(large / 1024));
+  Child child([&](const Child&) {
+    for (std::size_t at = 0; at < large; at += page) room.data()[at] = 1;
+    const auto mine = shared_anonymous("/proc/self/smaps", "Pss");
+    const auto parents = shared_anonymous("/proc/" + std::to_string(::getppid()) + "/smaps", "Pss");
+    const long half = static_cast<long>(large / 1024 / 2);
+    ::_exit(mine.size() == 1 && mine[0].second == half && parents.size() == 1 && parents[0].second == half ? 0 : 1);
+  });
+  EXPECT_EQ(child.reap().si_status, 0);
+}
+
+TEST(Smaps, NamesSharedAnonymousMemory) {
+  const Mapping room(large, MAP_SHARED | MAP_ANONYMOUS);
+  const auto here = shared_anonymous("/proc/self/maps", "");
+  ASSERT_EQ(here.size(), 1U);
+  Child child([&](const Child&) { ::_exit(shared_anonymous("/proc/self/maps", "") == here ? 0 : 1); });
   EXPECT_EQ(child.reap().si_status, 0);
 }
 

@@ -3,10 +3,13 @@ ended."""
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
+import resource
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import hotspare
@@ -198,3 +201,85 @@ def _grow_in_numpy() -> None:
 def test_a_memory_limit_holds_in_numpy(pool: Pool) -> None:
     error = pool.with_options(memory_limit=128 << 20).submit(_grow_in_numpy).exception()
     assert isinstance(error, MemoryError) or (isinstance(error, WorkerDied) and error.cause == "memory_limit")
+
+
+LIMIT_MB = 500
+FAR_MB = 1500
+
+
+def _touch(room: mmap.mmap) -> None:
+    """At 1 GB/s or less."""
+    step = 4 << 20
+    for at in range(0, len(room), step):
+        begin = time.perf_counter()
+        room[at : at + step] = b"x" * step
+        while time.perf_counter() - begin < 0.004:
+            pass
+
+
+def _hog_shared_memory() -> None:
+    _touch(mmap.mmap(-1, FAR_MB << 20))
+
+
+def _hog_in_a_child() -> None:
+    if os.fork() == 0:
+        _hog_shared_memory()
+        os._exit(0)
+    os.wait()
+
+
+def _hog_in_a_childs_heap() -> None:
+    """The rlimit is a child's own affair; the limit is not."""
+    if os.fork() == 0:
+        resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        held = []
+        for _ in range(FAR_MB // 4):
+            held.append(bytearray(b"x" * (4 << 20)))
+            time.sleep(0.004)
+        os._exit(0)
+    os.wait()
+
+
+@pytest.mark.parametrize("hog", [_hog_shared_memory, _hog_in_a_child, _hog_in_a_childs_heap])
+def test_a_memory_limit_holds_for_shared_memory_and_children(
+    pool: Pool, fifo: Callable[[], Fifo], hog: Callable[[], None]
+) -> None:
+    began, over = fifo(), fifo()
+    neighbour = pool.submit(meet, began, over, 7)
+    began.hear()
+    error = pool.with_options(memory_limit=LIMIT_MB << 20).submit(hog).exception()
+    over.tell()
+    assert neighbour.result() == 7
+    assert isinstance(error, WorkerDied), error
+    assert error.cause == "memory_limit", error.report.text
+    assert error.report.peak_rss < 700 << 20
+    assert hog.__name__ in [frame.function for frame in error.python_stack]
+    assert pool.submit(square, 3).result() == 9
+
+
+def _sum_of(array: object) -> float:
+    import numpy
+
+    assert isinstance(array, numpy.ndarray)
+    result = float(array.sum())
+    time.sleep(0.3)  # until it has been looked at
+    return result
+
+
+def test_a_large_argument_is_not_the_tasks_memory(pool: Pool) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.ones(200 << 17)
+    assert pool.with_options(memory_limit=100 << 20).submit(_sum_of, array).result() == 200 << 17
+
+
+def _make_array(megabytes: int) -> object:
+    array = hotspare.empty((megabytes << 17,), "float64")
+    array[:] = 1
+    time.sleep(0.3)  # until it has been looked at
+    return array
+
+
+def test_a_large_result_in_shared_memory_is_not_the_tasks_memory(pool: Pool) -> None:
+    pytest.importorskip("numpy")
+    result = pool.with_options(memory_limit=100 << 20).submit(_make_array, 200).result()
+    assert len(result) == 200 << 17

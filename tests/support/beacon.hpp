@@ -35,6 +35,8 @@ class Beacon {
 
   std::string path() const { return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_); }
   void tell(std::uint64_t value, std::size_t word = 0) { (*words_)[word].store(value); }
+  /// For several that tell the same word.
+  void add(std::uint64_t value, std::size_t word) { (*words_)[word].fetch_add(value); }
   std::uint64_t told(std::size_t word = 0) const { return (*words_)[word].load(); }
   /// Waits until the word is told; ctest's time limit is the watchdog.
   std::uint64_t wait(std::size_t word = 0) const {
