@@ -9,7 +9,7 @@ namespace hotspare {
 
 struct CrashReport;
 
-/// Something that happened in a pool. Delivered in order.
+/// Something that happened in a pool or a standby channel. Delivered in order.
 struct Event {
   enum class Kind : std::uint8_t {
     worker_ready,  ///< A worker finished its initializer.
@@ -19,6 +19,7 @@ struct Event {
     retired,       ///< A worker left as planned.
     zygote_died,   ///< The zygote died; its standby took over or another was started (detail).
     broken,        ///< The pool gave up; detail says why.
+    unavailable,   ///< Something that was asked for is not to be had here; detail says what, and what that costs.
     retry,         ///< A task will be run again (task_id); report is set if its worker had died. detail: when.
   };
   Kind kind{};

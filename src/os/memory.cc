@@ -12,9 +12,13 @@ Mapping::~Mapping() {
 }
 
 Result<Mapping> Mapping::of(const Fd& fd, std::size_t size, Access access, OnFork on_fork) {
+  return of_part(fd, 0, size, access, on_fork);
+}
+
+Result<Mapping> Mapping::of_part(const Fd& fd, std::size_t at, std::size_t size, Access access, OnFork on_fork) {
   const int protection = access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
   const int sharing = access == Access::copy_on_write ? MAP_PRIVATE : MAP_SHARED;
-  void* data = ::mmap(nullptr, size, protection, sharing, fd.get(), 0);
+  void* data = ::mmap(nullptr, size, protection, sharing, fd.get(), static_cast<off_t>(at));
   if (data == MAP_FAILED) return failed("mmap(" + std::to_string(size) + " bytes)");
   Mapping mapping(static_cast<std::byte*>(data), size);
   if (on_fork == OnFork::drop && ::madvise(data, size, MADV_DONTFORK) != 0) return failed("madvise(MADV_DONTFORK)");

@@ -31,6 +31,8 @@ class Mapping {
   ~Mapping();
 
   static Result<Mapping> of(const Fd& fd, std::size_t size, Access access, OnFork on_fork = OnFork::inherit);
+  /// A part of it, from a whole page on.
+  static Result<Mapping> of_part(const Fd& fd, std::size_t at, std::size_t size, Access access, OnFork on_fork);
   /// One private page that a fork of this process sees as zeros (MADV_WIPEONFORK).
   static Result<Mapping> wiped_on_fork();
 

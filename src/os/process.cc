@@ -78,6 +78,13 @@ ExitStatus reap_child(pid_t pid) noexcept {
   return status;
 }
 
+std::optional<int> reap_if_ended(pid_t pid) noexcept {
+  int status = -1;
+  const pid_t reaped = retry([&] { return ::waitpid(pid, &status, WNOHANG); });
+  if (reaped == 0) return std::nullopt;
+  return reaped == pid ? status : -1;
+}
+
 ExitStatus exit_status_of(const Fd& pidfd) noexcept {
   PidfdInfo info{};
   info.mask = pidfd_info_exit;
@@ -120,6 +127,10 @@ bool would_handle(pid_t pid, int signal) noexcept {
   const char* state = field("\nState:\t");
   if (state == nullptr || state[8] == 'T' || state[8] == 't') return false;
   return has("\nSigCgt:\t") && !has("\nSigBlk:\t");
+}
+
+bool leads_group_of_our_session(pid_t pid) noexcept {
+  return pid > 1 && ::getpgid(pid) == pid && ::getsid(pid) == ::getsid(0);
 }
 
 void offer_to_oom_killer() noexcept { append_to_file("/proc/self/oom_score_adj", "500"); }

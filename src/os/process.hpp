@@ -32,6 +32,8 @@ bool signal_process(const Fd& pidfd, int signal) noexcept;
 void signal_group(pid_t group, int signal) noexcept;
 /// Reaps a child that has ended (waits for it until then) with its resource usage. known=false if it is no child of ours.
 ExitStatus reap_child(pid_t pid) noexcept;
+/// Reaps a child if it has ended; its wait status, or -1 if it is none of ours (any more).
+std::optional<int> reap_if_ended(pid_t pid) noexcept;
 /// The exit status of somebody else's child, from its pidfd (Linux 6.15, only after it was reaped).
 ExitStatus exit_status_of(const Fd& pidfd) noexcept;
 bool exited(const Fd& pidfd) noexcept;
@@ -39,6 +41,8 @@ bool exited(const Fd& pidfd) noexcept;
 bool runs(pid_t pid, const Fd& pidfd) noexcept;
 /// Whether a signal sent to it would be handled now: it does not block or ignore it, and is not stopped.
 bool would_handle(pid_t pid, int signal) noexcept;
+/// Whether this process leads a process group in the session that we are in.
+bool leads_group_of_our_session(pid_t pid) noexcept;
 /// Waits until the process has ended.
 void wait_exit(const Fd& pidfd) noexcept;
 

@@ -77,6 +77,11 @@ Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wa
   return received;
 }
 
+bool hung_up(const Fd& socket) noexcept {
+  pollfd state{socket.get(), 0, 0};
+  return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
+}
+
 std::size_t read_available(const Fd& fd, std::span<std::byte> room) noexcept {
   const ssize_t size = retry([&] { return ::read(fd.get(), room.data(), room.size()); });
   return size > 0 ? static_cast<std::size_t>(size) : 0;

@@ -34,6 +34,9 @@ enum class Wait : unsigned char { no, yes };
 /// Takes one message. With Wait::no EAGAIN when there is none.
 Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wait wait);
 
+/// The other end is closed.
+bool hung_up(const Fd& socket) noexcept;
+
 /// Reads what is there, at most room; 0 when there is nothing or the end is reached.
 std::size_t read_available(const Fd& fd, std::span<std::byte> room) noexcept;
 /// Writes all to stderr if that can be done without waiting for its reader; says whether it could.

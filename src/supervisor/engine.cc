@@ -26,13 +26,7 @@ PoolOptions checked(PoolOptions options) {
   if (options.breaker_deaths == 0) throw Error("PoolOptions::breaker_deaths must be at least 1");
   if (!(options.retry_budget.tokens >= 0) || !(options.retry_budget.per_value >= 0))
     throw Error("PoolOptions::retry_budget: tokens and per_value must be 0 or more");
-  if (options.start == Start::exec) {
-    if (const std::string why = zygote::why_no_exec(options); !why.empty()) throw Error(why);
-  } else if (const int threads = os::own_threads(); threads > 1 && !embedding().forks_with_threads) {
-    throw Error("Start::fork needs a process with one thread, this one has " + std::to_string(threads) +
-                ": a fork would copy locks that the others hold. Make the pool before you start threads, or use "
-                "Start::exec with hotspare::init(argc, argv) at the top of main");
-  }
+  if (const std::string why = zygote::why_not(options); !why.empty()) throw Error(why);
   return options;
 }
 

@@ -31,20 +31,20 @@ constexpr int fatal_signals[] = {SIGSEGV,   SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, 
 // Room for the handler and capture_here; SIGSTKSZ is too small with AVX-512 state (11 kB saved registers).
 alignas(64) std::byte alternate_stack[64 * 1024];
 
-bool claim() noexcept { return state.channel->last_words.claimed.exchange(1, std::memory_order_acq_rel) == 0; }
+bool claim() noexcept { return state.last_words->claimed.exchange(1, std::memory_order_acq_rel) == 0; }
 
 /// SYNC POINT last-words: released here, acquired by the host's listener and by death/evidence.
 void publish(LastWordsKind kind) noexcept {
-  state.channel->last_words.kind.store(kind, std::memory_order_release);
+  state.last_words->kind.store(kind, std::memory_order_release);
   ring_listener();
 }
 
 void copy_text(const char* text) noexcept {
-  std::strncpy(state.channel->last_words.detail, text, sizeof state.channel->last_words.detail - 1);
+  std::strncpy(state.last_words->detail, text, sizeof state.last_words->detail - 1);
 }
 
 void note_here() noexcept {
-  LastWords& words = state.channel->last_words;
+  LastWords& words = *state.last_words;
   words.thread_id = os::own_thread_id();
   words.data_limit = state.memory_limit.load(std::memory_order_relaxed);
   if (words.data_limit == 0) return;
@@ -56,7 +56,7 @@ void note_here() noexcept {
 void note_script_stack() noexcept {
   const auto describe = detail::embedding().describe_stack;
   if (describe == nullptr) return;
-  LastWords& words = state.channel->last_words;
+  LastWords& words = *state.last_words;
   const std::size_t size = describe(words.script_stack, sizeof words.script_stack - 1);
   words.script_stack[size] = '\0';
 }
@@ -65,7 +65,7 @@ void note_stack_here() noexcept {
   note_script_stack();
   ucontext_t context;
   ::getcontext(&context);
-  capture_here(&context, state.channel->last_words.stack);
+  capture_here(&context, state.last_words->stack);
 }
 
 bool is_fault(const siginfo_t& info) {
@@ -79,7 +79,7 @@ bool has_sender(const siginfo_t& info) {
 }
 
 void note_signal(int signal, const siginfo_t& info, const ucontext_t* context) noexcept {
-  LastWords& words = state.channel->last_words;
+  LastWords& words = *state.last_words;
   words.signal = signal;
   words.signal_code = info.si_code;
   if (is_fault(info)) words.address = reinterpret_cast<std::uint64_t>(info.si_addr);
@@ -98,7 +98,7 @@ void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   if (in_worker()) {
     if (claim()) {
       note_signal(signal, *info, static_cast<const ucontext_t*>(context));
-    } else if (state.channel->last_words.thread_id != os::own_thread_id()) {
+    } else if (state.last_words->thread_id != os::own_thread_id()) {
       os::wait_for_the_end();  // another thread is dying and still speaking; its death ends us too
     }
   }
@@ -130,8 +130,8 @@ void describe_current_exception(char* room, std::size_t size) noexcept {
 void on_terminate() {
   if (in_worker() && claim()) {
     note_here();
-    state.channel->last_words.signal = SIGABRT;
-    describe_current_exception(state.channel->last_words.detail, sizeof state.channel->last_words.detail);
+    state.last_words->signal = SIGABRT;
+    describe_current_exception(state.last_words->detail, sizeof state.last_words->detail);
     publish(LastWordsKind::terminated);
     note_stack_here();
   }
@@ -157,7 +157,7 @@ void on_script_stack_signal(int, siginfo_t*, void*) {
   const int saved_errno = errno;
   if (in_worker()) {
     note_script_stack();
-    std::atomic<std::uint32_t>& told = state.channel->last_words.script_stack_told;
+    std::atomic<std::uint32_t>& told = state.last_words->script_stack_told;
     told.store(1, std::memory_order_release);
     os::futex_wake(told, 1, os::FutexScope::shared);
   }
@@ -179,7 +179,7 @@ void install_crash_handler() {
   for (const int signal : fatal_signals) os::handle_if_default(signal, on_fatal_signal);
   if (detail::embedding().describe_stack != nullptr) {
     os::handle_if_default(script_stack_signal(), on_script_stack_signal);
-    state.channel->last_words.script_stack_teller = reinterpret_cast<std::uintptr_t>(&tell_script_stack);
+    state.last_words->script_stack_teller = reinterpret_cast<std::uintptr_t>(&tell_script_stack);
   }
   std::set_terminate(on_terminate);
   std::set_new_handler(on_out_of_memory);

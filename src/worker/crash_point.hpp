@@ -19,7 +19,16 @@ namespace hotspare::worker {
   X(after_lease_request) /* asked for a segment, not yet answered */                       \
   X(with_lease)          /* holds a segment that the host lent */                          \
   X(in_crash_handler)    /* died of a signal while noting a signal */                      \
-  X(before_leave)        /* told to leave */
+  X(before_leave)        /* told to leave */                                               \
+  X(replica_in_block)    /* of a channel: input read, processing */                        \
+  X(replica_in_answer)   /* answer written, not published */                               \
+  X(replica_answered)    /* answer published, the caller not rung */                       \
+  X(replica_in_save)     /* state half committed */                                        \
+  X(replica_in_load)     /* state of another half loaded */                                \
+  X(replica_in_fork)     /* it forked an heir that is not there yet */                     \
+  X(heir_unborn)         /* the heir exists, nobody knows its pid */                       \
+  X(heir_announced)      /* its pid is told, it has not caught up */                       \
+  X(replica_takes_over)  /* it moved the helm to itself, and has answered nothing */
 
 enum class CrashPoint : unsigned char {
 #define HOTSPARE_NAME(name) name,

@@ -42,10 +42,10 @@ T* map_for_ever(const os::Fd& fd, os::Access access) {
 void map_all(const std::vector<os::Fd>& fds) {
   state.channel = map_for_ever<shm::Channel>(fds[zygote::channel_fd], os::Access::read_write);
   state.bells = map_for_ever<shm::Bells>(fds[zygote::bells_fd], os::Access::read_write);
+  state.last_words = &state.channel->last_words;
+  state.host_bell = &state.bells->listener;
   state.wishes = map_for_ever<const shm::Wishes>(fds[zygote::wishes_fd], os::Access::read);
-  auto* mark = new os::Mapping(must(os::Mapping::wiped_on_fork()));
-  *mark->as<bool>() = true;
-  state.is_worker = mark->as<bool>();
+  mark_as_worker();
 }
 
 void initialize(const zygote::Setup& setup) {

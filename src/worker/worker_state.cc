@@ -1,6 +1,9 @@
 #include "worker/worker_state.hpp"
 
 #include "os/futex.hpp"
+#include "os/process.hpp"
+
+#include <cstdio>
 
 namespace hotspare::worker {
 
@@ -15,12 +18,23 @@ void ring(std::atomic<std::uint32_t>& bell) noexcept {
 
 }  // namespace
 
+void mark_as_worker() {
+  auto page = os::Mapping::wiped_on_fork();
+  if (!page) {
+    std::fprintf(stderr, "hotspare worker cannot start: %s\n", page.failure().text().c_str());
+    os::exit_now(126);
+  }
+  auto* mark = new os::Mapping(std::move(*page));  // lives as long as the process
+  *mark->as<bool>() = true;
+  state.is_worker = mark->as<bool>();
+}
+
 void ring_host() noexcept {
   if (state.wishes->caller.load(std::memory_order_seq_cst) != 0) ring(state.bells->caller);
   ring(state.bells->listener);
 }
 
-void ring_listener() noexcept { ring(state.bells->listener); }
+void ring_listener() noexcept { ring(*state.host_bell); }
 
 void ring_host_for_result(bool dry) noexcept {
   // SYNC POINT result-bell: the commit before and these loads against the host's wish and its look at the slot after.

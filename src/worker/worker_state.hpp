@@ -3,6 +3,7 @@
 #include "os/memory.hpp"
 #include "shm/bells.hpp"
 #include "shm/channel.hpp"
+#include "worker/last_words.hpp"
 
 #include <atomic>
 
@@ -10,6 +11,8 @@ namespace hotspare::worker {
 
 /// What a worker process knows about itself. One, global: signal handlers have no other way to it.
 struct WorkerState {
+  LastWords* last_words = nullptr;                 ///< Where it leaves them,
+  std::atomic<std::uint32_t>* host_bell = nullptr;  ///< and whom it rings then. Set in replicas of a channel, too.
   shm::Channel* channel = nullptr;
   shm::Bells* bells = nullptr;
   const shm::Wishes* wishes = nullptr;
@@ -22,6 +25,9 @@ extern WorkerState state;
 
 /// False in a process that a task forked off: it has no channel and must not act as the worker.
 inline bool in_worker() { return state.is_worker != nullptr && *state.is_worker; }
+
+/// From now on this process is one; exits when that is not possible.
+void mark_as_worker();
 
 /// Wakes whoever in the host listens: for what it must hear at once.
 void ring_host() noexcept;

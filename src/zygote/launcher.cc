@@ -96,6 +96,16 @@ void become_zygote_if_asked() {
   zygote_main(std::move(control));
 }
 
+namespace {
+
+std::string why_no_fork() {
+  const int threads = os::own_threads();
+  if (threads <= 1 || detail::embedding().forks_with_threads) return {};
+  return "Start::fork needs a process with one thread, this one has " + std::to_string(threads) +
+         ": a fork would copy locks that the others hold. Make the pool before you start threads, or use "
+         "Start::exec with hotspare::init(argc, argv) at the top of main";
+}
+
 std::string why_no_exec(const PoolOptions& options) {
   if (std::getenv(variable) != nullptr)
     return "this process was started as a zygote, but main did not call hotspare::init(argc, argv) first";
@@ -103,6 +113,12 @@ std::string why_no_exec(const PoolOptions& options) {
     return "Start::exec needs hotspare::init(argc, argv) as the first statement of main: the program is started afresh "
            "and must not run its own main then";
   return {};
+}
+
+}  // namespace
+
+std::string why_not(const PoolOptions& options) {
+  return options.start == Start::exec ? why_no_exec(options) : why_no_fork();
 }
 
 }  // namespace hotspare::zygote

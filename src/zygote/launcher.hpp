@@ -38,7 +38,7 @@ os::Result<Handle> ask_copy(const Handle& of);
 
 /// Called by hotspare::init: becomes the zygote if the environment says so.
 void become_zygote_if_asked();
-/// Empty, or why this process can't use Start::exec.
-std::string why_no_exec(const PoolOptions& options);
+/// Empty, or why this process can't use the start method that the options name.
+std::string why_not(const PoolOptions& options);
 
 }  // namespace hotspare::zygote

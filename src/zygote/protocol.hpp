@@ -14,8 +14,15 @@
 /// What host and zygote say to each other, one message at a time over a SEQPACKET socket.
 namespace hotspare::zygote {
 
-/// What every worker of a pool is to be. Sent once, first.
+/// What a zygote forks.
+enum class Breed : std::uint8_t {
+  workers,  ///< Of a pool.
+  replicas  ///< Of a standby channel.
+};
+
+/// What every worker of a pool, or replica of a channel, is to be. Sent once, first.
 struct Setup {
+  Breed breed = Breed::workers;
   detail::FunctionRef preload;      ///< {0, 0}: none.
   detail::FunctionRef initializer;  ///< {0, 0}: none.
   pid_t host = 0;
@@ -27,10 +34,14 @@ enum class Ask : std::uint8_t {
   spawn,    ///< descriptors: as WorkerFd
   standby,  ///< descriptors: its control socket, its lifeline
   reap,     ///< pid: a worker that has ended
+  expect_heir,  ///< A replica will fork another, which will become our child by itself: no stranger is ended meanwhile.
+  adopt_heir,   ///< pid: it has come.
+  forget_heir,  ///< It will not come, or whoever comes is not wanted.
 };
 struct Request {
   Ask ask{};
   std::uint64_t worker = 0;
+  std::uint32_t lane = 0;  ///< Of a replica.
   pid_t pid = 0;
   Setup setup;
 };
@@ -38,10 +49,21 @@ struct Request {
 /// Order of the descriptors of Ask::spawn.
 enum WorkerFd : std::uint8_t { channel_fd, bells_fd, wishes_fd, lifeline_fd, segments_fd, stderr_fd, worker_fd_count };
 static_assert(worker_fd_count <= os::max_fds_in_message);
+/// The same for a replica.
+enum ReplicaFd : std::uint8_t {
+  replica_blocks_fd,
+  replica_bells_fd,
+  replica_lanes_fd,
+  replica_lifeline_fd,
+  replica_orders_fd,
+  replica_stderr_fd,
+  replica_fd_count
+};
+static_assert(replica_fd_count <= os::max_fds_in_message);
 
 enum class Say : std::uint8_t {
   ready,    ///< Preloaded; may be asked.
-  spawned,  ///< descriptor: the pidfd.
+  spawned,  ///< descriptor: the pidfd. The answer to adopt_heir, too.
   standby,  ///< descriptor: the pidfd.
   reaped,
   failed,  ///< text says what: the spawn of `worker`, or (worker 0) the preload.

@@ -4,6 +4,7 @@
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "os/socket.hpp"
+#include "standby/replica_main.hpp"
 #include "worker/worker_main.hpp"
 #include "zygote/embedding.hpp"
 #include "zygote/protocol.hpp"
@@ -39,6 +40,9 @@ class Zygote {
       case Ask::spawn: return spawn(request, fds);
       case Ask::standby: return make_standby(fds);
       case Ask::reap: return reap(request);
+      case Ask::expect_heir: ++heirs_expected_; return;
+      case Ask::adopt_heir: return adopt(request);
+      case Ask::forget_heir: return forget_heir();
     }
   }
 
@@ -76,13 +80,35 @@ class Zygote {
     Reply reply;
     reply.say = Say::spawned;
     reply.worker = request.worker;
-    auto child = fds.size() == worker_fd_count ? fork_image() : os::Failure{EPROTO, "spawn without descriptors"};
+    const std::size_t wanted = setup_.breed == Breed::workers ? std::size_t{worker_fd_count} : std::size_t{replica_fd_count};
+    auto child = fds.size() == wanted ? fork_image() : os::Failure{EPROTO, "spawn without descriptors"};
     if (child && *child == 0) {
       control_.reset();
+      if (setup_.breed == Breed::replicas)
+        standby::run_replica({.setup = setup_, .id = request.worker, .lane = request.lane}, std::move(fds));
       worker::run_worker({.setup = setup_, .id = request.worker, .fds = std::move(fds)});
     }
     announce(reply, child);
   }
+
+  /// The pid comes from a replica's shared memory: believed only if it is a child of ours that we do not know yet.
+  void adopt(const Request& request) {
+    forget_expected();
+    const std::vector<pid_t> ours = os::own_children();
+    const bool stranger = std::find(ours.begin(), ours.end(), request.pid) != ours.end() && !children_.contains(request.pid);
+    Reply reply;
+    reply.say = Say::spawned;
+    reply.worker = request.worker;
+    os::Result<pid_t> child = os::Failure{ECHILD, "adopt_heir"};
+    if (stranger) child = request.pid;
+    announce(reply, child);
+  }
+
+  void forget_heir() {
+    forget_expected();
+    end_strangers();
+  }
+  void forget_expected() { heirs_expected_ -= heirs_expected_ > 0 ? 1 : 0; }
 
   void make_standby(std::vector<os::Fd>& fds) {
     Reply reply;
@@ -130,6 +156,7 @@ class Zygote {
 
   /// Ends and reaps all children that we did not fork ourselves: orphans of dead workers.
   void end_strangers() {
+    if (heirs_expected_ > 0) return;  // adopting or forgetting them comes here again
     for (;;) {
       bool found = false;
       for (const pid_t child : os::own_children()) {
@@ -147,6 +174,7 @@ class Zygote {
   [[noreturn]] void leave() {
     for (const pid_t child : children_) os::signal_group(child, SIGKILL);
     children_.clear();
+    heirs_expected_ = 0;
     end_strangers();
     os::exit_now(0);
   }
@@ -155,6 +183,7 @@ class Zygote {
   Setup setup_;
   bool preloaded_ = false;
   std::set<pid_t> children_;
+  int heirs_expected_ = 0;
 };
 
 }  // namespace

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <hotspare/histogram.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hotspare {
+
+/// Counters since the channel was made, and gauges of this moment. blocks == answered + late.
+struct StandbyStats {
+  std::uint64_t blocks = 0;    ///< Calls of process().
+  std::uint64_t answered = 0;  ///< Blocks that a replica answered by their deadline.
+  std::uint64_t late = 0;      ///< Those that none did.
+
+  std::uint64_t deaths = 0;               ///< Replicas that died unexpectedly, the hung ones that we ended among them.
+  std::uint64_t deaths_before_ready = 0;  ///< Of these: before they were in step.
+  std::uint64_t hangs = 0;                ///< Of these: ended because they hung.
+  std::uint64_t takeovers = 0;            ///< Deaths after which another replica that was in step went on at once.
+  std::uint64_t handovers = 0;            ///< Blocks for which the next one was woken because patience was over.
+  std::uint64_t starts = 0;               ///< Replicas asked for.
+  std::uint64_t rejoined = 0;             ///< Replicas that came into step after the channel was made.
+  std::uint64_t states_lost = 0;          ///< Times that no replica with the state was left: a fresh one began anew.
+  std::uint64_t zygote_deaths = 0;
+
+  std::uint64_t in_step = 0;  ///< Replicas that answer, or are parked and could.
+
+  Histogram latency;  ///< From process() to its answer, of answered blocks.
+  Histogram rejoin;   ///< From the notice of a death to its successor in step.
+
+  std::vector<std::string> unavailable;  ///< What was asked for and is not to be had here, and what that costs.
+};
+
+}  // namespace hotspare

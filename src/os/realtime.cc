@@ -1,0 +1,82 @@
+#include "os/realtime.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <sched.h>
+#include <string>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace hotspare::os {
+
+Status use_realtime(int priority) {
+  sched_param parameter{};
+  parameter.sched_priority = priority;
+  if (::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter) != 0)
+    return failed("sched_setscheduler(SCHED_FIFO, " + std::to_string(priority) + ")");
+  return Done{};
+}
+
+void demote_process(pid_t pid) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%d/task", pid);
+  struct Close {
+    void operator()(DIR* folder) const { ::closedir(folder); }
+  };
+  const std::unique_ptr<DIR, Close> folder(::opendir(path));
+  if (folder == nullptr) return;
+  const sched_param none{};
+  while (const dirent* entry = ::readdir(folder.get())) {
+    const auto thread = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (thread > 0) ::sched_setscheduler(thread, SCHED_OTHER, &none);
+  }
+}
+
+Status lock_all_memory() {
+  if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) return failed("mlockall(MCL_CURRENT | MCL_FUTURE)");
+  return Done{};
+}
+
+Status lock_pages(std::span<std::byte> bytes) {
+  if (::mlock(bytes.data(), bytes.size()) != 0) return failed("mlock(" + std::to_string(bytes.size()) + " bytes)");
+  return Done{};
+}
+
+void limit_realtime_burst(std::int64_t us) noexcept {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_RTTIME, &limit);
+  limit.rlim_cur = std::min<rlim_t>(static_cast<rlim_t>(us), limit.rlim_max);
+  limit.rlim_max = std::min<rlim_t>(static_cast<rlim_t>(10 * us), limit.rlim_max);
+  ::setrlimit(RLIMIT_RTTIME, &limit);
+}
+
+void flush_denormals() noexcept {
+#if defined(__x86_64__)
+  constexpr unsigned flush_to_zero = 0x8000;
+  constexpr unsigned denormals_are_zero = 0x0040;
+  _mm_setcsr(_mm_getcsr() | flush_to_zero | denormals_are_zero);
+#elif defined(__aarch64__)
+  std::uint64_t control = 0;
+  asm volatile("mrs %0, fpcr" : "=r"(control));
+  asm volatile("msr fpcr, %0" ::"r"(control | std::uint64_t{1} << 24));
+#endif
+}
+
+Result<Fd> keep_cores_awake() {
+  Fd file(::open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC));
+  if (!file) return failed("open(/dev/cpu_dma_latency)");
+  const std::int32_t microseconds = 0;
+  if (::write(file.get(), &microseconds, sizeof microseconds) != sizeof microseconds)
+    return failed("write(/dev/cpu_dma_latency)");
+  return file;
+}
+
+}  // namespace hotspare::os

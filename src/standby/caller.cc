@@ -1,0 +1,133 @@
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "standby/core.hpp"
+#include "standby/helm.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <string>
+
+/// What the real-time thread does for a block: one copy in, one wake, sleeps until somebody has answered, one copy out. No
+/// lock, no allocation, no page that is not there, no call that could wait for anything but an answer or the deadline.
+namespace hotspare::detail {
+
+using standby::Helm;
+using standby::Lane;
+
+namespace {
+
+/// One writer: a load and a store.
+void count(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void check_sizes(const StandbyOptions& options, std::size_t in, std::size_t out) {
+  if (in == options.bytes_in && out == options.bytes_out) return;
+  throw Error("StandbyChannel::process: in and out must have " + std::to_string(options.bytes_in) + " and " +
+              std::to_string(options.bytes_out) + " bytes (StandbyOptions), not " + std::to_string(in) + " and " +
+              std::to_string(out));
+}
+
+}  // namespace
+
+BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::byte> out, std::int64_t deadline_ns) {
+  check_sizes(options_, in.size(), out.size());
+  const std::int64_t begun = os::monotonic_ns();
+  const std::uint64_t block = post(in);
+  const unsigned lane = find_who_answers(block, begun, deadline_ns);
+  if (lane == none) {
+    stand_in(in, out);
+    count(late_);
+  } else {
+    const std::span<const std::byte> answer = shared_.answer(lane, block);
+    std::memcpy(out.data(), answer.data(), answer.size());
+    if (!last_answer_.empty()) std::memcpy(last_answer_.data(), out.data(), out.size());
+    count(answered_);
+  }
+  const std::int64_t ended = os::monotonic_ns();
+  if (lane != none) latency_.add(ended - begun);
+  look_for_hangs(block, ended);
+  return lane == none ? BlockOutcome::late : BlockOutcome::answered;
+}
+
+/// Waits in steps, where there is more to do than to wait: patience ends, somebody hangs and the deadline is still far.
+unsigned StandbyCore::find_who_answers(std::uint64_t block, std::int64_t begun, std::int64_t deadline_ns) noexcept {
+  const bool has_helm = options_.mode != StandbyMode::lockstep;
+  std::int64_t until = begun + (has_helm ? patience_ns_ : options_.hang_after.count());
+  for (;;) {
+    const unsigned lane = await_answer(block, std::min(until, deadline_ns));
+    if (lane != none || until >= deadline_ns) return lane;
+    if (has_helm) hand_over();
+    look_for_hangs(block, until);
+    until += options_.hang_after.count();
+  }
+}
+
+std::uint64_t StandbyCore::post(std::span<const std::byte> in) noexcept {
+  const std::uint64_t block = ++newest_;
+  if (!in.empty()) std::memcpy(shared_.input(block).data(), in.data(), in.size());
+  // SYNC POINT input: acquired by Replica::work.
+  shared_.blocks().newest.store(block, std::memory_order_seq_cst);
+  shared_.wake_working();
+  return block;
+}
+
+unsigned StandbyCore::find_answer(std::uint64_t block) const noexcept {
+  for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane)
+    // SYNC POINT answer: released by Replica::publish.
+    if (shared_.lane(lane).answered.load(std::memory_order_acquire) == block) return lane;
+  return none;
+}
+
+unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns) noexcept {
+  standby::Bells& bells = shared_.bells();
+  std::atomic<std::uint32_t>& awaited = shared_.blocks().awaited;
+  unsigned lane = find_answer(block);
+  for (bool in_time = true; lane == none && in_time;) {
+    const std::uint32_t bell = bells.caller.load(std::memory_order_acquire);
+    awaited.store(1, std::memory_order_seq_cst);
+    lane = find_answer(block);
+    if (lane != none) break;
+    in_time = os::futex_wait(bells.caller, bell, os::FutexScope::shared, until_ns);
+    lane = find_answer(block);
+  }
+  awaited.store(0, std::memory_order_relaxed);
+  return lane;
+}
+
+/// Patience is over: the next one that could works from now on. Whether the other one hangs is judged later.
+void StandbyCore::hand_over() noexcept {
+  const Helm helm = Helm::unpack(shared_.bells().helm.load(std::memory_order_acquire));
+  const std::uint32_t next = crew_->next_at_helm(helm.lane);
+  if (next == Helm::nobody) return;
+  std::uint64_t expected = helm.packed();
+  if (!shared_.bells().helm.compare_exchange_strong(expected, helm.moved_to(next).packed(), std::memory_order_seq_cst))
+    return;  // it has just been taken over
+  shared_.wake_parked();
+  count(handovers_);
+}
+
+void StandbyCore::stand_in(std::span<const std::byte> in, std::span<std::byte> out) const noexcept {
+  std::size_t filled = 0;
+  if (options_.when_late == WhenLate::repeat) {
+    filled = out.size();
+    std::memcpy(out.data(), last_answer_.data(), filled);
+  } else if (options_.when_late == WhenLate::bypass) {
+    filled = std::min(in.size(), out.size());
+    if (filled != 0) std::memcpy(out.data(), in.data(), filled);
+  }
+  std::memset(out.data() + filled, 0, out.size() - filled);
+}
+
+/// Only whether somebody should look closer: that is the crew's to do, and costs a call once.
+void StandbyCore::look_for_hangs(std::uint64_t block, std::int64_t now) noexcept {
+  for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane) {
+    if (!crew_->watched(lane)) continue;
+    if (crew_->stuck_for(lane, block, now) >= options_.hang_after.count()) crew_->suspect(lane);
+  }
+}
+
+}  // namespace hotspare::detail

@@ -1,0 +1,357 @@
+#include "standby/crew.hpp"
+
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+#include "os/process.hpp"
+#include "os/prompt.hpp"
+#include "os/realtime.hpp"
+#include "os/signals.hpp"
+#include "standby/tags.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <linux/futex.h>
+
+/// The crew's two threads, and what they hear.
+namespace hotspare::standby {
+
+Crew::Crew(const StandbyOptions& options, Shared& shared)
+    : options_(options), shared_(shared), breaker_(options.breaker_deaths) {
+  for (auto& each : joined_at_) each.store(unwatched);
+}
+
+Crew::~Crew() = default;
+
+void Crew::start() {
+  const char* what = "a standby channel cannot be made";
+  poller_ = os::or_throw(os::Poller::make(), what);
+  call_ = os::or_throw(os::Notifier::make(), what);
+  timer_ = os::or_throw(os::Timer::make(), what);
+  os::or_throw(poller_->watch(call_->fd(), tag(Tag::call)), what);
+  os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
+  start_zygote();  // before there are threads: a fork of this process is taken
+  {
+    const os::SignalsBlocked blocked;
+    const Lock lock(mutex_);
+    supervisor_ = std::thread([this] { supervise(); });
+    listener_ = std::thread([this] { listen(); });
+  }
+  if (wait_in_step(options_.replicas)) return;
+  const std::string why = broken();
+  close();
+  throw Error(why);
+}
+
+void Crew::close() {
+  {
+    const Lock lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+    if (call_) call_->notify();
+  }
+  if (!supervisor_.joinable()) return;
+  supervisor_.join();
+  nudge_listener();
+  listener_.join();
+  coroner_.stop();
+  end_zygotes();
+  callbacks_.stop();
+}
+
+void Crew::nudge_listener() {
+  roster_bell_.fetch_add(1, std::memory_order_seq_cst);
+  os::futex_wake(roster_bell_, 1, os::FutexScope::process);
+}
+
+/// Robust words first: the kernel marks them before it tears a process down.
+void Crew::listen() {
+  const os::Prompt prompt;
+  if (options_.realtime_priority > 0) {
+    if (const auto set = os::use_realtime(options_.realtime_priority - 2); !set)
+      tell_unavailable("no real-time scheduling (" + set.failure().text() +
+                       "): blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
+  }
+  std::vector<os::FutexWatch> watches;
+  for (;;) {
+    {
+      const Lock lock(mutex_);
+      if (closed_) return;
+      const std::uint32_t roster = roster_bell_.load(std::memory_order_acquire);
+      const std::uint32_t bell = shared_.bells().host.load(std::memory_order_acquire);
+      look_at_all();
+      watches.assign({{&roster_bell_, roster, os::FutexScope::process}, {&shared_.bells().host, bell, os::FutexScope::shared}});
+      for (const auto& [id, member] : members_) {
+        if (!counts(member->state)) continue;
+        std::atomic<std::uint32_t>& word = shared_.lane(member->lane).host_word();
+        const std::uint32_t life = word.load(std::memory_order_acquire);
+        // Not yet held: its first word to us brings us here again.
+        if ((life & FUTEX_TID_MASK) != 0) watches.push_back({&word, life, os::FutexScope::shared});
+      }
+    }
+    os::futex_wait_any(watches, -1);
+  }
+}
+
+void Crew::look_at_all() {
+  std::vector<Member*> all;
+  for (const auto& [id, member] : members_) all.push_back(member.get());
+  for (Member* member : all) look_at(*member);
+}
+
+void Crew::look_at(Member& member) {
+  Lane& lane = shared_.lane(member.lane);
+  if (!counts(member.state)) return;
+  const bool lost = (lane.host_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0;
+  const bool spoke = lane.last_words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+  if (member.state == State::asked) {
+    if (member.donor == 0 || member.adoption_asked) return;
+    const auto donor = members_.find(member.donor);
+    if (donor != members_.end() && shared_.lane(donor->second->lane).fork_failed.load() == member.ticket) {
+      ++forks_failed_;
+      abandon(member);
+      return refill();
+    }
+    const pid_t pid = lane.pid.load(std::memory_order_acquire);
+    if (pid == 0) return;
+    return adopt(member, pid);
+  }
+  if (lost || spoke) return notice(member);
+  if (member.state != State::starting) return;
+  // SYNC POINT replica-phase: released by Replica::tell_phase.
+  const Phase phase = lane.phase.load(std::memory_order_acquire);
+  if (phase == Phase::needs_state) give_state(member);
+  if (phase == Phase::in_step) on_in_step(member);
+}
+
+void Crew::on_in_step(Member& member) {
+  member.step(Event::in_step);
+  member.was_in_step = true;
+  if (member.donor != 0) forks_failed_ = 0;
+  ++in_step_;
+  breaker_.worker_ready();
+  const Lane& lane = shared_.lane(member.lane);
+  if ((lane.refused.load() & static_cast<std::uint32_t>(os::Hygiene::locked_memory)) != 0)
+    note_unavailable("the memory of replicas is not locked: a block may wait for a page. It needs CAP_IPC_LOCK or a memlock limit");
+  if ((lane.refused.load() & static_cast<std::uint32_t>(os::Hygiene::realtime)) != 0)
+    note_unavailable("replicas have no real-time scheduling: blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
+  joined_at_[member.lane].store(shared_.blocks().newest.load(std::memory_order_acquire), std::memory_order_release);
+  if (!vacancies_.empty()) {
+    ++counts_.rejoined;
+    rejoin_.add(os::monotonic_ns() - vacancies_.front());
+    vacancies_.erase(vacancies_.begin());
+  }
+  hotspare::Event event;
+  event.kind = hotspare::Event::Kind::worker_ready;
+  event.pid = member.pid;
+  tell(std::move(event));
+  man_the_helm();
+  changed_.notify_all();
+}
+
+void Crew::supervise() {
+  if (options_.realtime_priority > 0) static_cast<void>(os::use_realtime(options_.realtime_priority - 3));
+  for (;;) {
+    const std::vector<os::Ready> ready = poller_->wait();
+    const Lock lock(mutex_);
+    for (const os::Ready& notice : ready) on_ready(notice);
+    if (closing_ && closing_done()) return;
+  }
+}
+
+void Crew::on_ready(const os::Ready& ready) {
+  const Tag kind = kind_of(ready.tag);
+  switch (kind) {
+    case Tag::call:
+      call_->clear();
+      return judge_lags();
+    case Tag::timer: timer_->clear(); return on_timer();
+    case Tag::zygote_message: return on_zygote_message(zygote_);
+    case Tag::zygote_exit: return on_zygote_exit();
+    case Tag::copy_exit: return on_copy_exit();
+    case Tag::member_exit:
+    case Tag::member_lifeline:
+    case Tag::member_stderr: break;
+  }
+  const auto found = members_.find(member_of(ready.tag));
+  if (found != members_.end()) on_member_event(static_cast<std::uint64_t>(kind), *found->second, ready);
+}
+
+void Crew::on_member_event(std::uint64_t kind, Member& member, const os::Ready& ready) {
+  switch (static_cast<Tag>(kind)) {
+    case Tag::member_exit: return on_exit(member);
+    case Tag::member_lifeline:
+      poller_->forget(member.ties.lifeline.ours);
+      if (member.state == State::asked) {  // an heir that died before it could say that it exists
+        abandon(member);
+        return refill();
+      }
+      // Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.
+      if (counts(member.state) && !os::exited(member.pidfd) &&
+          (shared_.lane(member.lane).host_word().load() & FUTEX_OWNER_DIED) == 0) {
+        member.evidence.ended_by = death::EndedBy::lifeline;
+        notice(member);
+        os::signal_process(member.pidfd, SIGKILL);
+      }
+      return;
+    case Tag::member_stderr:
+      forward_stderr(member);
+      if (ready.hung_up && !ready.readable) poller_->forget(member.ties.stderr_pipe.ours);
+      return;
+    default: return;
+  }
+}
+
+void Crew::on_timer() {
+  timer_at_ = 0;
+  const std::int64_t now = os::monotonic_ns();
+  for (const auto& [id, member] : members_) {
+    if (member->gone_by == 0 || member->gone_by > now) continue;
+    member->gone_by = 0;
+    if (!member->exited && !member->held_for_stack) os::signal_process(member->pidfd, SIGKILL);
+  }
+  arm_timer();
+}
+
+void Crew::arm_timer() {
+  std::int64_t at = leave_deadline_;
+  for (const auto& [id, member] : members_)
+    if (member->gone_by != 0 && (at == 0 || member->gone_by < at)) at = member->gone_by;
+  if (at == 0 || at == timer_at_) return;
+  timer_at_ = at;
+  timer_->arm(at);
+}
+
+void Crew::tell(hotspare::Event event) {
+  if (!options_.on_event) return;
+  if (event.at == std::chrono::steady_clock::time_point()) event.at = std::chrono::steady_clock::now();
+  callbacks_.run([this, event = std::move(event)] { options_.on_event(event); });
+}
+
+void Crew::tell_unavailable(const std::string& what) {
+  const Lock lock(mutex_);
+  note_unavailable(what);
+}
+
+/// Counted where it happened; taken over here.
+void Crew::note_lost_state(const Member& member) const {
+  counts_.states_lost += shared_.lane(member.lane).lost_state.exchange(0, std::memory_order_relaxed);
+}
+
+void Crew::note_unavailable(const std::string& what) {
+  auto& known = counts_.unavailable;
+  if (std::find(known.begin(), known.end(), what) != known.end()) return;
+  known.push_back(what);
+  hotspare::Event event;
+  event.kind = hotspare::Event::Kind::unavailable;
+  event.detail = what;
+  tell(std::move(event));
+}
+
+void Crew::break_channel(const std::string& why) {
+  if (!broken_.empty()) return;
+  broken_ = why;
+  hotspare::Event event;
+  event.kind = hotspare::Event::Kind::broken;
+  event.detail = why;
+  tell(std::move(event));
+  changed_.notify_all();
+}
+
+/// One step further towards the end. True when nobody is left.
+bool Crew::closing_done() {
+  if (closed_) return true;
+  constexpr std::int64_t grace_ns = 500'000'000;
+  const std::int64_t now = os::monotonic_ns();
+  std::vector<Member*> unborn;
+  for (const auto& [id, member] : members_) {
+    joined_at_[member->lane].store(unwatched);
+    if (member->state == State::asked) unborn.push_back(member.get());
+    if (member->leaving || member->state == State::condemned) continue;
+    member->leaving = true;
+    order(*member, Order::leave, ++last_ticket_);
+  }
+  for (Member* member : unborn) abandon(*member);
+  if (members_.empty()) {
+    closed_ = true;
+    return true;
+  }
+  if (leave_deadline_ == 0 || now >= leave_deadline_) {
+    for (const auto& [id, member] : members_) {
+      if (leave_deadline_ == 0 || !member->pidfd) continue;
+      member->evidence.ended_by = death::EndedBy::shutdown;
+      os::signal_process(member->pidfd, SIGKILL);
+    }
+    leave_deadline_ = now + grace_ns;
+    arm_timer();
+  }
+  return false;
+}
+
+// The caller's:
+
+/// Whether it owes something: an answer, or, parked, the note that it knows who is at the helm now.
+bool Crew::behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept {
+  const std::uint64_t joined = joined_at_[number].load(std::memory_order_acquire);
+  const std::uint64_t answered = std::max(lane.answered.load(std::memory_order_acquire), joined);
+  if (options_.mode == StandbyMode::lockstep) return answered < block;
+  const Helm helm = Helm::unpack(shared_.bells().helm.load(std::memory_order_acquire));
+  if (helm.lane == number) return answered < block;
+  if (lane.begun.load(std::memory_order_acquire) > answered) return true;
+  return lane.seen_term.load(std::memory_order_acquire) < helm.term;
+}
+
+std::int64_t Crew::stuck_for(unsigned number, std::uint64_t block, std::int64_t now) noexcept {
+  const Lane& lane = shared_.lane(number);
+  const std::uint64_t marker = lane.answered.load(std::memory_order_acquire) + (lane.seen_term.load() << 32);
+  const std::int64_t stuck = progress_[number].look(marker, behind(lane, number, block), now);
+  stuck_[number].store(stuck, std::memory_order_release);
+  return stuck;
+}
+
+void Crew::suspect(unsigned lane) noexcept {
+  const std::uint32_t bit = 1u << lane;
+  if ((suspects_.fetch_or(bit, std::memory_order_acq_rel) & bit) == 0) call_->notify();
+}
+
+std::uint32_t Crew::next_at_helm(std::uint32_t after) const noexcept {
+  const unsigned lanes = shared_.geometry().lanes;
+  for (unsigned step = 1; step <= lanes; ++step) {
+    const unsigned lane = (after == Helm::nobody ? step - 1 : after + step) % lanes;
+    if (lane != after && watched(lane)) return lane;
+  }
+  return Helm::nobody;
+}
+
+// Anybody's:
+
+StandbyStats Crew::stats() const {
+  const Lock lock(mutex_);
+  for (const auto& [id, member] : members_) note_lost_state(*member);
+  StandbyStats stats = counts_;
+  stats.in_step = in_step_;
+  stats.rejoin = rejoin_.copy();
+  return stats;
+}
+
+std::vector<std::int64_t> Crew::pids() const {
+  const Lock lock(mutex_);
+  std::vector<std::int64_t> pids;
+  for (const auto& [id, member] : members_)
+    if (member->state == State::in_step) pids.push_back(member->pid);
+  return pids;
+}
+
+bool Crew::wait_in_step(unsigned replicas) const {
+  Lock lock(mutex_);
+  changed_.wait(lock, [&] { return in_step_ >= replicas || closing_ || !broken_.empty(); });
+  return in_step_ >= replicas;
+}
+
+std::string Crew::broken() const {
+  const Lock lock(mutex_);
+  return broken_;
+}
+
+}  // namespace hotspare::standby

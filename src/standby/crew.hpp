@@ -1,0 +1,163 @@
+#pragma once
+
+#include "death/breaker.hpp"
+#include "metrics/recorder.hpp"
+#include "os/event_loop.hpp"
+#include "os/socket.hpp"
+#include "standby/decide.hpp"
+#include "standby/helm.hpp"
+#include "standby/member.hpp"
+#include "standby/shared.hpp"
+#include "supervisor/callback_thread.hpp"
+#include "zygote/launcher.hpp"
+
+#include <hotspare/standby_options.hpp>
+#include <hotspare/standby_stats.hpp>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace hotspare::standby {
+
+/// Keeps as many replicas in step as the channel is to have: starts them, hears of their deaths, reports, replaces. Two
+/// threads: the listener sleeps on all robust words and hears deaths first; the supervisor hears the rest.
+class Crew {
+ public:
+  Crew(const StandbyOptions& options, Shared& shared);
+  ~Crew();
+  /// Returns when all replicas are in step. Throws Error.
+  void start();
+  void close();
+
+  // For the caller's thread: neither locks nor waits.
+  bool watched(unsigned lane) const noexcept { return joined_at_[lane].load(std::memory_order_acquire) != unwatched; }
+  /// For how long it has been behind without a step, ns; remembered for the judgement.
+  std::int64_t stuck_for(unsigned lane, std::uint64_t block, std::int64_t now) noexcept;
+  void suspect(unsigned lane) noexcept;
+  std::uint32_t next_at_helm(std::uint32_t after) const noexcept;
+
+  // For any thread.
+  StandbyStats stats() const;
+  std::vector<std::int64_t> pids() const;
+  bool wait_in_step(unsigned replicas) const;
+  std::string broken() const;
+  /// Something that was asked for is not to be had; told as an event, too.
+  void tell_unavailable(const std::string& what);
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  static constexpr std::uint64_t unwatched = ~std::uint64_t{0};
+
+  // crew.cc: the two threads
+  void listen();
+  void look_at_all();
+  bool behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept;
+  void look_at(Member& member);
+  void on_in_step(Member& member);
+  void supervise();
+  void on_ready(const os::Ready& ready);
+  void on_member_event(std::uint64_t kind, Member& member, const os::Ready& ready);
+  void on_timer();
+  void arm_timer();
+  void tell(hotspare::Event event);
+  void note_unavailable(const std::string& what);
+  void note_lost_state(const Member& member) const;
+  void break_channel(const std::string& why);
+  bool closing_done();
+  void nudge_listener();
+
+  // recruit.cc: who comes
+  void refill();
+  bool recruit();
+  bool ask_zygote(Member& member);
+  bool ask_donor(Member& member, Member& donor);
+  void give_state(Member& member);
+  Member* donor_for(Plan plan);
+  std::optional<unsigned> free_lane() const;
+  void order(Member& member, Order what, std::uint64_t ticket);
+  void on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd);
+  void adopt(Member& member, pid_t pid);
+  void abandon(Member& member);
+  void man_the_helm();
+  Situation situation();
+
+  // loss.cc: who goes
+  void notice(Member& member);
+  void end_hung(Member& member);
+  void judge_lags();
+  void on_exit(Member& member);
+  void ask_reap(Member& member);
+  void bury(Member& member, const os::ExitStatus& status);
+  void blame_block(const Lane& lane);
+  std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
+  void forward_stderr(Member& member);
+  void forget(Member& member);
+
+  // crew_zygote.cc
+  PoolOptions launch_options() const;
+  zygote::Setup make_setup() const;
+  void start_zygote();
+  bool employ(zygote::Handle handle);
+  void on_zygote_message(zygote::Handle& from);
+  void on_reply(const zygote::Reply& reply, std::vector<os::Fd>& fds);
+  void on_zygote_exit();
+  void replace_zygote();
+  void want_copy();
+  void on_copy_exit();
+  void drop(zygote::Handle& handle);
+  void end_zygotes();
+
+  const StandbyOptions& options_;
+  Shared& shared_;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::map<std::uint64_t, std::unique_ptr<Member>> members_;
+  std::array<bool, most_lanes> lane_taken_{};
+  std::uint64_t last_id_ = 0;
+  std::uint64_t last_ticket_ = 0;
+  std::size_t in_step_ = 0;
+  unsigned forks_failed_ = 0;  ///< For heirs, in a row.
+  bool closing_ = false;
+  bool closed_ = false;
+  std::string broken_;
+  std::string last_death_;  ///< For the reason why a channel cannot be made.
+  mutable StandbyStats counts_;
+  metrics::Recorder rejoin_;
+  death::Breaker breaker_;
+  std::uint64_t last_fatal_block_ = 0;
+  std::vector<std::int64_t> vacancies_;  ///< When those were noticed who are not yet replaced, ns.
+  std::int64_t leave_deadline_ = 0;
+  std::int64_t timer_at_ = 0;
+
+  // Written under the mutex, read by the caller.
+  std::array<std::atomic<std::uint64_t>, most_lanes> joined_at_;
+  // Written by the caller.
+  std::array<std::atomic<std::int64_t>, most_lanes> stuck_{};
+  std::array<Progress, most_lanes> progress_{};
+  std::atomic<std::uint32_t> suspects_{0};  ///< Bit: lane.
+
+  zygote::Handle zygote_;
+  std::optional<zygote::Handle> copy_;  ///< A parked copy of it: takes its place.
+  unsigned zygote_deaths_in_a_row_ = 0;
+
+  std::optional<os::Poller> poller_;
+  std::optional<os::Notifier> call_;
+  std::optional<os::Timer> timer_;
+  std::atomic<std::uint32_t> roster_bell_{0};
+  std::thread supervisor_;
+  std::thread listener_;
+  supervisor::CallbackThread callbacks_;
+  supervisor::CallbackThread coroner_;  ///< Takes stacks of the hung.
+};
+
+}  // namespace hotspare::standby

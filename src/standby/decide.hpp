@@ -1,0 +1,78 @@
+#pragma once
+
+#include "standby/layout.hpp"
+
+#include <hotspare/standby_options.hpp>
+
+#include <cstdint>
+
+/// What a channel decides, as pure functions.
+namespace hotspare::standby {
+
+/// Of a replica that is behind: for how long it has made no step, ns.
+struct Lag {
+  std::int64_t stuck = 0;
+  std::int64_t least_of_others = 0;  ///< The same of the one who is best off; 0: it is in step.
+  bool alone = false;                ///< There is no other.
+};
+/// Whether it hangs: it alone is stuck, or all are, but for far too long. A machine that stalls holds up all of them.
+constexpr bool hangs(const Lag& lag, std::int64_t limit) {
+  if (lag.stuck < limit) return false;
+  const bool others_go_on = !lag.alone && lag.least_of_others < limit;
+  return others_go_on || lag.stuck >= 10 * limit;
+}
+
+/// How the caller sees a replica, block by block: when it last made a step while it was behind.
+struct Progress {
+  std::uint64_t marker = 0;  ///< Changes with each step of it.
+  bool behind = false;
+  std::int64_t since = 0;  ///< ns
+  /// For how long it has been stuck, ns; 0: it is not behind.
+  constexpr std::int64_t look(std::uint64_t seen, bool is_behind, std::int64_t now) {
+    if (!is_behind || !behind || seen != marker) since = now;
+    behind = is_behind;
+    marker = seen;
+    return now - since;
+  }
+};
+
+/// automatic becomes what it means for this processor.
+constexpr Rejoin resolve(Rejoin wish, bool can_save, std::uint64_t replay_blocks) {
+  if (wish != Rejoin::automatic) return wish;
+  if (can_save) return Rejoin::saved;
+  return replay_blocks != 0 ? Rejoin::replayed : Rejoin::forked;
+}
+
+/// What a new replica finds when it is asked for.
+struct Situation {
+  StandbyMode mode = StandbyMode::lockstep;
+  Rejoin rejoin = Rejoin::forked;
+  std::uint64_t newest = 0;      ///< Block.
+  std::uint64_t not_before = 1;  ///< Blocks before this one are nobody's any more.
+  std::uint64_t history = 0;
+  bool has_donor = false;  ///< A replica is in step.
+};
+/// How it comes to the state.
+constexpr Plan plan_for(const Situation& now) {
+  if (now.mode == StandbyMode::stateless) return Plan::now;
+  // Half of the history: blocks go on coming while it starts.
+  if (now.not_before == 1 && now.newest < now.history / 2) return Plan::first_block;
+  if (now.rejoin == Rejoin::replayed) return Plan::replay;
+  if (!now.has_donor) return Plan::now;
+  return now.rejoin == Rejoin::saved ? Plan::load : Plan::inherit;
+}
+/// Whether it begins without the state that the stream had: said, never silent.
+constexpr bool loses_state(const Situation& now, Plan plan) {
+  return plan == Plan::now && now.mode != StandbyMode::stateless && now.newest != 0;
+}
+
+/// The block with which a replica begins that has no state from another.
+constexpr std::uint64_t first_block(Plan plan, std::uint64_t newest, std::uint64_t not_before,
+                                    std::uint64_t replay_blocks) {
+  if (plan == Plan::first_block) return 1;
+  if (plan == Plan::now) return newest + 1;
+  const std::uint64_t from = newest > replay_blocks ? newest - replay_blocks + 1 : 1;
+  return from > not_before ? from : not_before;
+}
+
+}  // namespace hotspare::standby

@@ -1,0 +1,96 @@
+#include "standby/decide.hpp"
+
+#include "standby/lifecycle.hpp"
+
+#include <gtest/gtest.h>
+
+namespace hotspare::standby {
+namespace {
+
+struct LagCase {
+  const char* what;
+  Lag lag;
+  bool hung;
+};
+
+TEST(Hangs, OnlyWhoIsBehindWhileOthersAreNot) {
+  constexpr std::int64_t limit = 20;
+  const LagCase cases[] = {
+      {"in step", {0, 0, false}, false},
+      {"a little late", {19, 0, false}, false},
+      {"late, the others are not", {20, 0, false}, true},
+      {"late, the others nearly as late", {20, 19, false}, true},
+      {"all late: the machine stalls", {20, 20, false}, false},
+      {"all late, for far too long", {200, 200, false}, true},
+      {"late and alone", {20, 0, true}, false},
+      {"alone, for far too long", {200, 0, true}, true},
+  };
+  for (const LagCase& each : cases) EXPECT_EQ(hangs(each.lag, limit), each.hung) << each.what;
+}
+
+TEST(Progress, CountsFromTheLastStepThatItMadeWhileBehind) {
+  Progress progress;
+  EXPECT_EQ(progress.look(7, false, 100), 0);
+  EXPECT_EQ(progress.look(7, true, 200), 0) << "in step until now: a pause of the stream is nobody's hang";
+  EXPECT_EQ(progress.look(7, true, 250), 50);
+  EXPECT_EQ(progress.look(8, true, 300), 0) << "a step";
+  EXPECT_EQ(progress.look(8, true, 1300), 1000);
+  EXPECT_EQ(progress.look(8, false, 1400), 0);
+}
+
+TEST(Rejoin, AutomaticTakesWhatTheProcessorCan) {
+  EXPECT_EQ(resolve(Rejoin::automatic, true, 8), Rejoin::saved);
+  EXPECT_EQ(resolve(Rejoin::automatic, false, 8), Rejoin::replayed);
+  EXPECT_EQ(resolve(Rejoin::automatic, false, 0), Rejoin::forked);
+  EXPECT_EQ(resolve(Rejoin::forked, true, 8), Rejoin::forked);
+}
+
+struct PlanCase {
+  const char* what;
+  Situation now;
+  Plan plan;
+  bool lost;
+};
+
+TEST(PlanFor, EachSituation) {
+  using M = StandbyMode;
+  using R = Rejoin;
+  const PlanCase cases[] = {
+      {"a new channel", {M::lockstep, R::forked, 0, 1, 64, false}, Plan::first_block, false},
+      {"all blocks are still there", {M::lockstep, R::forked, 31, 1, 64, true}, Plan::first_block, false},
+      {"not any more", {M::lockstep, R::forked, 32, 1, 64, true}, Plan::inherit, false},
+      {"a survivor saves", {M::lockstep, R::saved, 500, 1, 64, true}, Plan::load, false},
+      {"nobody is left to give it", {M::lockstep, R::saved, 500, 1, 64, false}, Plan::now, true},
+      {"nobody is left to fork", {M::lockstep, R::forked, 500, 1, 64, false}, Plan::now, true},
+      {"replay needs nobody", {M::lockstep, R::replayed, 500, 1, 64, false}, Plan::replay, false},
+      {"the first blocks killed all", {M::lockstep, R::forked, 10, 11, 64, false}, Plan::now, true},
+      {"stateless", {M::stateless, R::forked, 500, 1, 64, true}, Plan::now, false},
+      {"replay mode", {M::replay, R::saved, 500, 1, 64, true}, Plan::load, false},
+  };
+  for (const PlanCase& each : cases) {
+    EXPECT_EQ(plan_for(each.now), each.plan) << each.what;
+    EXPECT_EQ(loses_state(each.now, plan_for(each.now)), each.lost) << each.what;
+  }
+}
+
+TEST(FirstBlock, OfEachPlan) {
+  EXPECT_EQ(first_block(Plan::first_block, 9, 1, 4), 1u);
+  EXPECT_EQ(first_block(Plan::now, 9, 1, 4), 10u);
+  EXPECT_EQ(first_block(Plan::replay, 9, 1, 4), 6u);
+  EXPECT_EQ(first_block(Plan::replay, 3, 1, 4), 1u);
+  EXPECT_EQ(first_block(Plan::replay, 9, 8, 4), 8u) << "what killed all before is not processed again";
+}
+
+TEST(Lifecycle, EveryStepThatIsPossible) {
+  EXPECT_EQ(next(State::asked, Event::spawned), State::starting);
+  EXPECT_EQ(next(State::starting, Event::in_step), State::in_step);
+  EXPECT_EQ(next(State::asked, Event::reaped), State::gone) << "its zygote died before it was born";
+  for (const State state : {State::asked, State::starting, State::in_step, State::condemned})
+    EXPECT_EQ(next(state, Event::noticed), State::condemned);
+  EXPECT_EQ(next(State::condemned, Event::reaped), State::gone);
+  EXPECT_FALSE(next(State::in_step, Event::reaped)) << "only who was noticed is reaped";
+  EXPECT_FALSE(next(State::gone, Event::noticed));
+}
+
+}  // namespace
+}  // namespace hotspare::standby

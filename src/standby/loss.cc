@@ -1,0 +1,189 @@
+#include "death/stack_image.hpp"
+#include "death/stack_of_process.hpp"
+#include "death/verdict.hpp"
+#include "os/clock.hpp"
+#include "os/process.hpp"
+#include "os/realtime.hpp"
+#include "standby/crew.hpp"
+#include "standby/decide.hpp"
+#include "standby/tags.hpp"
+#include "supervisor/fork_guard.hpp"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <limits>
+#include <linux/futex.h>
+
+/// Who goes: notice, replacement, verdict, report. The stream waits for none of it.
+namespace hotspare::standby {
+
+/// Some sign says that it dies or is dead.
+void Crew::notice(Member& member) {
+  if (!counts(member.state)) return;
+  const bool was_in_step = member.state == State::in_step;
+  member.step(Event::noticed);
+  member.noticed_at = os::monotonic_ns();
+  joined_at_[member.lane].store(unwatched, std::memory_order_release);
+  suspects_.fetch_and(~(1u << member.lane), std::memory_order_acq_rel);
+  if (was_in_step) --in_step_;
+  note_lost_state(member);
+  if (closing_ || member.leaving) return;
+  if (was_in_step) vacancies_.push_back(member.noticed_at);
+  if (was_in_step && in_step_ > 0) ++counts_.takeovers;
+  man_the_helm();
+  // Freeing its memory must not be as urgent as blocks are.
+  if (options_.realtime_priority > 0 && !member.exited) os::demote_process(member.pid);
+  refill();
+  if (member.exited) return;
+  // For a crash handler that itself hangs, and for threads that live on without their main thread.
+  constexpr std::int64_t last_words_ns = 5'000'000'000;
+  constexpr std::int64_t dying_ns = 100'000'000;
+  const bool lost = (shared_.lane(member.lane).host_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0;
+  member.gone_by = member.noticed_at + (lost ? dying_ns : last_words_ns);
+  arm_timer();
+}
+
+/// The caller suspects somebody. It noted how far each was behind.
+void Crew::judge_lags() {
+  const std::uint32_t suspects = suspects_.exchange(0, std::memory_order_acq_rel);
+  for (const auto& [id, member] : members_) {
+    if (member->state != State::in_step || (suspects >> member->lane & 1u) == 0) continue;
+    Lag lag;
+    lag.stuck = stuck_[member->lane].load(std::memory_order_acquire);
+    lag.alone = true;
+    lag.least_of_others = std::numeric_limits<std::int64_t>::max();
+    for (const auto& [other_id, other] : members_) {
+      if (other.get() == member.get() || other->state != State::in_step) continue;
+      lag.alone = false;
+      lag.least_of_others = std::min(lag.least_of_others, stuck_[other->lane].load(std::memory_order_acquire));
+    }
+    if (hangs(lag, options_.hang_after.count())) return end_hung(*member);  // the next one is suspected again with the next block
+  }
+}
+
+/// Its stack is taken from outside, then it is killed. Its place is filled at once.
+void Crew::end_hung(Member& member) {
+  member.evidence.ended_by = death::EndedBy::deadline;
+  member.held_for_stack = true;
+  ++counts_.hangs;
+  notice(member);
+  coroner_.run([this, id = member.id, pid = member.pid, &pidfd = member.pidfd] {
+    auto stacks = death::stacks_of_process(pid, pidfd);  // it is held for us
+    const Lock lock(mutex_);
+    Member& held = *members_.at(id);
+    if (stacks) {
+      held.evidence.stack = std::move(stacks->front());
+      held.evidence.other_stacks.assign(stacks->begin() + 1, stacks->end());
+    } else {
+      held.evidence.detail = "its stack could not be taken: " + stacks.failure().text();
+    }
+    held.held_for_stack = false;
+    os::signal_process(held.pidfd, SIGKILL);
+    ask_reap(held);
+  });
+}
+
+void Crew::on_exit(Member& member) {
+  member.exited = true;
+  poller_->forget(member.pidfd);
+  notice(member);
+  ask_reap(member);
+}
+
+void Crew::ask_reap(Member& member) {
+  if (!member.exited || member.held_for_stack || member.reap_asked) return;
+  member.reap_asked = true;
+  zygote::Request request;
+  request.ask = zygote::Ask::reap;
+  request.worker = member.id;
+  request.pid = member.pid;
+  if (member.zygote_pid == zygote_.pid && zygote_.control && zygote::send(zygote_.control, request)) return;
+  // Its zygote is dead: init reaps it, and the pidfd may still tell (Linux 6.15).
+  bury(member, os::exit_status_of(member.pidfd));
+}
+
+void Crew::bury(Member& member, const os::ExitStatus& status) {
+  const bool left = member.leaving || member.evidence.ended_by == death::EndedBy::shutdown;
+  hotspare::Event event;
+  event.pid = member.pid;
+  if (left) {
+    event.kind = hotspare::Event::Kind::retired;
+    tell(std::move(event));
+  } else {
+    ++counts_.deaths;
+    if (!member.was_in_step) ++counts_.deaths_before_ready;
+    const auto report = write_report(member, status);
+    last_death_ = report->summary();
+    if (!report->detail.empty()) last_death_ += ": " + report->detail;
+    event.kind = hotspare::Event::Kind::death;
+    event.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(member.noticed_at));
+    event.detail = std::string(name(report->cause));
+    event.report = report;
+    tell(std::move(event));
+    if (!member.was_in_step && breaker_.died_before_ready())
+      break_channel("standby channel \"" + options_.name + "\": " + std::to_string(breaker_.in_a_row()) +
+                    " replicas in a row died before they were in step; the last one: " + last_death_);
+  }
+  if (!left) blame_block(shared_.lane(member.lane));
+  member.step(Event::reaped);
+  forget(member);
+  refill();
+}
+
+/// A block that has killed twice is processed by nobody again: each replica that has to catch up would die of it.
+void Crew::blame_block(const Lane& lane) {
+  const std::uint64_t block = lane.begun.load(std::memory_order_acquire);
+  if (block <= lane.answered.load(std::memory_order_acquire)) return;
+  if (block == last_fatal_block_ && shared_.blocks().not_before.load(std::memory_order_acquire) <= block) {
+    shared_.blocks().not_before.store(block + 1, std::memory_order_release);
+    note_unavailable("block " + std::to_string(block) + " has killed two replicas: it is not processed again");
+  }
+  last_fatal_block_ = block;
+}
+
+std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitStatus& status) {
+  death::Evidence& evidence = member.evidence;
+  evidence.exit = status;
+  std::shared_ptr<hotspare::detail::StackImage> from_outside = std::move(evidence.stack);
+  const std::string detail = evidence.detail;
+  death::read_last_words(shared_.lane(member.lane).last_words, evidence);
+  if (from_outside != nullptr) evidence.stack = std::move(from_outside);
+  if (!detail.empty()) evidence.detail = detail;
+  const bool killed = status.known && WIFSIGNALED(status.wait_status) && WTERMSIG(status.wait_status) == SIGKILL;
+  if (killed && evidence.ended_by == death::EndedBy::nobody) {
+    evidence.oom_kills = death::oom_kills() - member.oom_kills_at_birth;
+    evidence.oom_log_names_it = evidence.oom_kills != 0 && death::oom_log_names(member.pid);
+  }
+  forward_stderr(member);
+  auto report = std::make_shared<CrashReport>();
+  death::judge(evidence, *report);
+  report->pid = member.pid;
+  report->stderr_tail = member.stderr_tail.lines();
+  const Lane& lane = shared_.lane(member.lane);
+  report->task_id = lane.begun.load();
+  report->task_name = lane.begun.load() > lane.answered.load() ? "block " + std::to_string(lane.begun.load())
+                                                               : "between blocks";
+  return report;
+}
+
+void Crew::forward_stderr(Member& member) {
+  std::array<std::byte, 4096> room;
+  while (const std::size_t size = os::read_available(member.ties.stderr_pipe.ours, room)) {
+    member.stderr_tail.add({room.data(), size});
+    if (options_.replica_stderr == Stderr::tee) os::write_stderr({room.data(), size});
+  }
+}
+
+void Crew::forget(Member& member) {
+  supervisor::forget_in_forks(member.ties.lifeline.ours.get());
+  if (member.pidfd) {
+    poller_->forget(member.ties.lifeline.ours);
+    poller_->forget(member.ties.stderr_pipe.ours);
+  }
+  lane_taken_[member.lane] = false;
+  members_.erase(member.id);
+  nudge_listener();
+}
+
+}  // namespace hotspare::standby

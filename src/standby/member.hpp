@@ -1,0 +1,57 @@
+#pragma once
+
+#include "death/evidence.hpp"
+#include "os/check.hpp"
+#include "os/fd.hpp"
+#include "os/socket.hpp"
+#include "standby/layout.hpp"
+#include "standby/lifecycle.hpp"
+#include "workers/stderr_tail.hpp"
+
+#include <cstdint>
+#include <sys/types.h>
+
+namespace hotspare::standby {
+
+/// What host and one replica hold together.
+struct Ties {
+  os::SocketPair lifeline;
+  os::SocketPair orders;  ///< What an heir of it is to be.
+  os::SocketPair stderr_pipe;
+  static os::Result<Ties> make();
+};
+
+/// One replica as the host sees it. Guarded by the crew's mutex.
+struct Member {
+  Member(std::uint64_t number, unsigned in_lane, Ties made) : id(number), lane(in_lane), ties(std::move(made)) {}
+
+  const std::uint64_t id;
+  const unsigned lane;
+  Ties ties;
+  State state = State::asked;
+  pid_t pid = 0;
+  os::Fd pidfd;
+  pid_t zygote_pid = 0;      ///< Its parent.
+  std::uint64_t donor = 0;   ///< Who forks it, or saves for it; 0: nobody.
+  std::uint64_t ticket = 0;  ///< Of the order that the donor has for it.
+  std::uint64_t donor_commits = 0;  ///< The donor's states when it was asked for one more.
+  bool was_in_step = false;
+  bool adoption_asked = false;
+  bool exited = false;
+  bool reap_asked = false;
+  bool held_for_stack = false;  ///< Its stack is being taken: it must not be reaped meanwhile.
+  bool leaving = false;         ///< Told to leave: its exit is no death.
+  std::int64_t noticed_at = 0;
+  std::int64_t gone_by = 0;  ///< Dying: should it still be there then (ns), it is killed. 0: not set.
+  std::uint64_t oom_kills_at_birth = 0;
+  death::Evidence evidence;
+  workers::StderrTail stderr_tail;
+
+  void step(Event event) {
+    const auto to = next(state, event);
+    HS_CHECK(to.has_value());
+    state = *to;
+  }
+};
+
+}  // namespace hotspare::standby

@@ -1,0 +1,144 @@
+#include "os/futex.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+#include "standby/replica.hpp"
+#include "worker/crash_point.hpp"
+#include "zygote/embedding.hpp"
+
+#include <climits>
+#include <cstring>
+
+/// What the host orders between two blocks: to commit the state, or to fork an heir.
+namespace hotspare::standby {
+
+using worker::CrashPoint;
+using worker::reach;
+
+/// True: there was something to do, so there may be a block by now.
+bool Replica::obey() {
+  if (!middles_.empty()) reap_middles();
+  const std::uint64_t order = seat_->lane().order.load(std::memory_order_acquire);
+  if (order >> 8 == ticket_) return false;
+  ticket_ = order >> 8;
+  switch (order_of(order)) {
+    case Order::save: commit(); break;
+    case Order::fork: bequeath(ticket_); break;
+    case Order::leave: leaving_ = true; break;
+    case Order::none: break;
+  }
+  return true;
+}
+
+/// Into the one of the two places that nobody is reading: a death in here leaves the last state as it was.
+void Replica::commit() {
+  Lane& lane = seat_->lane();
+  const std::uint64_t index = lane.committed.load(std::memory_order_relaxed) + 1;
+  const std::span<std::byte> room = seat_->own_state(index);
+  const std::size_t size = body_->save(room);
+  if (size > room.size()) give_up("its save() says that it wrote more than StandbyOptions::state_bytes");
+  lane.states[index % 2] = {done_, size};
+  reach(CrashPoint::replica_in_save);
+  // SYNC POINT state: acquired by Replica::load_from and Crew::look_at.
+  lane.committed.store(index, std::memory_order_seq_cst);
+  if (has_helm()) {
+    ring(seat_->bells().parked, INT_MAX);
+  } else {
+    ring(seat_->bells().host, 1);
+  }
+}
+
+/// Twice, so that the heir becomes the zygote's child at once, and this one waits only for the first fork. What the heir is
+/// to be is taken out of the socket here: should it die before it can say anything, nobody holds its end of its lifeline any
+/// more, and the host hears that.
+void Replica::bequeath(std::uint64_t ticket) {
+  ReplicaStart start;
+  std::vector<os::Fd> fds;
+  while (start.ticket != ticket) {  // those of orders that came too late were given up by the host
+    auto received = os::receive_message(seat_->orders(), std::as_writable_bytes(std::span(&start, 1)), os::Wait::no);
+    if (!received || received->size != sizeof start || received->fds.size() != zygote::replica_fd_count)
+      return cannot_fork(ticket);
+    fds = std::move(received->fds);
+  }
+  auto middle = zygote::fork_image();
+  if (!middle) return cannot_fork(ticket);
+  if (*middle > 0) {
+    middles_.push_back({*middle, ticket});
+    reach(CrashPoint::replica_in_fork);
+    return;
+  }
+  auto heir = zygote::fork_image();
+  if (!heir) os::exit_now(1);
+  if (*heir > 0) os::exit_now(0);
+  be_born(start, std::move(fds));
+}
+
+void Replica::cannot_fork(std::uint64_t ticket) {
+  seat_->lane().fork_failed.store(ticket, std::memory_order_seq_cst);
+  ring(seat_->bells().host, 1);
+}
+
+void Replica::reap_middles() {
+  std::erase_if(middles_, [this](const Middle& middle) {
+    const auto status = os::reap_if_ended(middle.pid);
+    if (status && *status != 0) cannot_fork(middle.ticket);
+    return status.has_value();
+  });
+}
+
+/// In the heir: a seat of its own, the state as it is.
+void Replica::be_born(const ReplicaStart& start, std::vector<os::Fd> fds) {
+  worker::arm_crash_points(start.id);
+  reach(CrashPoint::heir_unborn);
+  seat_.reset();  // before anything else is mapped there
+  seat_ = Seat::take(start, std::move(fds));
+  middles_.clear();
+  ticket_ = 0;
+  settled_ = false;
+  seat_->lane().pid.store(os::own_pid(), std::memory_order_seq_cst);
+  tell_phase(Phase::catching_up);
+  reach(CrashPoint::heir_announced);
+  live();
+  zygote::call(hotspare::detail::embedding().worker_leaves);
+  os::exit_now(0);
+}
+
+/// For a state that the host has another replica commit.
+void Replica::await_source() {
+  tell_phase(Phase::needs_state);
+  for (;;) {
+    const std::uint32_t bell = seat_->blocks().bell.load(std::memory_order_acquire);
+    if (must_leave()) {
+      leaving_ = true;
+      return;
+    }
+    // SYNC POINT source: released by Crew::give_state.
+    const std::uint32_t source = seat_->lane().source.load(std::memory_order_acquire);
+    if (source != 0) {
+      if (!load_from(source - 1)) give_up("the state that it was to load was not there");
+      return;
+    }
+    os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared);
+  }
+}
+
+/// Takes the last state that this lane's replica committed, if it is newer than what we have. False: there is none.
+bool Replica::load_from(std::uint32_t number) {
+  const Lane& lane = seat_->lane_of(number);
+  for (;;) {
+    const std::uint64_t index = lane.committed.load(std::memory_order_acquire);
+    if (index == 0) return false;
+    const StateAt at = lane.states[index % 2];
+    if (at.size > scratch_.size() || at.block > newest()) return false;  // damaged
+    if (at.block <= done_) return true;
+    std::memcpy(scratch_.data(), seat_->state_of(number, index).data(), at.size);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    // Only after two more commits could it have been written while it was read; after one that may have begun.
+    if (lane.committed.load(std::memory_order_relaxed) != index) continue;
+    body_->load({scratch_.data(), at.size});
+    done_ = at.block;
+    reach(CrashPoint::replica_in_load);
+    return true;
+  }
+}
+
+}  // namespace hotspare::standby

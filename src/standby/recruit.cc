@@ -1,0 +1,248 @@
+#include "os/futex.hpp"
+#include "os/process.hpp"
+#include "standby/crew.hpp"
+#include "standby/decide.hpp"
+#include "standby/replica_main.hpp"
+#include "standby/tags.hpp"
+#include "supervisor/fork_guard.hpp"
+
+#include <algorithm>
+#include <array>
+
+/// Who comes: a new replica is forked by the zygote and made anew, or by one that has the state, whose heir it is then.
+namespace hotspare::standby {
+
+void Crew::refill() {
+  if (closing_ || !broken_.empty() || !zygote_.ready) return;
+  for (;;) {
+    const auto present = std::count_if(members_.begin(), members_.end(),
+                                       [](const auto& entry) { return counts(entry.second->state); });
+    if (static_cast<unsigned>(present) >= options_.replicas || !recruit()) return;
+  }
+}
+
+Situation Crew::situation() {
+  Situation now;
+  now.mode = options_.mode;
+  now.rejoin = options_.rejoin;
+  now.newest = shared_.blocks().newest.load(std::memory_order_acquire);
+  now.not_before = shared_.blocks().not_before.load(std::memory_order_acquire);
+  now.history = shared_.geometry().history;
+  now.has_donor = donor_for(Plan::load) != nullptr;
+  return now;
+}
+
+/// Who has the state and nobody else to give it to. A fork leaves other threads behind.
+Member* Crew::donor_for(Plan plan) {
+  const auto busy = [&](const Member& donor) {
+    return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+      return entry.second->donor == donor.id && entry.second->state <= State::starting;
+    });
+  };
+  for (const auto& [id, member] : members_) {
+    if (member->state != State::in_step || member->leaving) continue;
+    if (plan == Plan::inherit && (busy(*member) || shared_.lane(member->lane).threads.load() > 1)) continue;
+    return member.get();
+  }
+  return nullptr;
+}
+
+std::optional<unsigned> Crew::free_lane() const {
+  for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane)
+    if (!lane_taken_[lane]) return lane;
+  return std::nullopt;
+}
+
+/// False: not now; the next death, birth or burial tries again.
+bool Crew::recruit() {
+  const auto lane = free_lane();
+  if (!lane) return false;
+  const Situation now = situation();
+  Plan plan = plan_for(now);
+  Member* donor = plan == Plan::inherit ? donor_for(plan) : nullptr;
+  if (plan == Plan::inherit) {
+    constexpr unsigned most_in_a_row = 5;
+    const bool threaded = shared_.lane(donor_for(Plan::load)->lane).threads.load() > 1;
+    if (donor == nullptr && !threaded) return false;  // it is forking already: one at a time
+    if (threaded)
+      note_unavailable("replicas run threads of their own, which a fork would leave behind: a new replica begins without "
+                       "the state. Give the processor save and load, or StandbyOptions::replay_blocks");
+    if (donor == nullptr || forks_failed_ >= most_in_a_row) {
+      donor = nullptr;
+      plan = Plan::now;
+      forks_failed_ = 0;
+    }
+  }
+  auto ties = Ties::make();
+  if (!ties) {
+    note_unavailable("a replica could not be made: " + ties.failure().text());
+    return false;
+  }
+  auto made = std::make_unique<Member>(++last_id_, *lane, std::move(*ties));
+  Member& member = *made;
+  shared_.renew(*lane);
+  shared_.lane(*lane).plan = plan;
+  if (loses_state(now, plan)) {
+    ++counts_.states_lost;
+    shared_.blocks().not_before.store(now.newest + 1, std::memory_order_release);
+  }
+  member.zygote_pid = zygote_.pid;
+  member.oom_kills_at_birth = death::oom_kills();
+  if (!(donor != nullptr ? ask_donor(member, *donor) : ask_zygote(member))) return false;
+  supervisor::close_in_forks(member.ties.lifeline.ours.get());
+  lane_taken_[*lane] = true;
+  ++counts_.starts;
+  members_.emplace(member.id, std::move(made));
+  hotspare::Event event;
+  event.kind = hotspare::Event::Kind::refill;
+  tell(std::move(event));
+  return true;
+}
+
+namespace {
+
+std::array<int, zygote::replica_fd_count> fds_of(const Shared& shared, const Ties& ties) {
+  std::array<int, zygote::replica_fd_count> fds{};
+  fds[zygote::replica_blocks_fd] = shared.blocks_fd().get();
+  fds[zygote::replica_bells_fd] = shared.bells_fd().get();
+  fds[zygote::replica_lanes_fd] = shared.lanes_fd().get();
+  fds[zygote::replica_lifeline_fd] = ties.lifeline.theirs.get();
+  fds[zygote::replica_orders_fd] = ties.orders.theirs.get();
+  fds[zygote::replica_stderr_fd] = ties.stderr_pipe.theirs.get();
+  return fds;
+}
+
+}  // namespace
+
+bool Crew::ask_zygote(Member& member) {
+  zygote::Request request;
+  request.ask = zygote::Ask::spawn;
+  request.worker = member.id;
+  request.lane = member.lane;
+  return static_cast<bool>(zygote::send(zygote_.control, request, fds_of(shared_, member.ties)));
+}
+
+/// The zygote is told first: the heir will be its child before it has a name.
+bool Crew::ask_donor(Member& member, Member& donor) {
+  member.zygote_pid = donor.zygote_pid;
+  zygote::Request expect;
+  expect.ask = zygote::Ask::expect_heir;
+  if (member.zygote_pid == zygote_.pid && !zygote::send(zygote_.control, expect)) return false;
+  member.donor = donor.id;
+  member.ticket = ++last_ticket_;
+  const ReplicaStart start{.setup = make_setup(), .id = member.id, .lane = member.lane, .ticket = member.ticket};
+  if (!zygote::send(donor.ties.orders.ours, start, fds_of(shared_, member.ties))) {
+    zygote::Request forget;
+    forget.ask = zygote::Ask::forget_heir;
+    if (member.zygote_pid == zygote_.pid) static_cast<void>(zygote::send(zygote_.control, forget));
+    return false;
+  }
+  // From now on only the heir holds its end: when that closes, there is none, or no more.
+  member.ties.lifeline.theirs.reset();
+  static_cast<void>(poller_->watch_hang_up(member.ties.lifeline.ours, tag(Tag::member_lifeline, member.id)));
+  order(donor, Order::fork, member.ticket);
+  return true;
+}
+
+void Crew::order(Member& member, Order what, std::uint64_t ticket) {
+  shared_.lane(member.lane).order.store(pack_order(ticket, what), std::memory_order_seq_cst);
+  shared_.wake_working();
+  if (options_.mode != StandbyMode::lockstep) shared_.wake_parked();
+}
+
+/// It waits for a state: asks one that is in step to commit its own, and hands it on when that is there.
+void Crew::give_state(Member& member) {
+  Lane& lane = shared_.lane(member.lane);
+  if (lane.source.load() != 0) return;
+  auto found = members_.find(member.donor);
+  if (member.donor == 0 || found == members_.end() || found->second->state != State::in_step) {
+    Member* donor = donor_for(Plan::load);
+    if (donor == nullptr) {  // nobody has it any more: begin anew
+      member.donor = 0;
+      member.evidence.ended_by = death::EndedBy::shutdown;
+      os::signal_process(member.pidfd, SIGKILL);
+      return;
+    }
+    member.donor = donor->id;
+    member.donor_commits = shared_.lane(donor->lane).committed.load(std::memory_order_acquire);
+    order(*donor, Order::save, ++last_ticket_);
+    return;
+  }
+  // SYNC POINT state: released by Replica::commit.
+  if (shared_.lane(found->second->lane).committed.load(std::memory_order_acquire) <= member.donor_commits) return;
+  // SYNC POINT source: acquired by Replica::await_source.
+  lane.source.store(1 + found->second->lane, std::memory_order_seq_cst);
+  shared_.wake_working();
+}
+
+void Crew::on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd) {
+  const auto found = members_.find(id);
+  if (found == members_.end() || found->second->state != State::asked) {  // abandoned: the end of its lifeline ends it
+    zygote::Request request;
+    request.ask = zygote::Ask::reap;
+    request.worker = id;
+    request.pid = pid;
+    static_cast<void>(zygote::send(zygote_.control, request));
+    return;
+  }
+  Member& member = *found->second;
+  member.step(Event::spawned);
+  member.pid = pid;
+  member.pidfd = std::move(pidfd);
+  // It has its ends now; ours of them would hide its death from us.
+  member.ties.lifeline.theirs.reset();
+  member.ties.orders.theirs.reset();
+  member.ties.stderr_pipe.theirs.reset();
+  static_cast<void>(poller_->watch(member.pidfd, tag(Tag::member_exit, id)));
+  if (member.donor == 0)
+    static_cast<void>(poller_->watch_hang_up(member.ties.lifeline.ours, tag(Tag::member_lifeline, id)));
+  static_cast<void>(poller_->watch(member.ties.stderr_pipe.ours, tag(Tag::member_stderr, id)));
+  look_at(member);
+  nudge_listener();
+}
+
+/// An heir has told its pid. Its parent by now is the zygote from which its donor comes, or, if that is dead, init.
+void Crew::adopt(Member& member, pid_t pid) {
+  member.adoption_asked = true;
+  if (member.zygote_pid == zygote_.pid) {
+    zygote::Request request;
+    request.ask = zygote::Ask::adopt_heir;
+    request.worker = member.id;
+    request.pid = pid;
+    static_cast<void>(zygote::send(zygote_.control, request));
+    return;
+  }
+  // The number came from shared memory: believed only of the leader of a group in our session. Its end of the lifeline is
+  // open after the pidfd was opened: so it lived then, and the number was its own.
+  auto pidfd = os::open_pidfd(pid);
+  if (pidfd && os::leads_group_of_our_session(pid) && !os::hung_up(member.ties.lifeline.ours))
+    return on_spawned(member.id, pid, std::move(*pidfd));
+  abandon(member);
+  refill();
+}
+
+/// It was never born, or its parents died before they told us: should it exist, the end of its lifeline ends it.
+void Crew::abandon(Member& member) {
+  if (member.donor != 0 && !member.adoption_asked && member.zygote_pid == zygote_.pid && zygote_.control) {
+    zygote::Request request;
+    request.ask = zygote::Ask::forget_heir;
+    static_cast<void>(zygote::send(zygote_.control, request));
+  }
+  member.step(Event::reaped);
+  forget(member);
+}
+
+/// In modes in which one works: the helm must not point at somebody who is gone.
+void Crew::man_the_helm() {
+  if (options_.mode == StandbyMode::lockstep) return;
+  const Helm helm = Helm::unpack(shared_.bells().helm.load(std::memory_order_acquire));
+  if (helm.lane < shared_.geometry().lanes && watched(helm.lane)) return;
+  const std::uint32_t next = next_at_helm(helm.lane);
+  if (next == Helm::nobody) return;
+  std::uint64_t expected = helm.packed();
+  // A parked one that the kernel has just woken may be quicker.
+  if (shared_.bells().helm.compare_exchange_strong(expected, helm.moved_to(next).packed(), std::memory_order_seq_cst))
+    shared_.wake_parked();
+}
+
+}  // namespace hotspare::standby

@@ -1,0 +1,158 @@
+#include "standby/replica.hpp"
+
+#include "os/futex.hpp"
+#include "os/process.hpp"
+#include "os/realtime.hpp"
+#include "standby/decide.hpp"
+#include "worker/crash_handler.hpp"
+#include "worker/crash_point.hpp"
+#include "worker/worker_state.hpp"
+#include "zygote/embedding.hpp"
+
+#include <climits>
+#include <cstdio>
+#include <exception>
+
+namespace hotspare::standby {
+
+using hotspare::detail::ReplicaBody;
+using worker::CrashPoint;
+using worker::reach;
+
+void give_up(const char* why) noexcept {
+  std::fprintf(stderr, "hotspare replica ends itself: %s\n", why);
+  os::exit_now(124);
+}
+
+namespace {
+
+std::unique_ptr<ReplicaBody> make_body(const Seat& seat) {
+  try {
+    const auto make = reinterpret_cast<hotspare::detail::MakeBody>(hotspare::detail::resolve(seat.geometry().make));
+    return make(seat.arguments());
+  } catch (const std::exception& error) {
+    worker::die_of_initializer(error.what());
+  } catch (...) {
+    worker::die_of_initializer("the processor's constructor threw something that is no std::exception");
+  }
+}
+
+}  // namespace
+
+void run_replica(const ReplicaStart& start, std::vector<os::Fd> fds) {
+  worker::arm_crash_points(start.id);
+  reach(CrashPoint::before_setup);
+  auto seat = Seat::take(start, std::move(fds));
+  reach(CrashPoint::before_ready);
+  auto body = make_body(*seat);
+  Replica(std::move(seat), std::move(body)).run();
+  zygote::call(hotspare::detail::embedding().worker_leaves);
+  os::exit_now(0);
+}
+
+Replica::Replica(std::unique_ptr<Seat> seat, std::unique_ptr<ReplicaBody> body)
+    : seat_(std::move(seat)), body_(std::move(body)), scratch_(seat_->geometry().state_bytes) {}
+
+void Replica::run() noexcept {
+  begin();
+  live();
+}
+
+void Replica::live() {
+  while (!leaving_) {
+    if (has_helm() && settled_ && !at_helm()) park();
+    if (!leaving_) work();
+  }
+}
+
+void Replica::begin() {
+  if (seat_->geometry().flush_denormals) os::flush_denormals();
+  const Plan plan = seat_->lane().plan;
+  if (plan == Plan::load && !has_helm()) return await_source();
+  const std::uint64_t before = seat_->blocks().not_before.load(std::memory_order_acquire);
+  // A parked one that is to load states has none yet: the one that it takes over with comes from the helm's lane.
+  done_ = plan == Plan::load ? 0 : first_block(plan, newest(), before, seat_->geometry().replay_blocks) - 1;
+  if (has_helm()) settle_in();
+}
+
+bool Replica::at_helm() const {
+  return Helm::unpack(seat_->bells().helm.load(std::memory_order_acquire)).lane == seat_->number();
+}
+
+bool Replica::must_leave() const {
+  return order_of(seat_->lane().order.load(std::memory_order_acquire)) == Order::leave;
+}
+
+/// Processes what there is, in order, and sleeps when there is nothing. Returns when it is to leave, or has lost the helm.
+void Replica::work() {
+  for (;;) {
+    const std::uint32_t bell = seat_->blocks().bell.load(std::memory_order_acquire);
+    if (must_leave()) leaving_ = true;
+    if (leaving_ || (has_helm() && settled_ && !at_helm())) return;
+    // SYNC POINT input: released by StandbyCore::post.
+    if (const std::uint64_t block = newest(); block > done_) {
+      process_next(block);
+      continue;
+    }
+    if (!settled_) {
+      settle_in();
+      continue;
+    }
+    if (obey()) continue;
+    os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared);
+  }
+}
+
+void Replica::process_next(std::uint64_t newest_block) {
+  const Geometry& geometry = seat_->geometry();
+  const std::uint64_t block = geometry.mode == StandbyMode::stateless ? newest_block : done_ + 1;
+  const auto overwritten = [&] { return newest() - block >= geometry.history - 1; };
+  if (overwritten()) fall_out("it fell so far behind that the blocks it has to catch up with are gone");
+  seat_->lane().begun.store(block, std::memory_order_relaxed);
+  reach(CrashPoint::replica_in_block);
+  body_->process(seat_->input(block), seat_->answer(block));
+  if (overwritten()) fall_out("it took so long for a block that its input was overwritten meanwhile");
+  reach(CrashPoint::replica_in_answer);
+  done_ = block;
+  publish(block);
+  if (has_helm() && geometry.commit_every != 0 && block % geometry.commit_every == 0) commit();
+}
+
+/// No block is to blame for that.
+void Replica::fall_out(const char* why) noexcept {
+  seat_->lane().begun.store(0, std::memory_order_relaxed);
+  give_up(why);
+}
+
+void Replica::publish(std::uint64_t block) {
+  // SYNC POINT answer: acquired by StandbyCore::find_answer. Sequentially consistent against the caller's `awaited` and its
+  // look at `answered` after that: one of both sees the other.
+  seat_->lane().answered.store(block, std::memory_order_seq_cst);
+  reach(CrashPoint::replica_answered);
+  if (block != newest() || seat_->blocks().awaited.load(std::memory_order_seq_cst) == 0) return;
+  ring(seat_->bells().caller, 1);
+}
+
+/// It has caught up for the first time: what makes it punctual, then the good news. Both take their time, and blocks come
+/// meanwhile, so the loop looks for more before it sleeps.
+void Replica::settle_in() {
+  const Geometry& geometry = seat_->geometry();
+  std::uint32_t refused = 0;
+  if (geometry.lock_memory && !os::lock_all_memory()) refused |= static_cast<std::uint32_t>(os::Hygiene::locked_memory);
+  if (geometry.realtime_priority > 0) {
+    os::limit_realtime_burst(geometry.realtime_burst_us);
+    if (!os::use_realtime(geometry.realtime_priority)) refused |= static_cast<std::uint32_t>(os::Hygiene::realtime);
+  }
+  seat_->lane().refused.store(refused, std::memory_order_relaxed);
+  seat_->lane().threads.store(static_cast<std::uint32_t>(os::own_threads()), std::memory_order_relaxed);
+  settled_ = true;
+  tell_phase(Phase::in_step);
+}
+
+void Replica::tell_phase(Phase phase) {
+  // SYNC POINT replica-phase: acquired by Crew::look_at.
+  seat_->lane().phase.store(phase, std::memory_order_seq_cst);
+  ring(seat_->bells().host, 1);
+}
+
+}  // namespace hotspare::standby

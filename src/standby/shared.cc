@@ -1,0 +1,85 @@
+#include "standby/shared.hpp"
+
+#include "os/check.hpp"
+#include "os/realtime.hpp"
+#include "standby/ring.hpp"
+
+#include <climits>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace hotspare::standby {
+namespace {
+
+constexpr const char* what = "a standby channel cannot be made";
+
+os::Mapping map(const os::Fd& fd, std::size_t size) {
+  auto mapping = os::or_throw(os::Mapping::of(fd, size, os::Access::read_write, os::OnFork::drop), what);
+  os::populate(mapping.bytes());
+  return mapping;
+}
+
+void make_robust(pthread_mutex_t& mutex) {
+  pthread_mutexattr_t attributes;
+  ::pthread_mutexattr_init(&attributes);
+  ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  HS_CHECK(::pthread_mutex_init(&mutex, &attributes) == 0);
+  ::pthread_mutexattr_destroy(&attributes);
+}
+
+}  // namespace
+
+Shared::Shared(const Geometry& geometry, std::span<const std::byte> arguments, bool lock)
+    : geometry_(geometry), layout_(geometry) {
+  blocks_fd_ = os::or_throw(os::make_memfd("hotspare-blocks", layout_.blocks_bytes()), what);
+  bells_fd_ = os::or_throw(os::make_memfd("hotspare-standby-bells", sizeof(Bells)), what);
+  lanes_fd_ = os::or_throw(os::make_memfd("hotspare-lanes", layout_.lanes_bytes()), what);
+  blocks_ = map(blocks_fd_, layout_.blocks_bytes());
+  bells_ = map(bells_fd_, sizeof(Bells));
+  lanes_ = map(lanes_fd_, layout_.lanes_bytes());
+  new (blocks_.data()) Blocks();
+  new (bells_.data()) Bells();
+  blocks().geometry = geometry_;
+  if (!arguments.empty())
+    std::memcpy(blocks_.data() + layout_.arguments_at(), arguments.data(), arguments.size());
+  for (unsigned lane = 0; lane < geometry_.lanes; ++lane) {
+    new (&this->lane(lane)) Lane();
+    renew(lane);
+  }
+  if (!lock) return;
+  for (const os::Mapping* mapping : {&blocks_, &bells_, &lanes_})
+    if (const auto locked = os::lock_pages(mapping->bytes()); !locked) not_locked_ = locked.failure().text();
+}
+
+void Shared::renew(unsigned number) const {
+  Lane& lane = this->lane(number);
+  lane.answered.store(0);
+  lane.begun.store(0);
+  lane.phase.store(Phase::starting);
+  lane.pid.store(0);
+  lane.seen_term.store(0);
+  lane.lost_state.store(0);
+  lane.threads.store(0);
+  lane.refused.store(0);
+  lane.fork_failed.store(0);
+  lane.committed.store(0);
+  lane.order.store(0);
+  lane.source.store(0);
+  // Only if somebody died with words: these are many pages, and the caller's are never taken away.
+  if (lane.last_words.claimed.load() != 0 || lane.last_words.script_stack_told.load() != 0)
+    new (&lane.last_words) worker::LastWords();
+  make_robust(lane.life_for_host);
+  make_robust(lane.life_for_parked);
+}
+
+void Shared::wake_working() const noexcept {
+  ring(blocks().bell, INT_MAX);
+}
+
+void Shared::wake_parked() const noexcept {
+  ring(bells().parked, INT_MAX);
+}
+
+}  // namespace hotspare::standby

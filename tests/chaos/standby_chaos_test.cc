@@ -1,0 +1,99 @@
+#include "support/standby.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+/// Replicas die at the labelled points of the protocol (src/worker/crash_point.hpp) while blocks flow. Whatever is lost, each
+/// block is answered or late, the channel recovers, and its counters are the saboteur's.
+namespace hotspare::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Saboteur {
+ public:
+  Saboteur(const std::string& point, int one_in, std::uint64_t seed) {
+    const char* folder = std::getenv("TMPDIR");
+    log_ = std::string(folder != nullptr ? folder : "/tmp") + "/standby_log_" + std::to_string(::getpid());
+    std::ofstream(log_).flush();
+    ::setenv("HOTSPARE_CRASH_AT", (point + ":" + std::to_string(one_in) + ":" + std::to_string(seed)).c_str(), 1);
+    ::setenv("HOTSPARE_CRASH_LOG", log_.c_str(), 1);
+  }
+  ~Saboteur() {
+    ::unsetenv("HOTSPARE_CRASH_AT");
+    ::unsetenv("HOTSPARE_CRASH_LOG");
+    ::unlink(log_.c_str());
+  }
+  std::uint64_t kills(const std::string& but = "") const {
+    std::ifstream file(log_);
+    std::uint64_t lines = 0;
+    for (std::string line; std::getline(file, line);) lines += but.empty() || line != but ? 1 : 0;
+    return lines;
+  }
+
+ private:
+  std::string log_;
+};
+
+struct Storm {
+  const char* point;
+  int one_in;
+  StandbyMode mode = StandbyMode::lockstep;
+};
+
+/// blocks answered or late; in the end all replicas are back.
+template <class P>
+void storm(const Storm& what, std::uint64_t seed, int blocks) {
+  const Saboteur saboteur(what.point, what.one_in, seed);
+  const Beacon beacon;
+  StandbyOptions options = small_channel(what.mode);
+  options.breaker_deaths = 1'000'000;
+  StandbyChannel<P> channel(options, beacon.path());
+  std::array<std::byte, 8> in{};
+  std::array<std::byte, 8> out{};
+  for (int block = 0; block < blocks; ++block) channel.process(in, out, std::chrono::steady_clock::now() + 200ms);
+  while (channel.stats().in_step < options.replicas) std::this_thread::yield();
+  const StandbyStats stats = channel.stats();
+  EXPECT_EQ(stats.blocks, static_cast<std::uint64_t>(blocks));
+  EXPECT_EQ(stats.answered + stats.late, stats.blocks);
+  // An heir that nobody had heard of is no death of a replica.
+  EXPECT_EQ(stats.deaths, saboteur.kills("heir_unborn"));
+  EXPECT_TRUE(channel.broken().empty()) << channel.broken();
+}
+
+class StandbyStorm : public ::testing::TestWithParam<Storm> {};
+
+TEST_P(StandbyStorm, NoBlockIsLost) {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    if (GetParam().mode == StandbyMode::lockstep) {
+      storm<Chain>(GetParam(), seed, 400);
+      storm<SavedChain>(GetParam(), seed, 400);
+    } else {
+      storm<SavedChain>(GetParam(), seed, 400);
+    }
+  }
+}
+
+std::string name_of(const ::testing::TestParamInfo<Storm>& info) {
+  return std::string(info.param.mode == StandbyMode::lockstep ? "lockstep_" : "replay_") + info.param.point;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Chaos, StandbyStorm,
+    ::testing::Values(Storm{"before_setup", 2}, Storm{"before_ready", 2}, Storm{"replica_in_block", 50},
+                      Storm{"replica_in_answer", 50}, Storm{"replica_answered", 50}, Storm{"replica_in_save", 2},
+                      Storm{"replica_in_load", 2}, Storm{"replica_in_fork", 2}, Storm{"heir_unborn", 2},
+                      Storm{"heir_announced", 2}, Storm{"any", 100},
+                      Storm{"replica_in_block", 50, StandbyMode::replay}, Storm{"replica_in_save", 5, StandbyMode::replay},
+                      Storm{"replica_takes_over", 2, StandbyMode::replay}, Storm{"any", 100, StandbyMode::replay}),
+    name_of);
+
+}  // namespace
+}  // namespace hotspare::testing

@@ -1,0 +1,336 @@
+#include "support/signals.hpp"
+#include "support/standby.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <sys/syscall.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+/// P10. A standby channel answers each block while its replicas are being killed. That no block is late in real time is the
+/// benchmark's to show; here deadlines are far away, and each answer has to come and to be the right one.
+namespace hotspare::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A channel of P, the stream that runs through it, and what was right.
+template <class P>
+class Stream {
+ public:
+  explicit Stream(StandbyOptions options) : channel_(watched(std::move(options)), beacon_.path()) {}
+
+  /// One block with the given value; the answer. Fails the test when there is none.
+  std::uint64_t send(std::uint64_t value) {
+    std::array<std::byte, 8> in{};
+    std::array<std::byte, 8> out{};
+    Word{value}.to(in);
+    expected_.take(value);
+    EXPECT_EQ(channel_.process(in, out, std::chrono::steady_clock::now() + 60s), BlockOutcome::answered)
+        << "block " << blocks_;
+    ++blocks_;
+    return Word::from(out).value;
+  }
+  void send_and_check(int blocks) {
+    for (int i = 0; i < blocks; ++i) {
+      const std::uint64_t answer = send(static_cast<std::uint64_t>(blocks_) * 7919 + 1);
+      ASSERT_EQ(answer, right()) << "block " << blocks_;
+    }
+  }
+  std::uint64_t right() const {
+    if constexpr (std::is_base_of_v<Chain, P>) return expected_.chain;
+    if constexpr (std::is_same_v<P, Window>) return expected_.window;
+    return expected_.twice;
+  }
+  /// The next block that this replica processes is its last.
+  void doom(std::int64_t pid, chaos::How how) {
+    beacon_.tell(static_cast<std::uint64_t>(how), way_word);
+    beacon_.tell(static_cast<std::uint64_t>(pid), victim_word);
+  }
+  std::uint64_t struck() const { return beacon_.told(struck_word); }
+  StandbyChannel<P>& channel() { return channel_; }
+  /// When so many have been told.
+  std::vector<CrashReport> reports(std::size_t count) {
+    told_.take(static_cast<int>(count - taken_));
+    taken_ = count;
+    const std::lock_guard lock(mutex_);
+    return reports_;
+  }
+  /// Until so many deaths were told, and all replicas are there again.
+  void recover(std::uint64_t deaths) {
+    while (channel_.stats().deaths < deaths) send_and_check(1);
+    ASSERT_TRUE(channel_.wait_in_step(2)) << channel_.broken();
+  }
+
+ private:
+  StandbyOptions watched(StandbyOptions options) {
+    options.on_event = [this](const Event& event) {
+      if (event.kind != Event::Kind::death) return;
+      const std::lock_guard lock(mutex_);
+      reports_.push_back(*event.report);
+      told_.give();
+    };
+    return options;
+  }
+  Beacon beacon_;
+  std::mutex mutex_;
+  std::vector<CrashReport> reports_;
+  Signals told_;
+  std::size_t taken_ = 0;
+  Expected expected_;
+  int blocks_ = 0;
+  StandbyChannel<P> channel_;  // last: its events end before what they use
+};
+
+template <class P>
+StandbyOptions options_for(StandbyMode mode) {
+  StandbyOptions options = small_channel(mode);
+  if (std::is_same_v<P, Window>) options.replay_blocks = Window::blocks;
+  return options;
+}
+
+template <class P, StandbyMode kMode>
+struct Flavour {
+  using Processor = P;
+  static constexpr StandbyMode mode = kMode;
+};
+
+template <class F>
+class P10Continuity : public ::testing::Test {
+ protected:
+  using P = typename F::Processor;
+  static StandbyOptions options() { return options_for<P>(F::mode); }
+};
+
+using Flavours = ::testing::Types<Flavour<Chain, StandbyMode::lockstep>,       // heirs are forked by survivors
+                                  Flavour<SavedChain, StandbyMode::lockstep>,  // survivors save for them
+                                  Flavour<Window, StandbyMode::lockstep>,      // they replay
+                                  Flavour<SavedChain, StandbyMode::replay>, Flavour<Window, StandbyMode::replay>,
+                                  Flavour<Twice, StandbyMode::stateless>>;
+struct FlavourNames {
+  template <class F>
+  static std::string GetName(int index) {
+    constexpr const char* names[] = {"LockstepForked", "LockstepSaved", "LockstepReplayed",
+                                     "ReplaySaved",    "ReplayReplayed", "Stateless"};
+    return names[index];
+  }
+};
+TYPED_TEST_SUITE(P10Continuity, Flavours, FlavourNames);
+
+TYPED_TEST(P10Continuity, AnUndisturbedStream) {
+  Stream<typename TestFixture::P> stream(this->options());
+  stream.send_and_check(500);
+  const StandbyStats stats = stream.channel().stats();
+  EXPECT_EQ(stats.blocks, 500u);
+  EXPECT_EQ(stats.answered, 500u);
+  EXPECT_EQ(stats.late, 0u);
+  EXPECT_EQ(stats.deaths, 0u);
+  EXPECT_EQ(stats.in_step, 2u);
+  EXPECT_EQ(stats.latency.count(), 500u);
+}
+
+/// Each way, again and again: each answer is the one that an undisturbed stream would have given.
+TYPED_TEST(P10Continuity, EachWayToDieIsInvisible) {
+  using chaos::How;
+  Stream<typename TestFixture::P> stream(this->options());
+  stream.send_and_check(100);
+  std::uint64_t deaths = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (const How how : {How::sigkill, How::sigsegv, How::abort, How::exit, How::stack_overflow, How::raise, How::hang,
+                          How::stop}) {
+      const std::vector<std::int64_t> pids = stream.channel().replica_pids();
+      const std::uint64_t struck = stream.struck();
+      // Where one works it is not known which: the next that does is as good.
+      for (std::size_t i = 0; stream.struck() == struck; ++i) {
+        stream.doom(pids[(static_cast<std::size_t>(round) + i) % pids.size()], how);
+        stream.send_and_check(30);
+      }
+      stream.recover(++deaths);
+    }
+  }
+  const StandbyStats stats = stream.channel().stats();
+  EXPECT_EQ(stats.late, 0u);
+  EXPECT_EQ(stats.deaths, stream.struck());
+  EXPECT_EQ(stats.hangs, 6u);
+  EXPECT_EQ(stats.takeovers, stats.deaths);
+  EXPECT_EQ(stats.rejoined, stats.deaths);
+  EXPECT_EQ(stats.states_lost, 0u);
+}
+
+TYPED_TEST(P10Continuity, ReportsSayWhatItWas) {
+  using chaos::How;
+  Stream<typename TestFixture::P> stream(this->options());
+  std::uint64_t deaths = 0;
+  std::vector<Cause> causes;
+  for (const How how : {How::sigkill, How::sigsegv, How::exit, How::stack_overflow, How::raise, How::hang, How::stop}) {
+    const std::vector<std::int64_t> pids = stream.channel().replica_pids();
+    for (std::size_t i = 0; stream.struck() == deaths; ++i) {
+      stream.doom(pids[i % pids.size()], how);
+      stream.send_and_check(30);
+    }
+    stream.recover(++deaths);
+    const std::vector<CrashReport> reports = stream.reports(deaths);
+    ASSERT_EQ(reports.size(), deaths);
+    causes.push_back(reports.back().cause);
+    EXPECT_THAT(reports.back().task_name, ::testing::StartsWith("block "));
+    if (how != How::sigkill && how != How::exit) {
+      EXPECT_FALSE(reports.back().native_stack().empty());
+    }
+  }
+  EXPECT_THAT(causes, ::testing::ElementsAre(Cause::signal, Cause::signal, Cause::exited, Cause::stack_overflow,
+                                             Cause::terminated, Cause::deadline, Cause::deadline));
+}
+
+void kill_by_pidfd(std::int64_t pid, int signal) {
+  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (pidfd < 0) return;
+  ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
+  ::close(pidfd);
+}
+
+/// From outside and at any instant, one at a time.
+TYPED_TEST(P10Continuity, KillsAtRandomInstants) {
+  Stream<typename TestFixture::P> stream(this->options());
+  std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> kills{0};
+  std::thread saboteur([&] {
+    for (unsigned n = 0; n < 40 && !done; ++n) {
+      if (!stream.channel().wait_in_step(2)) break;
+      const std::vector<std::int64_t> pids = stream.channel().replica_pids();
+      const std::uint64_t deaths = stream.channel().stats().deaths;
+      kill_by_pidfd(pids[n % pids.size()], SIGKILL);
+      ++kills;
+      while (stream.channel().stats().deaths == deaths && !done) std::this_thread::yield();
+    }
+    done = true;
+  });
+  while (!done) stream.send_and_check(1);
+  saboteur.join();
+  stream.send_and_check(100);
+  const StandbyStats stats = stream.channel().stats();
+  EXPECT_EQ(stats.deaths, kills.load());
+  EXPECT_EQ(stats.late, 0u);
+  EXPECT_EQ(stats.states_lost, 0u);
+}
+
+int parent_of(std::int64_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(status, text);
+  int parent = 0;
+  std::sscanf(text.substr(text.rfind(')') + 4).c_str(), "%d", &parent);
+  return parent;
+}
+
+TYPED_TEST(P10Continuity, TheZygoteMayDieToo) {
+  Stream<typename TestFixture::P> stream(this->options());
+  std::uint64_t deaths = 0;
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<std::int64_t> pids = stream.channel().replica_pids();
+    if (round == 0) kill_by_pidfd(parent_of(pids[0]), SIGKILL);
+    while (stream.channel().stats().zygote_deaths == 0) stream.send_and_check(1);
+    kill_by_pidfd(pids[0], SIGKILL);
+    stream.recover(++deaths);
+  }
+  EXPECT_EQ(stream.channel().stats().late, 0u);
+}
+
+TEST(P10AllDie, TheStreamGoesOnWithoutTheStateAndSaysSo) {
+  StandbyOptions options = small_channel(StandbyMode::lockstep);
+  options.history = 64;  // with all blocks at hand they would be processed again
+  Stream<Chain> stream(options);
+  stream.send_and_check(600);
+  const std::vector<std::int64_t> pids = stream.channel().replica_pids();
+  for (const int signal : {SIGSTOP, SIGKILL})  // stopped first: none can fork an heir when it hears of the other's death
+    for (const std::int64_t pid : pids) kill_by_pidfd(pid, signal);
+  while (stream.channel().stats().deaths < 2) std::this_thread::yield();
+  ASSERT_TRUE(stream.channel().wait_in_step(2));
+  std::uint64_t fresh = 0;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    fresh = Chain::next(fresh, i);
+    EXPECT_EQ(stream.send(i), fresh);
+  }
+  // The second one may have got its state, fresh as it is, from the first.
+  EXPECT_GE(stream.channel().stats().states_lost, 1u);
+}
+
+/// Nobody answers: the caller is back at its deadline with what its policy says.
+TEST(P10Late, PoliciesSayWhatTheCallerGets) {
+  const std::pair<WhenLate, std::uint64_t> cases[] = {
+      {WhenLate::silence, 0}, {WhenLate::repeat, 10}, {WhenLate::bypass, 7}};
+  for (const auto& [policy, value] : cases) {
+    StandbyOptions options = small_channel(StandbyMode::stateless);
+    options.when_late = policy;
+    Beacon beacon;
+    StandbyChannel<Twice> channel(options, beacon.path());
+    std::array<std::byte, 8> in{};
+    std::array<std::byte, 8> out{};
+    Word{5}.to(in);
+    ASSERT_EQ(channel.process(in, out, std::chrono::steady_clock::now() + 60s), BlockOutcome::answered);
+    EXPECT_EQ(Word::from(out).value, 10u);
+    for (const std::int64_t pid : channel.replica_pids()) kill_by_pidfd(pid, SIGSTOP);
+    Word{7}.to(in);
+    EXPECT_EQ(channel.process(in, out), BlockOutcome::late);
+    EXPECT_EQ(Word::from(out).value, value);
+    EXPECT_EQ(channel.stats().late, 1u);
+  }
+}
+
+class Refuses {
+ public:
+  explicit Refuses(int) { throw std::runtime_error("no such plug-in"); }
+  void process(std::span<const std::byte>, std::span<std::byte>) {}
+};
+
+template <class Make>
+std::string error_of(Make make) {
+  try {
+    make();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(P10BadInput, AProcessorThatCannotBeMade) {
+  EXPECT_THAT(error_of([] { StandbyChannel<Refuses> channel(small_channel(StandbyMode::lockstep), 1); }),
+              ::testing::HasSubstr("no such plug-in"));
+}
+
+TEST(P10BadInput, OptionsOutOfRange) {
+  const Beacon beacon;
+  const auto error_with = [&](auto change) {
+    StandbyOptions options = small_channel(StandbyMode::lockstep);
+    change(options);
+    return error_of([&] { StandbyChannel<Chain> channel(options, beacon.path()); });
+  };
+  using ::testing::HasSubstr;
+  EXPECT_THAT(error_with([](auto& o) { o.replicas = 0; }), HasSubstr("replicas must be 1 to 8"));
+  EXPECT_THAT(error_with([](auto& o) { o.bytes_out = 0; }), HasSubstr("bytes_out must be"));
+  EXPECT_THAT(error_with([](auto& o) { o.period = 1us; }), HasSubstr("period must be"));
+  EXPECT_THAT(error_with([](auto& o) { o.realtime_priority = 3; }), HasSubstr("realtime_priority must be"));
+  EXPECT_THAT(error_with([](auto& o) { o.rejoin = Rejoin::saved; }), HasSubstr("save and load"));
+  EXPECT_THAT(error_with([](auto& o) { o.rejoin = Rejoin::replayed; }), HasSubstr("replay_blocks"));
+  EXPECT_THAT(error_with([](auto& o) { o.mode = StandbyMode::replay; }), HasSubstr("mode: replay needs"));
+  EXPECT_THAT(error_with([](auto& o) { o.history = 3; }), HasSubstr("history must be"));
+}
+
+TEST(P10BadInput, BlocksOfAnotherSize) {
+  const Beacon beacon;
+  StandbyChannel<Twice> channel(small_channel(StandbyMode::stateless), beacon.path());
+  std::array<std::byte, 4> in{};
+  std::array<std::byte, 8> out{};
+  EXPECT_THROW(channel.process(in, out), Error);
+  EXPECT_EQ(channel.stats().blocks, 0u) << "it cost nothing else";
+}
+
+}  // namespace
+}  // namespace hotspare::testing
