@@ -51,7 +51,8 @@ struct StandbyOptions {
   unsigned history = 0;
   WhenLate when_late = WhenLate::silence;
   /// A replica that has not answered a block for so long, while another one has (or for ten times as long while none has),
-  /// hangs: its stack is taken and it is ended. 0: 20 periods, at least 50 ms.
+  /// hangs: its stack is taken and it is ended. Not while it only waits for a CPU. 0: 20 periods, at least 50 ms with
+  /// real-time priorities and 500 ms without.
   std::chrono::nanoseconds hang_after{0};
   /// Modes replay and stateless: if the one that works has not answered after so long the next one is woken as well, and
   /// works from now on. 0: half of the period.

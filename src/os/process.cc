@@ -129,6 +129,20 @@ bool would_handle(pid_t pid, int signal) noexcept {
   return has("\nSigCgt:\t") && !has("\nSigBlk:\t");
 }
 
+Activity activity_of(pid_t pid) noexcept {
+  std::array<char, 512> text;
+  std::array<char, 48> path;
+  Activity activity;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  if (read_small_file(path.data(), text.data(), text.size()) == 0) return activity;
+  const char* name_end = std::strrchr(text.data(), ')');
+  activity.runnable = name_end != nullptr && std::strncmp(name_end, ") R", 3) == 0;
+  std::snprintf(path.data(), path.size(), "/proc/%d/schedstat", pid);
+  if (read_small_file(path.data(), text.data(), text.size()) != 0)
+    activity.cpu_ns = std::strtoll(text.data(), nullptr, 10);
+  return activity;
+}
+
 bool leads_group_of_our_session(pid_t pid) noexcept {
   return pid > 1 && ::getpgid(pid) == pid && ::getsid(pid) == ::getsid(0);
 }
@@ -184,6 +198,14 @@ pid_t own_pid() noexcept { return static_cast<pid_t>(::syscall(SYS_getpid)); }
 Status become_group_leader() {
   if (::setpgid(0, 0) != 0) return failed("setpgid(0, 0)");
   return Done{};
+}
+
+void wait_for_other_parent(pid_t parent) noexcept {
+  while (::getppid() == parent) {
+    auto pidfd = open_pidfd(parent);
+    // Still our parent after that: the number was its own, and the pidfd is.
+    if (pidfd && ::getppid() == parent) wait_exit(*pidfd);
+  }
 }
 
 Status adopt_orphans() {

@@ -41,6 +41,12 @@ bool exited(const Fd& pidfd) noexcept;
 bool runs(pid_t pid, const Fd& pidfd) noexcept;
 /// Whether a signal sent to it would be handled now: it does not block or ignore it, and is not stopped.
 bool would_handle(pid_t pid, int signal) noexcept;
+/// What a process is doing just now, as far as the kernel tells.
+struct Activity {
+  bool runnable = false;     ///< It runs, or wants to and has no CPU.
+  std::int64_t cpu_ns = -1;  ///< CPU time of its main thread so far; -1: not known.
+};
+Activity activity_of(pid_t pid) noexcept;
 /// Whether this process leads a process group in the session that we are in.
 bool leads_group_of_our_session(pid_t pid) noexcept;
 /// Waits until the process has ended.
@@ -57,6 +63,8 @@ Result<pid_t> spawn(const std::vector<std::string>& command, const std::string& 
 
 pid_t own_pid() noexcept;
 Status become_group_leader();
+/// Waits until this process's parent is no longer that one.
+void wait_for_other_parent(pid_t parent) noexcept;
 /// Orphans among our descendants become our children.
 Status adopt_orphans();
 /// Children of this (single-threaded) process, from /proc.

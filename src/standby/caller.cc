@@ -47,6 +47,7 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
     if (!last_answer_.empty()) std::memcpy(last_answer_.data(), out.data(), out.size());
     count(answered_);
   }
+  crew_->settled(block);
   const std::int64_t ended = os::monotonic_ns();
   if (lane != none) latency_.add(ended - begun);
   look_for_hangs(block, ended);

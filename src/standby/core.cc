@@ -47,7 +47,8 @@ StandbyOptions checked(StandbyOptions options, const BodyKind& kind) {
   require(options.history >= 4 * std::uint64_t{options.replay_blocks}, "history must be at least 4 * replay_blocks");
   require(options.mode != StandbyMode::replay || options.history >= 4 * std::uint64_t{options.commit_every},
           "history must be at least 4 * commit_every");
-  if (options.hang_after == 0ns) options.hang_after = std::max<std::chrono::nanoseconds>(20 * options.period, 50ms);
+  const auto least = options.realtime_priority > 0 ? 50ms : 500ms;
+  if (options.hang_after == 0ns) options.hang_after = std::max<std::chrono::nanoseconds>(20 * options.period, least);
   if (options.patience == 0ns) options.patience = options.period / 2;
   return options;
 }

@@ -128,6 +128,7 @@ void Crew::look_at(Member& member) {
 void Crew::on_in_step(Member& member) {
   member.step(Event::in_step);
   member.was_in_step = true;
+  beginning_anew_ = false;
   if (member.donor != 0) forks_failed_ = 0;
   ++in_step_;
   breaker_.worker_ready();
@@ -183,10 +184,7 @@ void Crew::on_member_event(std::uint64_t kind, Member& member, const os::Ready& 
     case Tag::member_exit: return on_exit(member);
     case Tag::member_lifeline:
       poller_->forget(member.ties.lifeline.ours);
-      if (member.state == State::asked) {  // an heir that died before it could say that it exists
-        abandon(member);
-        return refill();
-      }
+      if (member.state == State::asked) return on_heir_lost(member);
       // Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.
       if (counts(member.state) && !os::exited(member.pidfd) &&
           (shared_.lane(member.lane).host_word().load() & FUTEX_OWNER_DIED) == 0) {
@@ -211,11 +209,16 @@ void Crew::on_timer() {
     member->gone_by = 0;
     if (!member->exited && !member->held_for_stack) os::signal_process(member->pidfd, SIGKILL);
   }
+  if (retry_at_ != 0 && retry_at_ <= now) {
+    retry_at_ = 0;
+    refill();
+  }
   arm_timer();
 }
 
 void Crew::arm_timer() {
   std::int64_t at = leave_deadline_;
+  if (retry_at_ != 0 && (at == 0 || retry_at_ < at)) at = retry_at_;
   for (const auto& [id, member] : members_)
     if (member->gone_by != 0 && (at == 0 || member->gone_by < at)) at = member->gone_by;
   if (at == 0 || at == timer_at_) return;

@@ -43,6 +43,8 @@ class Crew {
   /// For how long it has been behind without a step, ns; remembered for the judgement.
   std::int64_t stuck_for(unsigned lane, std::uint64_t block, std::int64_t now) noexcept;
   void suspect(unsigned lane) noexcept;
+  /// This block is over, answered or late.
+  void settled(std::uint64_t block) noexcept { settled_.store(block, std::memory_order_release); }
   std::uint32_t next_at_helm(std::uint32_t after) const noexcept;
 
   // For any thread.
@@ -82,16 +84,20 @@ class Crew {
   bool ask_donor(Member& member, Member& donor);
   void give_state(Member& member);
   Member* donor_for(Plan plan);
+  Member* find_forker();
+  void begin_anew(std::uint64_t newest);
   std::optional<unsigned> free_lane() const;
   void order(Member& member, Order what, std::uint64_t ticket);
   void on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd);
   void adopt(Member& member, pid_t pid);
+  void on_heir_lost(Member& member);
   void abandon(Member& member);
   void man_the_helm();
   Situation situation();
 
   // loss.cc: who goes
   void notice(Member& member);
+  bool only_starves(Member& member, std::int64_t stuck);
   void end_hung(Member& member);
   void judge_lags();
   void on_exit(Member& member);
@@ -126,7 +132,10 @@ class Crew {
   std::uint64_t last_id_ = 0;
   std::uint64_t last_ticket_ = 0;
   std::size_t in_step_ = 0;
+  bool beginning_anew_ = false;  ///< The state is lost, and nobody is in step again yet.
+  static constexpr unsigned most_failed_forks = 5;
   unsigned forks_failed_ = 0;  ///< For heirs, in a row.
+  std::int64_t retry_at_ = 0;  ///< When to try again, ns; 0: nothing is due.
   bool closing_ = false;
   bool closed_ = false;
   std::string broken_;
@@ -145,6 +154,7 @@ class Crew {
   std::array<std::atomic<std::int64_t>, most_lanes> stuck_{};
   std::array<Progress, most_lanes> progress_{};
   std::atomic<std::uint32_t> suspects_{0};  ///< Bit: lane.
+  std::atomic<std::uint64_t> settled_{0};
 
   zygote::Handle zygote_;
   std::optional<zygote::Handle> copy_;  ///< A parked copy of it: takes its place.

@@ -22,6 +22,13 @@ constexpr bool hangs(const Lag& lag, std::int64_t limit) {
   return others_go_on || lag.stuck >= 10 * limit;
 }
 
+/// A replica that hangs looks different from one that gets no CPU: that one is runnable, and its CPU time stands still.
+/// Looked at twice, some time apart.
+constexpr bool starves(bool runnable, std::int64_t cpu_before, std::int64_t cpu_now) {
+  constexpr std::int64_t some_ns = 1'000'000;
+  return runnable && cpu_now - cpu_before < some_ns;
+}
+
 /// How the caller sees a replica, block by block: when it last made a step while it was behind.
 struct Progress {
   std::uint64_t marker = 0;  ///< Changes with each step of it.
@@ -58,6 +65,8 @@ constexpr Plan plan_for(const Situation& now) {
   // Half of the history: blocks go on coming while it starts.
   if (now.not_before == 1 && now.newest < now.history / 2) return Plan::first_block;
   if (now.rejoin == Rejoin::replayed) return Plan::replay;
+  // What the dead committed is still in their lanes.
+  if (now.mode == StandbyMode::replay) return Plan::load;
   if (!now.has_donor) return Plan::now;
   return now.rejoin == Rejoin::saved ? Plan::load : Plan::inherit;
 }
@@ -66,11 +75,12 @@ constexpr bool loses_state(const Situation& now, Plan plan) {
   return plan == Plan::now && now.mode != StandbyMode::stateless && now.newest != 0;
 }
 
-/// The block with which a replica begins that has no state from another.
+/// The block with which a replica begins that has no state from another. Plan::now: all that begin anew together begin with
+/// the same one, or their answers would differ.
 constexpr std::uint64_t first_block(Plan plan, std::uint64_t newest, std::uint64_t not_before,
                                     std::uint64_t replay_blocks) {
   if (plan == Plan::first_block) return 1;
-  if (plan == Plan::now) return newest + 1;
+  if (plan == Plan::now) return not_before;
   const std::uint64_t from = newest > replay_blocks ? newest - replay_blocks + 1 : 1;
   return from > not_before ? from : not_before;
 }

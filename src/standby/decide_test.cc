@@ -28,6 +28,12 @@ TEST(Hangs, OnlyWhoIsBehindWhileOthersAreNot) {
   for (const LagCase& each : cases) EXPECT_EQ(hangs(each.lag, limit), each.hung) << each.what;
 }
 
+TEST(Starves, OnlyWhoWantsToRunAndDoesNot) {
+  EXPECT_TRUE(starves(true, 5'000'000, 5'000'100));
+  EXPECT_FALSE(starves(true, 5'000'000, 9'000'000)) << "an endless loop";
+  EXPECT_FALSE(starves(false, 5'000'000, 5'000'000)) << "asleep, stopped";
+}
+
 TEST(Progress, CountsFromTheLastStepThatItMadeWhileBehind) {
   Progress progress;
   EXPECT_EQ(progress.look(7, false, 100), 0);
@@ -66,6 +72,7 @@ TEST(PlanFor, EachSituation) {
       {"the first blocks killed all", {M::lockstep, R::forked, 10, 11, 64, false}, Plan::now, true},
       {"stateless", {M::stateless, R::forked, 500, 1, 64, true}, Plan::now, false},
       {"replay mode", {M::replay, R::saved, 500, 1, 64, true}, Plan::load, false},
+      {"replay mode, all are dead", {M::replay, R::saved, 500, 1, 64, false}, Plan::load, false},
   };
   for (const PlanCase& each : cases) {
     EXPECT_EQ(plan_for(each.now), each.plan) << each.what;
@@ -75,7 +82,7 @@ TEST(PlanFor, EachSituation) {
 
 TEST(FirstBlock, OfEachPlan) {
   EXPECT_EQ(first_block(Plan::first_block, 9, 1, 4), 1u);
-  EXPECT_EQ(first_block(Plan::now, 9, 1, 4), 10u);
+  EXPECT_EQ(first_block(Plan::now, 12, 10, 4), 10u) << "two that begin anew do so with the same block";
   EXPECT_EQ(first_block(Plan::replay, 9, 1, 4), 6u);
   EXPECT_EQ(first_block(Plan::replay, 3, 1, 4), 1u);
   EXPECT_EQ(first_block(Plan::replay, 9, 8, 4), 8u) << "what killed all before is not processed again";

@@ -28,7 +28,7 @@ constexpr std::size_t rounded(std::size_t size, std::size_t to) { return (size +
 /// How a replica begins.
 enum class Plan : std::uint32_t {
   first_block,  ///< The history still holds all blocks, from the first on.
-  now,          ///< With the next block: there is no state, or it is lost.
+  now,          ///< Anew, with Blocks::not_before: there is no state, or it is lost.
   replay,       ///< With the last replay_blocks blocks.
   load,         ///< From a state that another replica saves for it.
   inherit,      ///< It is a fork of one that has the state.

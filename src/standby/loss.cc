@@ -48,7 +48,11 @@ void Crew::notice(Member& member) {
 void Crew::judge_lags() {
   const std::uint32_t suspects = suspects_.exchange(0, std::memory_order_acq_rel);
   for (const auto& [id, member] : members_) {
-    if (member->state != State::in_step || (suspects >> member->lane & 1u) == 0) continue;
+    if (member->state != State::in_step) continue;
+    if ((suspects >> member->lane & 1u) == 0) {
+      member->cpu_when_suspected = -1;
+      continue;
+    }
     Lag lag;
     lag.stuck = stuck_[member->lane].load(std::memory_order_acquire);
     lag.alone = true;
@@ -58,8 +62,22 @@ void Crew::judge_lags() {
       lag.alone = false;
       lag.least_of_others = std::min(lag.least_of_others, stuck_[other->lane].load(std::memory_order_acquire));
     }
-    if (hangs(lag, options_.hang_after.count())) return end_hung(*member);  // the next one is suspected again with the next block
+    // The next one is suspected again with the next block.
+    if (hangs(lag, options_.hang_after.count()) && !only_starves(*member, lag.stuck)) return end_hung(*member);
   }
+}
+
+/// A machine that has no time for it, for some time, is no fault of its own.
+bool Crew::only_starves(Member& member, std::int64_t stuck) {
+  const os::Activity now = os::activity_of(member.pid);
+  if (!now.runnable || now.cpu_ns < 0 || stuck >= 10 * options_.hang_after.count()) return false;
+  if (member.cpu_when_suspected < 0) {
+    member.cpu_when_suspected = now.cpu_ns;
+    return true;  // judged at the next look
+  }
+  const bool starving = starves(now.runnable, member.cpu_when_suspected, now.cpu_ns);
+  if (starving) member.cpu_when_suspected = now.cpu_ns;
+  return starving;
 }
 
 /// Its stack is taken from outside, then it is killed. Its place is filled at once.

@@ -66,9 +66,11 @@ void Replica::bequeath(std::uint64_t ticket) {
     reach(CrashPoint::replica_in_fork);
     return;
   }
+  const pid_t own = os::own_pid();
   auto heir = zygote::fork_image();
   if (!heir) os::exit_now(1);
   if (*heir > 0) os::exit_now(0);
+  os::wait_for_other_parent(own);  // the zygote adopts its children only
   be_born(start, std::move(fds));
 }
 

@@ -1,3 +1,4 @@
+#include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "standby/crew.hpp"
@@ -47,10 +48,44 @@ Member* Crew::donor_for(Plan plan) {
   return nullptr;
 }
 
+/// The last state that a dead replica committed may be the only one: its lane is taken last.
 std::optional<unsigned> Crew::free_lane() const {
-  for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane)
-    if (!lane_taken_[lane]) return lane;
-  return std::nullopt;
+  std::optional<unsigned> best;
+  std::uint64_t least = 0;
+  for (unsigned number = 0; number < shared_.geometry().lanes; ++number) {
+    if (lane_taken_[number]) continue;
+    const Lane& lane = shared_.lane(number);
+    const std::uint64_t committed = lane.committed.load(std::memory_order_acquire);
+    const std::uint64_t block = committed == 0 ? 0 : lane.states[committed % 2].block;
+    if (best && block >= least) continue;
+    best = number;
+    least = block;
+  }
+  return best;
+}
+
+/// All are dead, and the state with them: those that come begin together, with the block that nobody answered.
+void Crew::begin_anew(std::uint64_t newest) {
+  const bool pending = settled_.load(std::memory_order_acquire) < newest;
+  const std::uint64_t from = std::max(pending ? newest : newest + 1, shared_.blocks().not_before.load());
+  shared_.blocks().not_before.store(from, std::memory_order_release);
+  beginning_anew_ = true;
+  ++counts_.states_lost;
+}
+
+/// Null: nobody can now. One that is forking already will be able to, and where none ever will a replica without the state
+/// would only answer wrongly: the channel goes on with fewer.
+Member* Crew::find_forker() {
+  const Member* any = donor_for(Plan::load);
+  if (any != nullptr && shared_.lane(any->lane).threads.load() > 1)
+    note_unavailable("replicas run threads of their own, which a fork would leave behind: dead ones are not replaced until "
+                     "the last is dead. Give the processor save and load, or StandbyOptions::replay_blocks");
+  if (forks_failed_ < most_failed_forks) return donor_for(Plan::inherit);
+  forks_failed_ = 0;
+  note_unavailable("a replica could not fork an heir: the channel goes on with fewer, and tries again");
+  retry_at_ = os::monotonic_ns() + 100'000'000;
+  arm_timer();
+  return nullptr;
 }
 
 /// False: not now; the next death, birth or burial tries again.
@@ -58,21 +93,9 @@ bool Crew::recruit() {
   const auto lane = free_lane();
   if (!lane) return false;
   const Situation now = situation();
-  Plan plan = plan_for(now);
-  Member* donor = plan == Plan::inherit ? donor_for(plan) : nullptr;
-  if (plan == Plan::inherit) {
-    constexpr unsigned most_in_a_row = 5;
-    const bool threaded = shared_.lane(donor_for(Plan::load)->lane).threads.load() > 1;
-    if (donor == nullptr && !threaded) return false;  // it is forking already: one at a time
-    if (threaded)
-      note_unavailable("replicas run threads of their own, which a fork would leave behind: a new replica begins without "
-                       "the state. Give the processor save and load, or StandbyOptions::replay_blocks");
-    if (donor == nullptr || forks_failed_ >= most_in_a_row) {
-      donor = nullptr;
-      plan = Plan::now;
-      forks_failed_ = 0;
-    }
-  }
+  const Plan plan = plan_for(now);
+  Member* donor = plan == Plan::inherit ? find_forker() : nullptr;
+  if (plan == Plan::inherit && donor == nullptr) return false;
   auto ties = Ties::make();
   if (!ties) {
     note_unavailable("a replica could not be made: " + ties.failure().text());
@@ -82,10 +105,7 @@ bool Crew::recruit() {
   Member& member = *made;
   shared_.renew(*lane);
   shared_.lane(*lane).plan = plan;
-  if (loses_state(now, plan)) {
-    ++counts_.states_lost;
-    shared_.blocks().not_before.store(now.newest + 1, std::memory_order_release);
-  }
+  if (loses_state(now, plan) && !beginning_anew_) begin_anew(now.newest);
   member.zygote_pid = zygote_.pid;
   member.oom_kills_at_birth = death::oom_kills();
   if (!(donor != nullptr ? ask_donor(member, *donor) : ask_zygote(member))) return false;
@@ -217,6 +237,16 @@ void Crew::adopt(Member& member, pid_t pid) {
   auto pidfd = os::open_pidfd(pid);
   if (pidfd && os::leads_group_of_our_session(pid) && !os::hung_up(member.ties.lifeline.ours))
     return on_spawned(member.id, pid, std::move(*pidfd));
+  abandon(member);
+  refill();
+}
+
+/// Nobody holds the heir's end of its lifeline (any more). If it said that it exists it is adopted all the same, dead as it
+/// may be, so that its death is reported as any other.
+void Crew::on_heir_lost(Member& member) {
+  if (member.adoption_asked) return;
+  if (const pid_t pid = shared_.lane(member.lane).pid.load(std::memory_order_acquire); pid != 0)
+    return adopt(member, pid);
   abandon(member);
   refill();
 }

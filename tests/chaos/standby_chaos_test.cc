@@ -55,11 +55,14 @@ void storm(const Storm& what, std::uint64_t seed, int blocks) {
   const Beacon beacon;
   StandbyOptions options = small_channel(what.mode);
   options.breaker_deaths = 1'000'000;
+  options.history = 1024;
   StandbyChannel<P> channel(options, beacon.path());
   std::array<std::byte, 8> in{};
   std::array<std::byte, 8> out{};
-  for (int block = 0; block < blocks; ++block) channel.process(in, out, std::chrono::steady_clock::now() + 200ms);
-  while (channel.stats().in_step < options.replicas) std::this_thread::yield();
+  for (int block = 0; block < blocks; ++block) channel.process(in, out, std::chrono::steady_clock::now() + 20ms);
+  // A death counts when it is judged, which takes longer than to replace it.
+  while (channel.stats().in_step < options.replicas || channel.stats().deaths < saboteur.kills("heir_unborn"))
+    std::this_thread::yield();
   const StandbyStats stats = channel.stats();
   EXPECT_EQ(stats.blocks, static_cast<std::uint64_t>(blocks));
   EXPECT_EQ(stats.answered + stats.late, stats.blocks);
@@ -73,10 +76,10 @@ class StandbyStorm : public ::testing::TestWithParam<Storm> {};
 TEST_P(StandbyStorm, NoBlockIsLost) {
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     if (GetParam().mode == StandbyMode::lockstep) {
-      storm<Chain>(GetParam(), seed, 400);
-      storm<SavedChain>(GetParam(), seed, 400);
+      storm<Chain>(GetParam(), seed, 1000);
+      storm<SavedChain>(GetParam(), seed, 1000);
     } else {
-      storm<SavedChain>(GetParam(), seed, 400);
+      storm<SavedChain>(GetParam(), seed, 1000);
     }
   }
 }
@@ -87,12 +90,12 @@ std::string name_of(const ::testing::TestParamInfo<Storm>& info) {
 
 INSTANTIATE_TEST_SUITE_P(
     Chaos, StandbyStorm,
-    ::testing::Values(Storm{"before_setup", 2}, Storm{"before_ready", 2}, Storm{"replica_in_block", 50},
-                      Storm{"replica_in_answer", 50}, Storm{"replica_answered", 50}, Storm{"replica_in_save", 2},
+    ::testing::Values(Storm{"before_setup", 2}, Storm{"before_ready", 2}, Storm{"replica_in_block", 300},
+                      Storm{"replica_in_answer", 300}, Storm{"replica_answered", 300}, Storm{"replica_in_save", 2},
                       Storm{"replica_in_load", 2}, Storm{"replica_in_fork", 2}, Storm{"heir_unborn", 2},
-                      Storm{"heir_announced", 2}, Storm{"any", 100},
-                      Storm{"replica_in_block", 50, StandbyMode::replay}, Storm{"replica_in_save", 5, StandbyMode::replay},
-                      Storm{"replica_takes_over", 2, StandbyMode::replay}, Storm{"any", 100, StandbyMode::replay}),
+                      Storm{"heir_announced", 2}, Storm{"any", 300},
+                      Storm{"replica_in_block", 300, StandbyMode::replay}, Storm{"replica_in_save", 5, StandbyMode::replay},
+                      Storm{"replica_takes_over", 2, StandbyMode::replay}, Storm{"any", 300, StandbyMode::replay}),
     name_of);
 
 }  // namespace

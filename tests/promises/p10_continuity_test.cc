@@ -143,9 +143,10 @@ TYPED_TEST(P10Continuity, EachWayToDieIsInvisible) {
   Stream<typename TestFixture::P> stream(this->options());
   stream.send_and_check(100);
   std::uint64_t deaths = 0;
+  const std::vector<How> quick{How::sigkill, How::sigsegv, How::abort, How::exit, How::stack_overflow, How::raise};
+  const std::vector<How> hung{How::hang, How::stop};
   for (int round = 0; round < 3; ++round) {
-    for (const How how : {How::sigkill, How::sigsegv, How::abort, How::exit, How::stack_overflow, How::raise, How::hang,
-                          How::stop}) {
+    for (const How how : round < 2 ? quick : hung) {
       const std::vector<std::int64_t> pids = stream.channel().replica_pids();
       const std::uint64_t struck = stream.struck();
       // Where one works it is not known which: the next that does is as good.
@@ -159,7 +160,7 @@ TYPED_TEST(P10Continuity, EachWayToDieIsInvisible) {
   const StandbyStats stats = stream.channel().stats();
   EXPECT_EQ(stats.late, 0u);
   EXPECT_EQ(stats.deaths, stream.struck());
-  EXPECT_EQ(stats.hangs, 6u);
+  EXPECT_EQ(stats.hangs, hung.size());
   EXPECT_EQ(stats.takeovers, stats.deaths);
   EXPECT_EQ(stats.rejoined, stats.deaths);
   EXPECT_EQ(stats.states_lost, 0u);
@@ -245,9 +246,9 @@ TYPED_TEST(P10Continuity, TheZygoteMayDieToo) {
 
 TEST(P10AllDie, TheStreamGoesOnWithoutTheStateAndSaysSo) {
   StandbyOptions options = small_channel(StandbyMode::lockstep);
-  options.history = 64;  // with all blocks at hand they would be processed again
+  options.history = 16384;  // with all blocks at hand they would be processed again
   Stream<Chain> stream(options);
-  stream.send_and_check(600);
+  stream.send_and_check(10'000);
   const std::vector<std::int64_t> pids = stream.channel().replica_pids();
   for (const int signal : {SIGSTOP, SIGKILL})  // stopped first: none can fork an heir when it hears of the other's death
     for (const std::int64_t pid : pids) kill_by_pidfd(pid, signal);
@@ -256,10 +257,9 @@ TEST(P10AllDie, TheStreamGoesOnWithoutTheStateAndSaysSo) {
   std::uint64_t fresh = 0;
   for (std::uint64_t i = 0; i < 50; ++i) {
     fresh = Chain::next(fresh, i);
-    EXPECT_EQ(stream.send(i), fresh);
+    ASSERT_EQ(stream.send(i), fresh) << "block " << i;
   }
-  // The second one may have got its state, fresh as it is, from the first.
-  EXPECT_GE(stream.channel().stats().states_lost, 1u);
+  EXPECT_EQ(stream.channel().stats().states_lost, 1u);
 }
 
 /// Nobody answers: the caller is back at its deadline with what its policy says.
