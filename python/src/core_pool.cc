@@ -33,13 +33,23 @@ std::function<void(const Event&)> event_callback(nb::handle callable) {
     const nb::gil_scoped_acquire gil;
     try {
       static constexpr const char* names[] = {"worker_ready", "death",       "takeover", "refill",
-                                              "retired",      "zygote_died", "broken",   "retry"};
+                                              "retired",      "zygote_died", "broken",   "retry",
+                                              "host_run",     "host_run_ends"};
       const nb::object report = event.report ? make_report(event.report) : nb::object(nb::none());
       const double at = std::chrono::duration<double>(event.at.time_since_epoch()).count();
       nb::borrow(kept)(names[static_cast<std::size_t>(event.kind)], at, event.pid, event.task_id, event.detail, report);
     } catch (nb::python_error& error) {
       error.discard_as_unraisable("hotspare event callback");
     }
+  };
+}
+
+/// What Python does before the first task that runs in this process, on the engine's thread for those. The callable must
+/// live until that has ended.
+std::function<void()> host_initializer(nb::handle callable) {
+  return [kept = callable.ptr()] {
+    const nb::gil_scoped_acquire gil;
+    in_words([kept] { nb::borrow(kept)(); });
   };
 }
 
@@ -52,6 +62,8 @@ PoolOptions pool_options(const nb::dict& given) {
   options.exec_keep = option<std::vector<int>>(given, "exec_keep");
   options.preload = preload_in_zygote;
   options.initializer = begin_worker;
+  options.run_in_host = option<bool>(given, "run_in_host");
+  options.host_initializer = host_initializer(given["host_begins"]);
   options.tasks_per_worker = option<unsigned>(given, "tasks_per_worker");
   options.queue_limit = option<std::size_t>(given, "queue_limit");
   options.payload_limit = option<std::size_t>(given, "payload_limit");
@@ -193,6 +205,7 @@ struct CorePool::Settler {
 struct CorePool::Inner {
   explicit Inner(const nb::dict& options)
       : on_event(options["on_event"]),
+        host_begins(options["host_begins"]),
         pool(pool_options(options)),
         settler(*pool.engine(), nb::object(options["on_settled"])) {}
 
@@ -203,7 +216,8 @@ struct CorePool::Inner {
     settler.join();
   }
 
-  nb::object on_event;  ///< Before the pool, whose thread calls it.
+  nb::object on_event;  ///< Before the pool, whose threads call these.
+  nb::object host_begins;
   Pool pool;
   Settler settler;
   std::mutex joining;
@@ -366,6 +380,7 @@ nb::dict CorePool::stats() const {
       {"quarantined", now.quarantined},
       {"put_back", now.put_back},
       {"expired", now.expired},
+      {"run_in_host", now.run_in_host},
       {"peak_unsettled", now.peak_unsettled},
       {"queued", now.queued},
       {"in_workers", now.in_workers},

@@ -46,6 +46,7 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
 
 bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, std::shared_ptr<FailedAttempt> failed) {
   if (!in_host()) throw Error("this process is a fork of the pool's host: make a pool of its own");
+  if (on_host_thread()) throw Error("a task cannot submit to its own pool \"" + options_.name + "\": make another one");
   ArgumentBuffers::State* const attached = buffers != nullptr ? buffers->state() : nullptr;
   const std::size_t payload_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
   const std::size_t large_bytes = payload_bytes + (attached != nullptr ? attached->counted_bytes : 0);
