@@ -136,4 +136,7 @@ def _tracker_fd() -> int | None:
     """The resource tracker of this program, for the workers to share: what they register is cleaned up once."""
     from multiprocessing import resource_tracker
 
-    return resource_tracker.getfd()  # type: ignore[no-any-return,attr-defined,unused-ignore]
+    try:
+        return resource_tracker.getfd()  # type: ignore[no-any-return,attr-defined,unused-ignore]
+    except OSError:  # no process can be started: the engine will say so, or run tasks here
+        return None
