@@ -268,7 +268,9 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
   put(places.data(), places.size() * sizeof(BufferAt));
   put(function.data(), function.size());
   for (const Pickled& part : parts) put(bytes_of_bytes(part.bytes).data(), bytes_of_bytes(part.bytes).size());
-  if (earlier != nullptr) {
+  if (earlier != nullptr && earlier->made_room) {
+    detail::submit_alone(engine, task, &attached);
+  } else if (earlier != nullptr) {
     detail::submit_failed(engine, task, &attached, earlier->report, earlier->thrown);
   } else if (!detail::try_submit_prepared(engine, task, &attached)) {
     const nb::gil_scoped_release others_may_run;
@@ -297,6 +299,11 @@ CoreTask CorePool::submit_failed(nb::handle function, const nb::tuple& arguments
     std::memcpy(thrown.data() + sizeof head, body.data(), body.size());
     earlier.thrown = thrown;
   }
+  return submit_call(function, arguments, nb::dict(), options, &earlier);
+}
+
+CoreTask CorePool::submit_alone(nb::handle function, const nb::tuple& arguments, const TaskOptions* options) {
+  const detail::Earlier earlier{nullptr, {}, true};
   return submit_call(function, arguments, nb::dict(), options, &earlier);
 }
 
@@ -422,6 +429,8 @@ void define_pool(nb::module_& module) {
            nb::arg("goes_on"), nb::arg("options").none())
       .def("submit_failed", &CorePool::submit_failed, nb::arg("function").none(), nb::arg("arguments"),
            nb::arg("options").none(), nb::arg("report").none(), nb::arg("described").none())
+      .def("submit_alone", &CorePool::submit_alone, nb::arg("function").none(), nb::arg("arguments"),
+           nb::arg("options").none())
       .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
       .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"), nb::arg("keep"))
       .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("keep"),

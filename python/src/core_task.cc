@@ -109,6 +109,7 @@ void define_task(nb::module_& module) {
       .def("salvaged", &CoreTask::salvaged)
       .def("progress", &CoreTask::progress)
       .def_prop_ro("never_ran", &CoreTask::never_ran)
+      .def_prop_ro("made_room", &CoreTask::made_room)
       .def("cancel", &CoreTask::cancel, nb::arg("kill"));
 }
 

@@ -39,6 +39,7 @@ struct TaskExtra {
   Between between = Between::none;
   bool expired = false;  ///< Its queue_timeout was over before it began.
   bool alone = false;    ///< While it runs no other task begins.
+  bool made_room = false;  ///< Of many results: it died to make room for others.
   unsigned memory_deaths = 0;
   std::vector<GateAndQueue*> gates;  ///< Of its tags.
   std::int64_t entered_ns = 0;       ///< When it passed them; 0: it is not inside.
