@@ -125,7 +125,6 @@ void Engine::expire_in_queue(TaskRef task) {
   TaskRef expired = task->in != nullptr ? take_from_queue(*task) : recall(*task);
   if (!expired) return;
   ++counts_.expired;
-  expired->extra().expired = true;
   using std::chrono::duration_cast;
   const auto limit = duration_cast<std::chrono::milliseconds>(task->extra().options.queue_timeout);
   refuse(std::move(expired),

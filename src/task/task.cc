@@ -50,8 +50,6 @@ std::shared_ptr<const CrashReport> crash_report(const Task& task) {
   return task.extra_ != nullptr ? task.extra_->report : nullptr;
 }
 
-bool expired(const Task& task) noexcept { return task.extra_ != nullptr && task.extra_->expired; }
-
 std::exception_ptr failure(const Task& task) {
   switch (ending(task)) {
     case Ending::raised: return decode_exception(task.payload.bytes());

@@ -167,8 +167,6 @@ HOTSPARE_API std::exception_ptr part_failure(std::span<const std::byte> part);
 HOTSPARE_API Attachments* result_attachments(const Task& task) noexcept;
 /// The exception of a task that ended in any other way than with a value.
 HOTSPARE_API std::exception_ptr failure(const Task& task);
-/// It never ran, for it waited longer than its queue_timeout.
-HOTSPARE_API bool expired(const Task& task) noexcept;
 HOTSPARE_API std::shared_ptr<const CrashReport> crash_report(const Task& task);
 HOTSPARE_API bool cancel(const TaskRef& task, bool kill);
 HOTSPARE_API void on_done(const TaskRef& task, std::function<void()> callback);
