@@ -20,7 +20,7 @@ struct Event {
     zygote_died,   ///< The zygote died; its standby took over or another was started (detail).
     broken,        ///< The pool gave up; detail says why.
     retry,         ///< A task will be run again (task_id); report is set if its worker had died. detail: when.
-    host_run,      ///< No process can be started: tasks run in the host from now on (PoolOptions::run_in_host). detail: why.
+    host_run,  ///< No process can be started: tasks run in the host from now on (PoolOptions::run_in_host). detail: why.
     host_run_ends,  ///< They run in workers again.
   };
   Kind kind{};

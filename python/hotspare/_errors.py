@@ -300,8 +300,8 @@ class QueueTimeout(TimeoutError):
 
 
 class NeedsProcess(RuntimeError):
-    """The task cannot run in the host, where the pool has to run its tasks (``run_in_host``): its limits could not be kept
-    there, or it has cost a worker its life. It did not run there."""
+    """The task cannot run in the host, where the pool has to run its tasks (``run_in_host``): its limits could not be
+    kept there, or it has cost a worker its life. It did not run there."""
 
 
 class SoftTimeout(Exception):

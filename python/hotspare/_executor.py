@@ -32,8 +32,8 @@ class ProcessPoolExecutor(Owner, Executor):
     future raises BrokenWorker (a WorkerDied that is also a BrokenProcessPool), all others go on.
 
     The keyword-only options after max_tasks_per_child are additions: ``spares`` (warm workers that take over from dead
-    ones), ``preload`` (modules imported once, before the workers are forked), ``run_in_host`` (as of Pool), ``capture_stderr`` (the workers' stderr
-    goes into crash reports only), ``on_event``, ``name``.
+    ones), ``preload`` (modules imported once, before the workers are forked), ``run_in_host`` (as of Pool),
+    ``capture_stderr`` (the workers' stderr goes into crash reports only), ``on_event``, ``name``.
     """
 
     def __init__(

@@ -382,7 +382,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   unsigned zygote_deaths_in_a_row_ = 0;
 
   // Tasks in this process itself, while no other can be had.
-  std::string no_process_;     ///< Why that is so; empty: it is not.
+  std::string no_process_;      ///< Why that is so; empty: it is not.
   bool host_prepared_ = false;  ///< What workers do before their first task has been done here.
   bool host_ends_ = false;
   TaskRef host_task_;  ///< Runs now.

@@ -75,8 +75,8 @@ std::uint64_t HostContext::attach(const Buffer& buffer) {
 
 Buffer HostContext::fetch(std::uint64_t handle, std::uint64_t size) {
   if (handle == 0) return {};
-  const auto given =
-      std::find_if(buffers_.begin(), buffers_.end(), [&](const Buffer& each) { return each.segment()->id() == handle; });
+  const auto given = std::find_if(buffers_.begin(), buffers_.end(),
+                                  [&](const Buffer& each) { return each.segment()->id() == handle; });
   if (given == buffers_.end() || size > given->segment()->size())
     throw PayloadError("an argument refers to a Buffer that was not given");
   return to_buffer(share(given->segment()), static_cast<std::size_t>(size));

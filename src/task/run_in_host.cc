@@ -24,9 +24,10 @@ void Engine::no_process(const std::string& why) {
   no_process_ = why;
   Event event;
   event.kind = Event::Kind::host_run;
-  event.detail = why +
-                 "; from now on tasks run in the host, one at a time: a crash is the host's, no limit of time or memory "
-                 "can be kept, and none can be killed";
+  event.detail =
+      why +
+      "; from now on tasks run in the host, one at a time: a crash is the host's, no limit of time or memory "
+      "can be kept, and none can be killed";
   if (!options_.on_event) {
     const std::string line = "hotspare: " + event.detail + "\n";
     os::write_stderr(std::as_bytes(std::span(line)));
@@ -63,9 +64,9 @@ bool Engine::turned_away(const Task& task) {
   if (extra != nullptr && !extra->options.key.empty() && quarantine_.deaths_of(extra->options.key) != nullptr)
     why = "its key has killed a worker";
   if (why == nullptr) return false;
-  refuse(queue_.pop_front(),
-         std::make_exception_ptr(NeedsProcess("task " + std::to_string(task.id) + " needs a process of its own, for in the host " +
-                                              why + "; " + no_process_)));
+  refuse(queue_.pop_front(), std::make_exception_ptr(NeedsProcess("task " + std::to_string(task.id) +
+                                                                  " needs a process of its own, for in the host " +
+                                                                  why + "; " + no_process_)));
   return true;
 }
 

@@ -37,7 +37,7 @@ struct TaskExtra {
   std::vector<std::shared_ptr<const CrashReport>> deaths;  ///< Of attempts before the last one.
   std::shared_ptr<FailedAttempt> failed;                   ///< The last one, while another may come.
   Between between = Between::none;
-  bool alone = false;    ///< While it runs no other task begins.
+  bool alone = false;      ///< While it runs no other task begins.
   bool made_room = false;  ///< Of many results: it died to make room for others.
   unsigned memory_deaths = 0;
   std::vector<GateAndQueue*> gates;  ///< Of its tags.

@@ -46,7 +46,8 @@ class P8RunInHost : public ::testing::Test {
 TEST_F(P8RunInHost, ResultsAndExceptionsAreAsEver) {
   Pool pool(refused());
   EXPECT_EQ(pool.submit([] { return ::getpid(); }).get(), ::getpid());
-  EXPECT_EQ(pool.submit([](const std::string& text, int times) { return text + std::to_string(times); }, "x", 3).get(), "x3");
+  EXPECT_EQ(pool.submit([](const std::string& text, int times) { return text + std::to_string(times); }, "x", 3).get(),
+            "x3");
   const std::string large(3'000'000, 'l');
   EXPECT_EQ(pool.submit([](std::string text) { return text + "!"; }, large).get(), large + "!");
   pool.submit([] {}).get();

@@ -56,7 +56,9 @@ def test_it_is_told_aloud(refused: Callable[..., Pool]) -> None:
     assert "a crash is the host's" in told.detail
 
 
-def test_without_a_listener_it_is_told_on_stderr(refused: Callable[..., Pool], capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_listener_it_is_told_on_stderr(
+    refused: Callable[..., Pool], capfd: pytest.CaptureFixture[str]
+) -> None:
     with refused(on_event=None) as pool:
         assert pool.submit(square, 3).result() == 9
     assert "tasks run in the host" in capfd.readouterr().err
@@ -74,8 +76,7 @@ def _fail() -> None:
 def test_not_when_workers_die_before_their_first_task() -> None:
     with Pool(1, run_in_host=True, initializer=_fail) as pool:
         with pytest.raises(PoolBroken, match="no licence"):
-            while True:
-                pool.submit(square, 3).result()
+            next(value for value in iter(lambda: pool.submit(square, 3).result(), None) if value is None)
         assert pool.stats()["run_in_host"] == 0
 
 
@@ -253,7 +254,7 @@ def test_a_crash_is_the_hosts(tmp_path: Path) -> None:
 
 
 def test_the_drop_in_has_it_too(tmp_path: Path) -> None:
-    body = "executor = ProcessPoolExecutor(2, run_in_host=True); print(sum(executor.map(square, range(100), chunksize=7)))"
+    body = "print(sum(ProcessPoolExecutor(2, run_in_host=True).map(square, range(100), chunksize=7)))"
     done = _run(tmp_path, body)
     assert done.stdout == f"{sum(x * x for x in range(100))}\n", done.stderr
 
