@@ -73,10 +73,15 @@ def _fail() -> None:
     raise RuntimeError("no licence")
 
 
+def _submit_for_ever(pool: Pool) -> None:
+    while True:
+        pool.submit(square, 3).result()
+
+
 def test_not_when_workers_die_before_their_first_task() -> None:
     with Pool(1, run_in_host=True, initializer=_fail) as pool:
         with pytest.raises(PoolBroken, match="no licence"):
-            next(value for value in iter(lambda: pool.submit(square, 3).result(), None) if value is None)
+            _submit_for_ever(pool)
         assert pool.stats()["run_in_host"] == 0
 
 
