@@ -34,16 +34,19 @@ std::atomic<unsigned> running_attempt{0};
 std::mutex telling;
 thread_local HostTask* in_host = nullptr;
 
+/// Of the task that is asked to stop, if it wanted to know.
+std::stop_source asked(const shm::StopRequest& request) {
+  const std::lock_guard lock(stopping().mutex);
+  if (stopping().begun_at != 0 && stopping().begun_at == request.begun_at.load(std::memory_order_seq_cst))
+    return stopping().source;
+  return std::stop_source{std::nostopstate};
+}
+
 void pass_on_requests() {
   shm::StopRequest& request = state.channel->stop;
   for (;;) {
     const std::uint32_t bell = request.bell.load(std::memory_order_seq_cst);
-    std::stop_source source{std::nostopstate};
-    {
-      const std::lock_guard lock(stopping().mutex);
-      if (stopping().begun_at != 0 && stopping().begun_at == request.begun_at.load(std::memory_order_seq_cst))
-        source = stopping().source;
-    }
+    std::stop_source source = asked(request);
     source.request_stop();
     os::futex_wait(request.bell, bell, os::FutexScope::shared);
   }
