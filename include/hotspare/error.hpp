@@ -88,6 +88,14 @@ class HOTSPARE_API PoolBroken : public Error {
   ~PoolBroken() override;
 };
 
+/// The task cannot run in the host, where the pool has to run its tasks (PoolOptions::run_in_host): its limits could not be
+/// kept there, or it has cost a worker its life. It did not run there; what() says what it needs.
+class HOTSPARE_API NeedsProcess : public Error {
+ public:
+  using Error::Error;
+  ~NeedsProcess() override;
+};
+
 /// PoolOptions::queue_limit is reached and waiting was not possible or not wanted.
 class HOTSPARE_API QueueFull : public Error {
  public:

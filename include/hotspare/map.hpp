@@ -150,24 +150,36 @@ class MapView {
         load();
         fill();
         if (!loaded_) load();
-      } else if (options_.task.retries.attempts > 1 && loaded_->may_be_run_again()) {
-        run_again();
-      } else {
+      } else if (!is_to_run_again() || !run_again()) {
         return;
       }
     }
   }
 
-  /// The current element has failed: by itself it gets the attempts that its policy allows.
-  void run_again() {
+  bool is_to_run_again() const {
+    return loaded_->made_room() || (options_.task.retries.attempts > 1 && loaded_->may_be_run_again());
+  }
+
+  /// The current element has failed, or was ended to make room: by itself it gets the attempts that its policy allows. False:
+  /// the pool takes no more, so what has failed has failed for good.
+  bool run_again() {
     const detail::Earlier earlier = loaded_->earlier();
-    Chunk alone(detail::submit_call_after(*engine_, &options_.task, &earlier, f_, loaded_->item()), loaded_->item());
+    detail::TaskRef task;
+    try {
+      task = detail::submit_call_after(*engine_, &options_.task, &earlier, f_, loaded_->item());
+    } catch (const PoolClosed&) {
+      return false;
+    } catch (const PoolBroken&) {
+      return false;
+    }
+    Chunk alone(std::move(task), loaded_->item());
     if constexpr (order == MapOrder::input) {
       pending_.push_front(std::move(*loaded_));
       loaded_ = std::move(alone);
     } else {
       add_unordered(std::move(alone));
     }
+    return true;
   }
 
   /// Those behind an element that killed its worker go first, to another one.

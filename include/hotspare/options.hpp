@@ -49,6 +49,9 @@ struct PoolOptions {
   void (*preload)() = nullptr;
   /// Run in each worker before its first task. If it throws, the worker dies; see PoolBroken.
   void (*initializer)() = nullptr;
+  /// Run once before the first task that runs in the host (run_in_host), on that thread; empty: preload, then initializer. If it throws,
+  /// the pool is broken.
+  std::function<void()> host_initializer;
   /// Retire a worker after so many tasks; 0: never.
   unsigned tasks_per_worker = 0;
   /// Tasks waiting to be run, at most; 0: no limit.
@@ -56,6 +59,13 @@ struct PoolOptions {
   /// Bytes of large arguments waiting to be run, at most; 0: a quarter of the machine's memory.
   std::size_t payload_limit = 0;
   WhenFull when_full = WhenFull::wait;
+  /// Where no process can be started (the kernel refuses to fork, or to start the zygote) and no worker is there, tasks run
+  /// in this process instead of ending as PoolBroken: one at a time, on a thread of the pool's own. Nothing is isolated then:
+  /// a task that crashes takes the host with it, one that never returns cannot be ended, and shutdown waits for it. Tasks with
+  /// a time or memory limit, and those that have cost a worker its life before, end as NeedsProcess. Told as
+  /// Event::host_run, or on stderr where there is no on_event. After each such task processes are tried again. Not for pools
+  /// whose workers die before their first task: those are broken.
+  bool run_in_host = false;
   /// Deaths in a row of workers that never became ready, after which the pool is broken.
   unsigned breaker_deaths = 5;
   /// A key, or a task that is being retried, is in quarantine once it has killed so many workers (deadlines and cancels not

@@ -12,7 +12,7 @@ struct Stats {
   std::uint64_t raised = 0;  ///< Threw.
   std::uint64_t died = 0;    ///< Settled as WorkerDied.
   std::uint64_t cancelled = 0;
-  std::uint64_t refused = 0;  ///< Settled as PoolBroken, PayloadError or QueueTimeout.
+  std::uint64_t refused = 0;  ///< Settled as PoolBroken, PayloadError, QueueTimeout or NeedsProcess.
 
   std::uint64_t deaths = 0;               ///< Workers that died unexpectedly, with a task or without.
   std::uint64_t deaths_idle = 0;          ///< Of these: no task was running.
@@ -26,6 +26,7 @@ struct Stats {
   std::uint64_t retries_denied = 0;  ///< Not made, because PoolOptions::retry_budget was used up.
   std::uint64_t quarantined = 0;     ///< Tasks that ended as Quarantined; died counts them, too.
   std::uint64_t put_back = 0;        ///< Attempts ended to make room for others, and made again without being counted.
+  std::uint64_t run_in_host = 0;     ///< Attempts that ran in the host itself (PoolOptions::run_in_host).
   std::uint64_t expired = 0;         ///< Tasks that ended as QueueTimeout; refused counts them, too.
 
   std::uint64_t peak_unsettled = 0;  ///< Most tasks that were submitted and not settled at one time.

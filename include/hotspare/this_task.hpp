@@ -6,7 +6,8 @@
 #include <stop_token>
 #include <string_view>
 
-/// What a running task can say to its pool and hear from it. Outside of tasks these do nothing.
+/// What a running task can say to its pool and hear from it. Outside of tasks these do nothing. In a task that runs in the
+/// host (PoolOptions::run_in_host) they must be called on the task's own thread.
 namespace hotspare {
 
 /// Tells how far the task is: for Future::progress, and for TaskOptions::progress_timeout, which begins anew. total 0: not

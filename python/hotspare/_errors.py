@@ -14,6 +14,7 @@ __all__ = [
     "CrashReport",
     "JournalError",
     "NativeFrame",
+    "NeedsProcess",
     "PoolBroken",
     "PoolClosed",
     "PythonFrame",
@@ -296,6 +297,11 @@ class Quarantined(WorkerDied):
 
 class QueueTimeout(TimeoutError):
     """The task had not begun when its queue_timeout was over. It never ran."""
+
+
+class NeedsProcess(RuntimeError):
+    """The task cannot run in the host, where the pool has to run its tasks (``run_in_host``): its limits could not be
+    kept there, or it has cost a worker its life. It did not run there."""
 
 
 class SoftTimeout(Exception):

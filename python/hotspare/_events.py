@@ -16,7 +16,7 @@ class Event:
 
     def __init__(self, kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
         self.kind = kind
-        """worker_ready, death, takeover, refill, retired, zygote_died, broken or retry."""
+        """worker_ready, death, takeover, refill, retired, zygote_died, broken, retry, host_run or host_run_ends."""
         self.at = at
         """Seconds on time.monotonic()'s clock."""
         self.pid = pid

@@ -32,8 +32,8 @@ class ProcessPoolExecutor(Owner, Executor):
     future raises BrokenWorker (a WorkerDied that is also a BrokenProcessPool), all others go on.
 
     The keyword-only options after max_tasks_per_child are additions: ``spares`` (warm workers that take over from dead
-    ones), ``preload`` (modules imported once, before the workers are forked), ``capture_stderr`` (the workers' stderr
-    goes into crash reports only), ``on_event``, ``name``.
+    ones), ``preload`` (modules imported once, before the workers are forked), ``run_in_host`` (as of Pool),
+    ``capture_stderr`` (the workers' stderr goes into crash reports only), ``on_event``, ``name``.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class ProcessPoolExecutor(Owner, Executor):
         max_tasks_per_child: int | None = None,
         spares: int = 1,
         preload: Sequence[str] = (),
+        run_in_host: bool = False,
         capture_stderr: bool = False,
         on_event: Callable[[Event], object] | None = None,
         name: str = "hotspare",
@@ -77,6 +78,7 @@ class ProcessPoolExecutor(Owner, Executor):
         options = {
             "workers": max_workers,
             "spares": _options.count("spares", spares, 0, _options.MOST_WORKERS),
+            "run_in_host": bool(run_in_host),
             "tasks_per_worker": max_tasks_per_child or 0,
             "queue_limit": 0,
             "payload_limit": 0,

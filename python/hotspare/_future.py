@@ -19,7 +19,16 @@ from concurrent.futures.process import _RemoteTraceback
 from typing import Any, Generic, TypeVar
 
 from hotspare._callbacks import callback
-from hotspare._errors import PoolBroken, Quarantined, QueueTimeout, RemoteError, TaskTimeout, WorkerDied, report_of
+from hotspare._errors import (
+    NeedsProcess,
+    PoolBroken,
+    Quarantined,
+    QueueTimeout,
+    RemoteError,
+    TaskTimeout,
+    WorkerDied,
+    report_of,
+)
 from hotspare._this_task import Progress
 
 T = TypeVar("T")
@@ -290,6 +299,8 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
         return _CANCELLED, None, None
     if kind == "expired":
         return _FINISHED, None, QueueTimeout(payload)
+    if kind == "needs_process":
+        return _FINISHED, None, NeedsProcess(payload)
     return _FINISHED, None, faults.broken(payload)
 
 

@@ -40,6 +40,8 @@ class Chunk:
         """Of the item behind them."""
         self.dead = False
         """The error is a death: the items behind that one never began."""
+        self.made_room = False
+        """A death for others' sake: the item that was running has not failed."""
         self.never_ran = False
         """The error came before any of them began."""
         self.single = False
@@ -88,6 +90,7 @@ def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None
         values, failures, _ = task.salvaged()
         chunk.dead = isinstance(error, WorkerDied)
         chunk.never_ran = task.never_ran
+        chunk.made_room = chunk.dead and task.made_room
     if seconds > 0:
         sizer.note(len(values), seconds)
     chunk.values = values
@@ -138,7 +141,115 @@ def _cancel(chunks: Iterable[Chunk]) -> None:
             task.cancel(False)
 
 
-class EagerMap:
+class _Map:
+    """What both kinds of map do with items that travel together when their worker dies."""
+
+    _retrying = False
+    _splits = True
+    """Items behind one that killed its worker are run by another; else nobody will want them."""
+
+    def __init__(
+        self,
+        core: Any,
+        function: Callable[..., Any],
+        star: bool,
+        goes_on: bool,
+        options: Any,
+        faults: type[Faults],
+    ) -> None:
+        self._core = core
+        self._function = function
+        self._star = star
+        self._goes_on = goes_on
+        self._options = options
+        self._faults = faults
+        self._sizer = Sizer()
+
+    def _submit(self, items: list[Any]) -> list[Chunk]:
+        try:
+            task = self._core.submit_chunk(self._function, items, self._star, self._goes_on, self._options)
+        except Exception as error:  # it cannot be pickled, or the pool is closed or broken
+            return self._not_submitted(items, error)
+        return [Chunk(task, self, items)]
+
+    def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
+        raise NotImplementedError
+
+    def _one_by_one(self, items: list[Any]) -> list[Chunk]:
+        return [chunk for item in items for chunk in self._submit([item])]
+
+    def _take(self, chunk: Chunk) -> list[Chunk]:
+        """Decodes a settled chunk. Returns those that come after it in its place: of items that are to be run after
+        all, or again, and of those between them."""
+        if chunk.decoded:
+            return []
+        task = chunk.task
+        decode(chunk, self._faults, self._function, self._sizer)
+        if chunk.single:
+            return []
+        if chunk.never_ran and len(chunk.items) > 1:
+            chunk.error = None  # one of them is guilty: alone it will be known
+            return self._one_by_one(chunk.items)
+        if chunk.failures and not self._goes_on:
+            return []  # at that one it had ended
+        after: list[Chunk] = []
+        if chunk.dead and (self._splits or chunk.made_room):
+            behind = chunk.items[len(chunk.values) + 1 :]
+            del chunk.items[len(chunk.values) + 1 :]
+            try:
+                after = self._submit(behind) if behind else []
+            except Exception as error:  # the pool was closed meanwhile
+                after = [Chunk(None, self, behind).refused(error)]
+        if not self._retrying and not chunk.made_room:
+            return after
+        try:
+            return self._split(chunk, task) + after
+        except Exception as error:
+            refused = refusal(error)
+            if refused is error:
+                raise
+            return after  # the pool was closed meanwhile: what has failed has failed for good
+
+    def _split(self, chunk: Chunk, task: Any) -> list[Chunk]:
+        """Has the items that are to be run again run, each by a task of its own. The chunk keeps those before the
+        first."""
+        again: list[tuple[int, Any, Any]] = []
+        if self._retrying:
+            again += [(index, None, described) for index, described in sorted(chunk.described.items())]
+        if chunk.dead:
+            again.append((len(chunk.values), task.outcome()[1], None))
+        pieces: list[Chunk] = []
+        for place, (index, report, described) in enumerate(again):
+            pieces.append(self._again(chunk, index, report, described))
+            end = again[place + 1][0] if place + 1 < len(again) else len(chunk.values)
+            if end > index + 1:
+                between = Chunk(None, self, chunk.items[index + 1 : end])
+                between.values = chunk.values[index + 1 : end]
+                between.failures = {
+                    at - index - 1: failure for at, failure in chunk.failures.items() if index < at < end
+                }
+                between.decoded = True
+                pieces.append(between)
+        if again:
+            first = again[0][0]
+            del chunk.values[first:], chunk.items[first:]
+            chunk.failures = {at: failure for at, failure in chunk.failures.items() if at < first}
+            chunk.error = None
+        return pieces
+
+    def _again(self, chunk: Chunk, index: int, report: Any, described: Any) -> Chunk:
+        item = chunk.items[index]
+        arguments = tuple(item) if self._star else (item,)
+        if report is not None and chunk.made_room:
+            task = self._core.submit_alone(self._function, arguments, self._options)
+        else:
+            task = self._core.submit_failed(self._function, arguments, self._options, report, described)
+        single = Chunk(task, self, [item])
+        single.single = True
+        return single
+
+
+class EagerMap(_Map):
     """Of a list whose items are all to be run, whether somebody reads the results or not."""
 
     def __init__(
@@ -151,18 +262,15 @@ class EagerMap:
         faults: type[Faults],
         chunksize: int | None,
     ) -> None:
-        self._core = core
-        self._function = function
+        super().__init__(core, function, star, False, None, faults)
         self._items = items
-        self._star = star
         self._workers = workers
-        self._faults = faults
         self._fixed = chunksize
-        self._sizer = Sizer()
         self._lock = threading.RLock()
         self._chunks: deque[Chunk] = deque()
         self._flying = 0
         self._at = 0
+        self._stopped = False
         with self._lock:
             self._feed()
 
@@ -181,26 +289,44 @@ class EagerMap:
                 size = max(size, (len(self._items) - self._at) // (16 * self._workers))
             part = self._items[self._at : self._at + size]
             self._at += len(part)
-            try:
-                task = self._core.submit_chunk(self._function, part, self._star, False, None)
-            except Exception as error:  # it cannot be pickled, or the pool is closed or broken
-                self._chunks.append(Chunk(None, self, []).refused(refusal(error, self._faults.broken)))
-                continue
-            chunk = Chunk(task, self, [])
-            self._chunks.append(chunk)
-            self._flying += 1
-            if self._fixed is None:
-                self._core.watch(task, chunk)
+            for chunk in self._submit(part):
+                self._chunks.append(chunk)
+                self._expect(chunk)
         if self._at >= len(self._items):
             self._items = []
             self._at = 0
 
+    def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
+        return [Chunk(None, self, []).refused(refusal(error, self._faults.broken))]
+
+    def _expect(self, chunk: Chunk) -> None:
+        """Of a single item of the caller's own size nothing has to be known before it is read."""
+        if chunk.task is None:
+            return
+        self._flying += 1
+        if self._fixed is None or len(chunk.items) > 1:
+            self._core.watch(chunk.task, chunk)
+
     def settled(self, chunk: Chunk) -> None:
         with self._lock:
-            if not chunk.decoded:
+            if chunk.decoded:
+                return
+            self._flying -= 1
+            if self._stopped:
                 decode(chunk, self._faults, self._function, self._sizer)
-                self._flying -= 1
-                self._feed()
+                return
+            after = self._take(chunk)
+            chunk.items = []
+            for new in after:
+                self._expect(new)
+            if after:
+                self._follow(chunk, after)
+            self._feed()
+
+    def _follow(self, chunk: Chunk, after: list[Chunk]) -> None:
+        place = self._chunks.index(chunk) + 1
+        behind = list(itertools.islice(self._chunks, place, None))
+        self._chunks = deque([*itertools.islice(self._chunks, place), *after, *behind])
 
     def flush(self, cancel: bool) -> None:
         """The pool closes: what is left is handed out now, or dropped."""
@@ -213,6 +339,7 @@ class EagerMap:
 
     def stop(self) -> None:
         with self._lock:
+            self._stopped = True
             self._items = []
             self._at = 0
             _cancel(self._chunks)
@@ -227,8 +354,9 @@ class EagerMap:
             while self._chunks:
                 chunk = self._chunks[0]
                 _wait(chunk, end)
-                self._chunks.popleft()
                 self.settled(chunk)
+                with self._lock:
+                    self._chunks.popleft()
                 values = _until_failure(chunk)
                 del chunk
                 yield from values
@@ -236,7 +364,7 @@ class EagerMap:
             self.stop()
 
 
-class StreamMap:
+class StreamMap(_Map):
     """Of any input, an endless one too: as much of it is read as keeps the workers busy, when results are asked for."""
 
     def __init__(
@@ -251,99 +379,25 @@ class StreamMap:
         return_exceptions: bool,
         retrying: bool,
     ) -> None:
-        self._core = core
-        self._function = function
+        super().__init__(core, function, star, return_exceptions or retrying, options, faults)
         self._items = iter(items)
         self._return_exceptions = return_exceptions
         self._retrying = retrying
-        self._goes_on = return_exceptions or retrying
-        self._star = star
+        self._splits = self._goes_on
         self._ahead = _AHEAD * workers
-        self._options = options
-        self._faults = faults
-        self._sizer = Sizer()
 
     def _next_chunks(self) -> list[Chunk]:
         """The next run of items on its way; none at the end of the input."""
         items = list(itertools.islice(self._items, self._sizer.size))
         return self._submit(items) if items else []
 
-    def _submit(self, items: list[Any]) -> list[Chunk]:
-        try:
-            task = self._core.submit_chunk(self._function, items, self._star, self._goes_on, self._options)
-        except Exception as error:
-            refused = refusal(error)
-            if refused is not error or not self._return_exceptions:
-                raise refused from None
-            if len(items) == 1:
-                return [Chunk(None, self, items).refused(error)]  # it cannot be pickled: that is this item's outcome
-            return self._one_by_one(items)
-        return [Chunk(task, self, items)]
-
-    def _one_by_one(self, items: list[Any]) -> list[Chunk]:
-        return [chunk for item in items for chunk in self._submit([item])]
-
-    def _take(self, chunk: Chunk) -> list[Chunk]:
-        """Decodes a settled chunk. Returns those that come after it in its place: of items that are to be run after
-        all, or again, and of those between them."""
-        if chunk.decoded:
-            return []
-        task = chunk.task
-        decode(chunk, self._faults, self._function, self._sizer)
-        if chunk.single:
-            return []
-        if chunk.never_ran and len(chunk.items) > 1:
-            chunk.error = None  # one of them is guilty: alone it will be known
-            return self._one_by_one(chunk.items)
-        after: list[Chunk] = []
-        if chunk.dead and self._goes_on:
-            behind = chunk.items[len(chunk.values) + 1 :]
-            del chunk.items[len(chunk.values) + 1 :]
-            try:
-                after = self._submit(behind) if behind else []
-            except Exception as error:  # the pool was closed meanwhile
-                after = [Chunk(None, self, behind).refused(error)]
-        if not self._retrying:
-            return after
-        try:
-            return self._split(chunk, task) + after
-        except Exception as error:
-            refused = refusal(error)
-            if refused is error:
-                raise
-            return after  # the pool was closed meanwhile: what has failed has failed for good
-
-    def _split(self, chunk: Chunk, task: Any) -> list[Chunk]:
-        """Has the items that failed run again, each by a task of its own. The chunk keeps those before the first."""
-        again: list[tuple[int, Any, Any]] = [
-            (index, None, described) for index, described in sorted(chunk.described.items())
-        ]
-        if chunk.dead:
-            again.append((len(chunk.values), task.outcome()[1], None))
-        pieces: list[Chunk] = []
-        for place, (index, report, described) in enumerate(again):
-            item = chunk.items[index]
-            arguments = tuple(item) if self._star else (item,)
-            single = Chunk(
-                self._core.submit_failed(self._function, arguments, self._options, report, described), self, [item]
-            )
-            single.single = True
-            pieces.append(single)
-            end = again[place + 1][0] if place + 1 < len(again) else len(chunk.values)
-            if end > index + 1:
-                between = Chunk(None, self, chunk.items[index + 1 : end])
-                between.values = chunk.values[index + 1 : end]
-                between.failures = {
-                    at - index - 1: failure for at, failure in chunk.failures.items() if index < at < end
-                }
-                between.decoded = True
-                pieces.append(between)
-        if again:
-            first = again[0][0]
-            del chunk.values[first:], chunk.items[first:]
-            chunk.failures = {at: failure for at, failure in chunk.failures.items() if at < first}
-            chunk.error = None
-        return pieces
+    def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
+        refused = refusal(error)
+        if refused is not error or not self._return_exceptions:
+            raise refused from None
+        if len(items) == 1:
+            return [Chunk(None, self, items).refused(error)]  # it cannot be pickled: that is this item's outcome
+        return self._one_by_one(items)
 
     def _values(self, chunk: Chunk) -> Iterator[Any]:
         if not self._return_exceptions:

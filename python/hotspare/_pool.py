@@ -90,6 +90,10 @@ class Pool(Owner):
     preload: modules imported once, in the process from which the workers are forked.
     tasks_per_worker: a worker is replaced after so many tasks; None: never.
     queue_limit: tasks waiting at most; then submit blocks (when_full="wait") or raises QueueFull ("refuse").
+    run_in_host: where no process can be started and no worker is there, tasks run in this process instead of raising
+    PoolBroken: one at a time, on a thread that is not the main one. Nothing is isolated then: a task that crashes takes
+    this process with it, and one that never returns cannot be ended. Tasks with a time or memory limit, and those that
+    have killed a worker before, raise NeedsProcess. Told as the event host_run, or on stderr without on_event.
     payload_limit: bytes of large arguments under way at most; None: a quarter of the machine's memory.
     capture_stderr: the workers' stderr goes into crash reports only.
     tags: {name: Tag} of limits that hold for all tasks with that tag; see with_options.
@@ -112,6 +116,7 @@ class Pool(Owner):
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         preload: Sequence[str] = (),
+        run_in_host: bool = False,
         tasks_per_worker: int | None = None,
         queue_limit: int | None = None,
         payload_limit: int | None = None,
@@ -139,6 +144,7 @@ class Pool(Owner):
         options = {
             "workers": self._workers,
             "spares": _options.count("spares", spares, 0, _options.MOST_WORKERS),
+            "run_in_host": bool(run_in_host),
             "tasks_per_worker": 0
             if tasks_per_worker is None
             else _options.count("tasks_per_worker", tasks_per_worker, 1, 2**31),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing as mp
 import os
 import pickle
@@ -65,6 +66,8 @@ class Launch:
         self.method = method
         self.kept: list[int] = []
         self.plan = Plan(preload=preload, process_name=_PROCESS_NAMES[method])
+        self._initializer = initializer
+        self._initargs = initargs
         if method == "fork":
             self.plan.initializer = initializer
             self.plan.initargs = initargs
@@ -106,6 +109,13 @@ class Launch:
             "exec_keep": list(self.kept),
         }
 
+    def host_begins(self) -> None:
+        """What workers do before their first task, for tasks that have to run in this process."""
+        for name in self.plan.preload:
+            importlib.import_module(name)
+        if self._initializer is not None:
+            _worker.initialize(self._initializer, self._initargs)
+
     def make(self, options: dict[str, Any]) -> Any:
         """The engine, with its zygote forked off or started. Raises what the engine refuses."""
         before = _worker.plan
@@ -113,7 +123,7 @@ class Launch:
         try:
             if self.method == "fork":
                 util._flush_std_streams()  # type: ignore[attr-defined]  # what is buffered is printed once, not by each fork
-            return _core.CorePool({**options, **self.engine_options()})
+            return _core.CorePool({**options, **self.engine_options(), "host_begins": self.host_begins})
         finally:
             _worker.plan = before
 
@@ -126,4 +136,7 @@ def _tracker_fd() -> int | None:
     """The resource tracker of this program, for the workers to share: what they register is cleaned up once."""
     from multiprocessing import resource_tracker
 
-    return resource_tracker.getfd()  # type: ignore[no-any-return,attr-defined,unused-ignore]
+    try:
+        return resource_tracker.getfd()  # type: ignore[no-any-return,attr-defined,unused-ignore]
+    except OSError:  # no process can be started: the engine will say so, or run tasks here
+        return None

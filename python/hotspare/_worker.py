@@ -127,10 +127,18 @@ def worker_begins() -> None:
     if initializer is None:
         return
     try:
+        initialize(initializer, initargs)
+    except BaseException:
+        worker_leaves()  # the record may be on its way through a queue with a thread of its own
+        raise
+
+
+def initialize(initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
+    """Calls it; what it raises is logged as the standard library does."""
+    try:
         initializer(*initargs)
     except BaseException:
         _base.LOGGER.critical("Exception in initializer:", exc_info=True)
-        worker_leaves()  # the record may be on its way through a queue with a thread of its own
         raise
 
 

@@ -32,14 +32,23 @@ std::function<void(const Event&)> event_callback(nb::handle callable) {
   return [kept = callable.ptr()](const Event& event) {
     const nb::gil_scoped_acquire gil;
     try {
-      static constexpr const char* names[] = {"worker_ready", "death",       "takeover", "refill",
-                                              "retired",      "zygote_died", "broken",   "retry"};
+      static constexpr const char* names[] = {"worker_ready", "death",  "takeover", "refill",   "retired",
+                                              "zygote_died",  "broken", "retry",    "host_run", "host_run_ends"};
       const nb::object report = event.report ? make_report(event.report) : nb::object(nb::none());
       const double at = std::chrono::duration<double>(event.at.time_since_epoch()).count();
       nb::borrow(kept)(names[static_cast<std::size_t>(event.kind)], at, event.pid, event.task_id, event.detail, report);
     } catch (nb::python_error& error) {
       error.discard_as_unraisable("hotspare event callback");
     }
+  };
+}
+
+/// What Python does before the first task that runs in this process, on the engine's thread for those. The callable must
+/// live until that has ended.
+std::function<void()> host_initializer(nb::handle callable) {
+  return [kept = callable.ptr()] {
+    const nb::gil_scoped_acquire gil;
+    in_words([kept] { nb::borrow(kept)(); });
   };
 }
 
@@ -52,6 +61,8 @@ PoolOptions pool_options(const nb::dict& given) {
   options.exec_keep = option<std::vector<int>>(given, "exec_keep");
   options.preload = preload_in_zygote;
   options.initializer = begin_worker;
+  options.run_in_host = option<bool>(given, "run_in_host");
+  options.host_initializer = host_initializer(given["host_begins"]);
   options.tasks_per_worker = option<unsigned>(given, "tasks_per_worker");
   options.queue_limit = option<std::size_t>(given, "queue_limit");
   options.payload_limit = option<std::size_t>(given, "payload_limit");
@@ -193,6 +204,7 @@ struct CorePool::Settler {
 struct CorePool::Inner {
   explicit Inner(const nb::dict& options)
       : on_event(options["on_event"]),
+        host_begins(options["host_begins"]),
         pool(pool_options(options)),
         settler(*pool.engine(), nb::object(options["on_settled"])) {}
 
@@ -203,7 +215,8 @@ struct CorePool::Inner {
     settler.join();
   }
 
-  nb::object on_event;  ///< Before the pool, whose thread calls it.
+  nb::object on_event;  ///< Before the pool, whose threads call these.
+  nb::object host_begins;
   Pool pool;
   Settler settler;
   std::mutex joining;
@@ -254,7 +267,9 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
   put(places.data(), places.size() * sizeof(BufferAt));
   put(function.data(), function.size());
   for (const Pickled& part : parts) put(bytes_of_bytes(part.bytes).data(), bytes_of_bytes(part.bytes).size());
-  if (earlier != nullptr) {
+  if (earlier != nullptr && earlier->made_room) {
+    detail::submit_alone(engine, task, &attached);
+  } else if (earlier != nullptr) {
     detail::submit_failed(engine, task, &attached, earlier->report, earlier->thrown);
   } else if (!detail::try_submit_prepared(engine, task, &attached)) {
     const nb::gil_scoped_release others_may_run;
@@ -283,6 +298,11 @@ CoreTask CorePool::submit_failed(nb::handle function, const nb::tuple& arguments
     std::memcpy(thrown.data() + sizeof head, body.data(), body.size());
     earlier.thrown = thrown;
   }
+  return submit_call(function, arguments, nb::dict(), options, &earlier);
+}
+
+CoreTask CorePool::submit_alone(nb::handle function, const nb::tuple& arguments, const TaskOptions* options) {
+  const detail::Earlier earlier{nullptr, {}, true};
   return submit_call(function, arguments, nb::dict(), options, &earlier);
 }
 
@@ -366,6 +386,7 @@ nb::dict CorePool::stats() const {
       {"quarantined", now.quarantined},
       {"put_back", now.put_back},
       {"expired", now.expired},
+      {"run_in_host", now.run_in_host},
       {"peak_unsettled", now.peak_unsettled},
       {"queued", now.queued},
       {"in_workers", now.in_workers},
@@ -407,6 +428,8 @@ void define_pool(nb::module_& module) {
            nb::arg("goes_on"), nb::arg("options").none())
       .def("submit_failed", &CorePool::submit_failed, nb::arg("function").none(), nb::arg("arguments"),
            nb::arg("options").none(), nb::arg("report").none(), nb::arg("described").none())
+      .def("submit_alone", &CorePool::submit_alone, nb::arg("function").none(), nb::arg("arguments"),
+           nb::arg("options").none())
       .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
       .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"), nb::arg("keep"))
       .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("keep"),

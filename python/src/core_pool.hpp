@@ -27,6 +27,8 @@ class CorePool {
   /// What has failed once as an item of a chunk: report of its death, or description of what it raised.
   CoreTask submit_failed(nb::handle function, const nb::tuple& arguments, const TaskOptions* options,
                          const CoreReport* report, nb::handle described);
+  /// What was ended as an item of a chunk to make room for others.
+  CoreTask submit_alone(nb::handle function, const nb::tuple& arguments, const TaskOptions* options);
   /// goes_on: an item that raises does not end the chunk.
   CoreTask submit_chunk(nb::handle function, const nb::list& items, bool star, bool goes_on,
                         const TaskOptions* options);

@@ -16,12 +16,16 @@ nb::tuple decoded(const detail::Task& task) {
   return decoded_result(detail::result_bytes(task), *detail::result_attachments(task));
 }
 
-/// Why there is no result, in words.
-std::string text_of(const std::exception_ptr& failure) {
+/// Why there is no result: which kind of reason, and in words.
+nb::tuple refusal_of(const detail::Task& task) {
   try {
-    std::rethrow_exception(failure);
+    std::rethrow_exception(detail::failure(task));
+  } catch (const QueueTimeout& error) {
+    return nb::make_tuple("expired", error.what());
+  } catch (const NeedsProcess& error) {
+    return nb::make_tuple("needs_process", error.what());
   } catch (const std::exception& error) {
-    return error.what();
+    return nb::make_tuple("refused", error.what());
   }
 }
 
@@ -67,8 +71,7 @@ nb::tuple CoreTask::outcome() const {
     case detail::Ending::raised: return decoded(*task_);
     case detail::Ending::died: return nb::make_tuple("died", make_report(detail::crash_report(*task_)));
     case detail::Ending::cancelled: return nb::make_tuple("cancelled", nb::none());
-    case detail::Ending::refused:
-      return nb::make_tuple(detail::expired(*task_) ? "expired" : "refused", text_of(detail::failure(*task_)));
+    case detail::Ending::refused: return refusal_of(*task_);
     case detail::Ending::pending: break;
   }
   throw Error("the outcome of a task that has not settled was asked for");
@@ -106,6 +109,7 @@ void define_task(nb::module_& module) {
       .def("salvaged", &CoreTask::salvaged)
       .def("progress", &CoreTask::progress)
       .def_prop_ro("never_ran", &CoreTask::never_ran)
+      .def_prop_ro("made_room", &CoreTask::made_room)
       .def("cancel", &CoreTask::cancel, nb::arg("kill"));
 }
 

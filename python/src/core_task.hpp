@@ -26,6 +26,8 @@ class CoreTask {
   nb::object progress() const;
   /// Of a chunk: it failed before its first item began.
   bool never_ran() const;
+  /// Of a chunk whose worker died: that was to make room for others.
+  bool made_room() const { return detail::made_room(*task_); }
   bool cancel(bool kill) const { return detail::cancel(task_, kill); }
   bool running() const { return detail::has_begun(task_); }
   std::uint64_t id() const { return detail::task_id(*task_); }

@@ -37,18 +37,6 @@ void worker_leaves() {
   }
 }
 
-/// For a caller that knows only C++: the last line of the traceback.
-template <class Call>
-void in_words(Call call) {
-  try {
-    call();
-  } catch (nb::python_error& error) {
-    const nb::object type = nb::borrow(error.type());
-    throw std::runtime_error(nb::cast<std::string>(type.attr("__name__")) + ": " +
-                             nb::cast<std::string>(nb::str(error.value())));
-  }
-}
-
 // faulthandler writes the stacks of all Python threads into this pipe when the worker gets stack_signal. It needs
 // neither the GIL nor memory, so the crash handler can have it done at any moment.
 int stack_pipe[2] = {-1, -1};

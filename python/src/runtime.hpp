@@ -2,6 +2,9 @@
 
 #include "python.hpp"
 
+#include <stdexcept>
+#include <string>
+
 /// Ties the Python runtime to the engine: what must happen around forks, while a worker sleeps, and when it dies.
 namespace hotspare::python {
 
@@ -11,6 +14,18 @@ void tie_runtime();
 /// Functions for PoolOptions: they call hotspare._worker.
 void preload_in_zygote();
 void begin_worker();
+
+/// For a caller that knows only C++: the last line of the traceback.
+template <class Call>
+void in_words(Call call) {
+  try {
+    call();
+  } catch (nb::python_error& error) {
+    const nb::object type = nb::borrow(error.type());
+    throw std::runtime_error(nb::cast<std::string>(type.attr("__name__")) + ": " +
+                             nb::cast<std::string>(nb::str(error.value())));
+  }
+}
 
 void define_runtime(nb::module_& module);
 

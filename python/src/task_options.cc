@@ -7,7 +7,9 @@
 #include <hotspare/error.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <utility>
 
 namespace hotspare::python {
 namespace {
@@ -15,11 +17,41 @@ namespace {
 /// A callable that the engine's threads hold and drop.
 using Kept = std::shared_ptr<PyObject>;
 
+/// Callables that nobody holds any more, until a thread with the GIL comes by. WARNING: who drops one may hold the engine's
+/// mutex, and must not wait for the GIL then: its holder may be waiting for that mutex.
+/// Without a lock of its own: a fork could copy it locked.
+class Dropped {
+ public:
+  void add(PyObject* object) {
+    Node* before = first_.load(std::memory_order_relaxed);
+    auto* const node = new Node{object, nullptr};
+    do {
+      node->next = before;
+    } while (!first_.compare_exchange_weak(before, node, std::memory_order_release, std::memory_order_relaxed));
+    if (before == nullptr)
+      Py_AddPendingCall([](void* self) { return static_cast<Dropped*>(self)->free_all(), 0; }, this);
+  }
+  /// GIL held.
+  void free_all() {
+    for (Node* node = first_.exchange(nullptr, std::memory_order_acquire); node != nullptr;) {
+      const std::unique_ptr<Node> gone(std::exchange(node, node->next));
+      Py_DECREF(gone->object);
+    }
+  }
+
+ private:
+  struct Node {
+    PyObject* object;
+    Node* next;
+  };
+  std::atomic<Node*> first_{nullptr};
+};
+Dropped dropped;
+
 Kept keep(nb::handle callable) {
+  dropped.free_all();  // should there have been no room for the pending call
   return Kept(nb::borrow(callable).release().ptr(), [](PyObject* object) {
-    if (!Py_IsInitialized()) return;  // then it has nothing left to free
-    const nb::gil_scoped_acquire gil;
-    Py_DECREF(object);
+    if (Py_IsInitialized()) dropped.add(object);  // else it has nothing left to free
   });
 }
 

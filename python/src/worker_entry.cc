@@ -5,12 +5,14 @@
 #include "chunk_values.hpp"
 #include "payload.hpp"
 
+#include <hotspare/detail/embedding.hpp>
 #include <hotspare/error.hpp>
 
 #include <chrono>
 #include <cstring>
 #include <exception>
 #include <new>
+#include <optional>
 
 namespace hotspare::python {
 namespace {
@@ -149,6 +151,8 @@ void run(TaskContext& context) {
 }  // namespace
 
 void run_python_task(TaskContext& context) {
+  std::optional<nb::gil_scoped_acquire> gil;
+  if (!detail::in_worker_process()) gil.emplace();  // in the host (PoolOptions::run_in_host)
   try {
     run(context);
   } catch (nb::python_error& error) {

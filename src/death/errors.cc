@@ -12,6 +12,7 @@ Cancelled::~Cancelled() = default;
 PoolClosed::~PoolClosed() = default;
 PoolBroken::~PoolBroken() = default;
 QueueFull::~QueueFull() = default;
+NeedsProcess::~NeedsProcess() = default;
 QueueTimeout::~QueueTimeout() = default;
 PayloadError::~PayloadError() = default;
 

@@ -1,5 +1,7 @@
 #include "os/process.hpp"
 
+#include "os/data_limit.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -263,39 +265,15 @@ void append_to_file(const char* path, const char* line) noexcept {
 void redirect_stderr(const Fd& to) noexcept { ::dup2(to.get(), STDERR_FILENO); }
 
 MemoryInUse memory_in_use() noexcept {
-  // statm: size resident shared text lib data dt, in pages; "data" is what RLIMIT_DATA counts, and the stack.
   std::array<char, 256> text;
   if (read_small_file("/proc/self/statm", text.data(), text.size()) == 0) return {};
-  std::array<std::uint64_t, 6> pages{};
-  const char* at = text.data();
-  for (std::uint64_t& field : pages) {
-    for (; *at >= '0' && *at <= '9'; ++at) field = field * 10 + static_cast<std::uint64_t>(*at - '0');
-    if (*at == ' ') ++at;
-  }
-  constexpr std::uint64_t page = 4096;
-  return {pages[5] * page, (pages[1] - std::min(pages[1], pages[2])) * page, pages[2] * page};
-}
-
-std::uint64_t limit_data(std::uint64_t bytes) noexcept {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_DATA, &limit);
-  const std::uint64_t saved = limit.rlim_cur;
-  limit.rlim_cur = std::min<rlim_t>(bytes, limit.rlim_max);
-  ::setrlimit(RLIMIT_DATA, &limit);
-  return saved;
+  return parse_statm(text.data());
 }
 
 void widen_data_limit(std::uint64_t by_bytes) noexcept {
   rlimit limit{};
   ::getrlimit(RLIMIT_DATA, &limit);
   limit.rlim_cur += std::min<rlim_t>(by_bytes, limit.rlim_max - limit.rlim_cur);
-  ::setrlimit(RLIMIT_DATA, &limit);
-}
-
-void restore_data_limit(std::uint64_t saved) noexcept {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_DATA, &limit);
-  limit.rlim_cur = saved;
   ::setrlimit(RLIMIT_DATA, &limit);
 }
 

@@ -91,10 +91,7 @@ struct MemoryInUse {
   std::uint64_t file_and_shared = 0;  ///< In memory, of files and segments.
 };
 MemoryInUse memory_in_use() noexcept;
-/// Soft limit on private writable memory (RLIMIT_DATA) of this process. Returns what to give to restore_data_limit.
-std::uint64_t limit_data(std::uint64_t bytes) noexcept;
-/// That much more, for as long as the limit is in force.
+/// That much more private writable memory, for as long as the limit of it (DataLimit) is in force.
 void widen_data_limit(std::uint64_t by_bytes) noexcept;
-void restore_data_limit(std::uint64_t saved) noexcept;
 
 }  // namespace hotspare::os

@@ -69,6 +69,7 @@ void Engine::start() {
   os::or_throw(poller_->watch(supervisor_call_->fd(), tag(Tag::call)), what);
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
   start_zygotes();  // before there are threads: a fork of this process is taken
+  if (options_.run_in_host) start_host_thread();
 
   // The host's signal handlers run in its own threads.
   const os::SignalsBlocked blocked;
@@ -117,7 +118,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
     started_.notify_all();
     nudge_supervisor();
   }
-  if (!wait || callbacks_.is_current()) return;
+  if (!wait || callbacks_.is_current() || on_host_thread()) return;
   std::lock_guard one(joining_);
   if (!supervisor_.joinable()) return;
   supervisor_.join();
@@ -125,6 +126,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
     nudge_listener(*listener);
     listener->thread.join();
   }
+  end_host_thread();
   end_memory_watch();
   coroner_.stop();
   {
@@ -166,7 +168,7 @@ std::vector<std::int64_t> Engine::started_pids(std::size_t at_least) {
     pids.clear();
     for (const auto& [id, worker] : workers_)
       if (workers::counts(worker->state) && worker->pid != 0) pids.push_back(worker->pid);
-    return pids.size() >= at_least || closing_ || !broken_.empty();
+    return pids.size() >= at_least || closing_ || !broken_.empty() || !no_process_.empty();
   });
   return pids;
 }

@@ -9,6 +9,7 @@
 #include "os/memory.hpp"
 #include "shm/arena.hpp"
 #include "shm/bells.hpp"
+#include "shm/progress.hpp"
 #include "shm/spin.hpp"
 #include "supervisor/callback_thread.hpp"
 #include "task/alarms.hpp"
@@ -36,6 +37,8 @@
 #include <vector>
 
 namespace hotspare::detail {
+
+class HostContext;
 
 using workers::Worker;
 using workers::WorkerId;
@@ -173,6 +176,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::size_t harvest(Worker& worker);
   bool take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::string& nonsense);
   void keep_failure(Task& task, Payload thrown);
+  void part_with_arguments(Task& task, Payload arguments, bool keep);
   void finish(TaskRef task, shm::Ended ended);
   bool take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,
                     std::string& nonsense);
@@ -229,6 +233,20 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void end_over_limit(const LimitedTask& task, const death::MemoryTaken& taken);
   void end_memory_watch();
 
+  // task/run_in_host.cc
+  void no_process(const std::string& why);
+  void process_again();
+  bool runs_in_host() const { return !no_process_.empty() && active_.empty() && broken_.empty(); }
+  bool turned_away(const Task& task);
+  bool on_host_thread() const { return host_thread_id_ == std::this_thread::get_id(); }
+  void start_host_thread();
+  void run_host_thread();
+  void end_host_thread();
+  void prepare_host(Lock& lock);
+  void run_first_in_host(Lock& lock);
+  void take_host_outcome(TaskRef task, HostContext& context);
+  void ask_for_process();
+
   // task/retry.cc
   bool may_run_again(const Task& task, task::Reason reason) const;
   void attempt_failed(TaskRef task, std::shared_ptr<FailedAttempt> failed);
@@ -284,6 +302,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void on_seed_exit();
   void mourn_workers_of_zygote();
   std::string replace_zygote();
+  std::string new_zygote();
+  void on_no_copy(const zygote::Handle& from, const std::string& why);
   bool employ(zygote::Handle zygote);
   void want_standby();
   void drop_zygote(zygote::Handle& handle);
@@ -360,6 +380,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::optional<zygote::Handle> seed_;     ///< Start::fork: the host's image, parked for when both are dead.
   std::optional<zygote::Handle> heir_;     ///< Asked of the seed: will be the zygote.
   unsigned zygote_deaths_in_a_row_ = 0;
+
+  // Tasks in this process itself, while no other can be had.
+  std::string no_process_;      ///< Why that is so; empty: it is not.
+  bool host_prepared_ = false;  ///< What workers do before their first task has been done here.
+  bool host_ends_ = false;
+  TaskRef host_task_;  ///< Runs now.
+  shm::Progress host_progress_;
+  std::condition_variable host_call_;
+  std::thread::id host_thread_id_;
+  std::thread host_thread_;  ///< There from the start: where no process can be had, no thread may be to be had either.
 
   // Life of the pool.
   std::string broken_;

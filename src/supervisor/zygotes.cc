@@ -26,11 +26,15 @@ zygote::Setup Engine::make_setup() const {
 /// Before the pool has threads.
 void Engine::start_zygotes() {
   const char* what = "a pool cannot be made";
+  auto launched = zygote::launch(options_);
+  if (!launched && options_.run_in_host) return no_process(launched.failure().text());
   // It preloads while we go on here.
-  if (!employ(os::or_throw(zygote::launch(options_), what)))
+  if (!employ(os::or_throw(std::move(launched), what)))
     throw Error(std::string(what) + ": the zygote could not be set up");
   if (options_.start != Start::fork) return;
-  seed_ = os::or_throw(zygote::launch(options_), what);
+  auto seed = zygote::launch(options_);
+  if (!seed && options_.run_in_host) return;  // the pool can do without
+  seed_ = os::or_throw(std::move(seed), what);
   os::or_throw(poller_->watch(seed_->control, tag(Tag::seed_message)), what);
   os::or_throw(poller_->watch(seed_->pidfd, tag(Tag::seed_exit)), what);
 }
@@ -83,6 +87,7 @@ void Engine::on_reply(const zygote::Handle& from, const zygote::Reply& reply, st
     case zygote::Say::reaped:
       if (const auto found = workers_.find(reply.worker); found != workers_.end()) bury(*found->second, reply.status);
       return;
+    case zygote::Say::no_copy: return on_no_copy(from, reply.text);
     case zygote::Say::failed: break;
   }
   const std::string why = "pool \"" + options_.name + "\": no worker can be forked: " + reply.text;
@@ -91,7 +96,17 @@ void Engine::on_reply(const zygote::Handle& from, const zygote::Reply& reply, st
   --asked_;
   found->second->step(workers::Event::reaped);
   forget(*found->second);
-  if (workers_.empty()) break_pool(why);
+  if (workers_.empty()) no_process(why);
+}
+
+/// A pool can do without a standby; the next worker that is forked has it asked for again.
+void Engine::on_no_copy(const zygote::Handle& from, const std::string& why) {
+  std::optional<zygote::Handle>& copy = seed_ && &from == &*seed_ ? heir_ : standby_;
+  if (!copy) return;
+  const bool needed = &copy == &heir_;
+  drop_zygote(*copy);
+  copy.reset();
+  if (needed) no_process("pool \"" + options_.name + "\": no zygote can be forked: " + why);
 }
 
 void Engine::on_copy(zygote::Handle& copy, const zygote::Reply& reply, std::vector<os::Fd>& fds) {
@@ -133,7 +148,7 @@ void Engine::on_seed_exit() {
   if (!heir_) return;
   drop_zygote(*heir_);
   heir_.reset();
-  break_pool("pool \"" + options_.name + "\": no more workers can be made: zygote, standby and seed are dead");
+  no_process("pool \"" + options_.name + "\": no more workers can be made: zygote, standby and seed are dead");
 }
 
 void Engine::on_zygote_exit() {
@@ -197,6 +212,13 @@ std::string Engine::replace_zygote() {
   }
   if (standby_) drop_zygote(*standby_);
   standby_.reset();
+  if (std::string how = new_zygote(); !how.empty()) return how;
+  no_process("pool \"" + options_.name + "\": no more workers can be made: the zygote and its standby are dead");
+  return "given up";
+}
+
+/// Not from a living one. Says how; empty: there is none to be had.
+std::string Engine::new_zygote() {
   if (options_.start == Start::exec) {
     auto launched = zygote::launch(options_);
     if (launched && employ(std::move(*launched))) return "the program was started again as a zygote";
@@ -207,8 +229,7 @@ std::string Engine::replace_zygote() {
       return "the seed forks another";
     }
   }
-  break_pool("pool \"" + options_.name + "\": no more workers can be made: the zygote and its standby are dead");
-  return "given up";
+  return {};
 }
 
 /// They go when their control sockets close.

@@ -31,6 +31,7 @@ void Engine::find_gates(Task& task) {
 bool Engine::next_may_begin() {
   if (someone_runs_alone() || (hold_ && counts_.in_workers != 0)) return false;
   while (Task* next = queue_.front()) {
+    if (runs_in_host() && turned_away(*next)) continue;
     if (next->extra_ == nullptr) return true;
     if (quarantine_.any() && quarantined(share(*next))) {
       queue_.pop_front();

@@ -90,6 +90,7 @@ void Engine::watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink) {
 bool Engine::has_begun(const TaskRef& task) {
   const Lock lock(mutex_);
   if (task->settled() || task->in != nullptr) return false;
+  if (host_task_.get() == task.get()) return true;
   const auto found = workers_.find(task->worker);
   if (found == workers_.end()) return false;
   const std::uint64_t word = found->second->channel().slot(task->ticket).word.load(std::memory_order_acquire);
@@ -99,9 +100,14 @@ bool Engine::has_begun(const TaskRef& task) {
 std::optional<Progress> Engine::progress_of(const TaskRef& task) {
   const Lock lock(mutex_);
   if (task->settled() || task->in != nullptr) return std::nullopt;
-  const auto found = workers_.find(task->worker);
-  if (found == workers_.end() || found->second->task(task->ticket).get() != task.get()) return std::nullopt;
-  const std::optional<shm::Told> told = found->second->channel().progress.told_by(task->ticket);
+  std::optional<shm::Told> told;
+  if (host_task_.get() == task.get()) {
+    told = host_progress_.told_by(task->id);
+  } else {
+    const auto found = workers_.find(task->worker);
+    if (found == workers_.end() || found->second->task(task->ticket).get() != task.get()) return std::nullopt;
+    told = found->second->channel().progress.told_by(task->ticket);
+  }
   if (!told) return std::nullopt;
   return Progress{told->done, told->total, told->note.data()};
 }

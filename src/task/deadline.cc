@@ -121,11 +121,10 @@ void Engine::on_alarm(TaskRef task) {
 
 /// Its queue_timeout is over. One that has begun before is in the queue for another attempt, which that does not concern.
 void Engine::expire_in_queue(TaskRef task) {
-  if (task->attempt != 0 || task->extra().between != Between::none) return;
+  if (task->attempt != 0 || task->extra().alone || task->extra().between != Between::none) return;
   TaskRef expired = task->in != nullptr ? take_from_queue(*task) : recall(*task);
   if (!expired) return;
   ++counts_.expired;
-  expired->extra().expired = true;
   using std::chrono::duration_cast;
   const auto limit = duration_cast<std::chrono::milliseconds>(task->extra().options.queue_timeout);
   refuse(std::move(expired),

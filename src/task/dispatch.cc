@@ -37,6 +37,7 @@ void Engine::pump() {
   }
   if (queue_.empty()) balance();
   ring_doorbells();
+  if (runs_in_host()) host_call_.notify_one();
 }
 
 /// The first task of the queue, to this worker. False: it cannot take it now.
@@ -236,7 +237,8 @@ void Engine::drop_unbegun(std::size_t keep) {
     }
   unpark_all();
   std::vector<TaskRef> kept;
-  for (std::size_t running = counts_.in_workers; running + kept.size() < keep && !queue_.empty();)
+  for (std::size_t running = counts_.in_workers + (host_task_ ? 1 : 0);
+       running + kept.size() < keep && !queue_.empty();)
     kept.push_back(queue_.pop_front());
   while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
   give_up_retries();

@@ -86,14 +86,11 @@ bool Engine::take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::
   // Another attempt will need the arguments, which the result would overwrite.
   const bool keep = slot.ended == shm::Ended::raised && may_run_again(task, task::Reason::exception);
   Payload arguments = task.payload.take();
-  const std::size_t large = arguments.segment() != nullptr ? arguments.segment()->size() : 0;
   const bool taken = take_payload(worker, at, attachments, task, nonsense);
-  if (!taken || keep) {
-    Payload result = std::exchange(task.payload, std::move(arguments));
-    if (taken) keep_failure(task, std::move(result));
-  } else if (large != 0) {  // the arguments made room for the result
-    payload_bytes_ -= large;
-    --payload_segments_;
+  if (taken) {
+    part_with_arguments(task, std::move(arguments), keep);
+  } else {
+    task.payload = std::move(arguments);
   }
   if (box_end > worker.outbox_freed && box_end - worker.outbox_freed <= shm::box_bytes) {
     worker.outbox_freed = box_end;
@@ -101,6 +98,15 @@ bool Engine::take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::
     worker.ring();
   }
   return taken;
+}
+
+/// The task's payload is what it returned or threw. Keep: another attempt needs the arguments; else the result has taken
+/// their place.
+void Engine::part_with_arguments(Task& task, Payload arguments, bool keep) {
+  if (keep) return keep_failure(task, std::exchange(task.payload, std::move(arguments)));
+  if (arguments.segment() == nullptr) return;
+  payload_bytes_ -= arguments.segment()->size();
+  --payload_segments_;
 }
 
 /// What the task threw, apart from its arguments.

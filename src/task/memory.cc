@@ -69,11 +69,17 @@ void Engine::make_room(Worker& worker) {
   end_worker(worker, death::EndedBy::pressure);
 }
 
-/// True: it was ended to make room for others, and is in the queue again. One that was alone already has no other chance.
+/// True: it was ended to make room for others, and is in the queue again. One that was alone already has no other chance. Of
+/// one with many results what it had finished counts, so it ends, and who reads them submits the one that it was running
+/// again (submit_alone).
 bool Engine::put_back_after_pressure(Worker& worker) {
   if (worker.evidence.ended_by != death::EndedBy::pressure || no_retries_ || !broken_.empty()) return false;
   TaskExtra& extra = worker.victim->extra();
-  if (extra.alone || worker.victim->site.many) return false;
+  if (extra.alone) return false;
+  if (worker.victim->site.many) {
+    extra.made_room = true;
+    return false;
+  }
   extra.alone = true;
   --worker.victim->attempt;
   worker.victim->worker = 0;

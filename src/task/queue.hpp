@@ -69,6 +69,7 @@ class TaskQueue {
     for (; other != others_.end() && other->first > 0; ++other) look_at(other->second);
     look_at(usual_);
     for (; other != others_.end(); ++other) look_at(other->second);
+    HS_CHECK(best != nullptr);  // it is asked only if there is one
     return left_ % oldest_each == oldest_each - 1 ? *oldest : *best;
   }
 

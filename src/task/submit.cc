@@ -46,6 +46,7 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
 
 bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, std::shared_ptr<FailedAttempt> failed) {
   if (!in_host()) throw Error("this process is a fork of the pool's host: make a pool of its own");
+  if (on_host_thread()) throw Error("a task cannot submit to its own pool \"" + options_.name + "\": make another one");
   ArgumentBuffers::State* const attached = buffers != nullptr ? buffers->state() : nullptr;
   const std::size_t payload_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
   const std::size_t large_bytes = payload_bytes + (attached != nullptr ? attached->counted_bytes : 0);
@@ -81,7 +82,8 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
   counts_.peak_unsettled = std::max(counts_.peak_unsettled, ++unsettled_);
   if (task->extra_ != nullptr) {
     if (quarantined(task)) return true;
-    if (const std::int64_t limit = task::limit_of(task->extra_->options.queue_timeout); limit != 0) {
+    const std::int64_t limit = task::limit_of(task->extra_->options.queue_timeout);
+    if (limit != 0 && !task->extra_->alone) {
       alarms_.set(os::monotonic_ns() + limit, task);
       arm_timer();
     }
@@ -91,6 +93,10 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
     failed->task_id = task->id;
     failed->attempt = ++task->attempt;
     attempt_failed(task, std::move(failed));
+  } else if (task->extra_ != nullptr && task->extra_->alone) {
+    ++counts_.put_back;
+    queue_.push_front(task);
+    pump();
   } else {
     queue_.push_back(task);
     pump();
@@ -132,6 +138,10 @@ void submit_failed(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers
   failed->report = std::move(report);
   failed->payload.assign(thrown);
   engine.submit(task, buffers, Engine::Room::exceed, std::move(failed));
+}
+void submit_alone(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers) {
+  task->extra().alone = true;
+  engine.submit(task, buffers, Engine::Room::exceed);
 }
 bool in_host(const Engine& engine) noexcept { return engine.in_host(); }
 

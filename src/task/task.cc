@@ -43,13 +43,12 @@ Attachments* result_attachments(const Task& task) noexcept { return const_cast<T
 std::span<const std::byte> salvaged_parts(const Task& task) noexcept {
   return task.extra_ != nullptr && task.extra_->salvaged ? task.payload.bytes() : std::span<const std::byte>();
 }
+bool made_room(const Task& task) noexcept { return task.extra_ != nullptr && task.extra_->made_room; }
 std::exception_ptr part_failure(std::span<const std::byte> part) { return decode_exception(part); }
 
 std::shared_ptr<const CrashReport> crash_report(const Task& task) {
   return task.extra_ != nullptr ? task.extra_->report : nullptr;
 }
-
-bool expired(const Task& task) noexcept { return task.extra_ != nullptr && task.extra_->expired; }
 
 std::exception_ptr failure(const Task& task) {
   switch (ending(task)) {

@@ -37,8 +37,8 @@ struct TaskExtra {
   std::vector<std::shared_ptr<const CrashReport>> deaths;  ///< Of attempts before the last one.
   std::shared_ptr<FailedAttempt> failed;                   ///< The last one, while another may come.
   Between between = Between::none;
-  bool expired = false;  ///< Its queue_timeout was over before it began.
-  bool alone = false;    ///< While it runs no other task begins.
+  bool alone = false;      ///< While it runs no other task begins.
+  bool made_room = false;  ///< Of many results: it died to make room for others.
   unsigned memory_deaths = 0;
   std::vector<GateAndQueue*> gates;  ///< Of its tags.
   std::int64_t entered_ns = 0;       ///< When it passed them; 0: it is not inside.

@@ -2,6 +2,8 @@
 #include "os/futex.hpp"
 #include "supervisor/engine.hpp"
 
+#include <hotspare/error.hpp>
+
 #include <algorithm>
 #include <deque>
 
@@ -13,6 +15,9 @@ bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std
                         bool* interrupted) {
   Lock lock(mutex_);
   if (ready()) return true;
+  if (deadline_ns < 0 && on_host_thread())
+    throw Error("a task that runs in the host would wait for itself: it waits for a task of its own pool \"" +
+                options_.name + "\"");
   Waiter me{key, {}};
   waiters_.push_back(&me);
   bool in_time = true;

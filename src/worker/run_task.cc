@@ -21,9 +21,10 @@ namespace {
 /// (task/memory_limit.cc).
 class MemoryLimit {
  public:
-  MemoryLimit(std::uint64_t bytes, std::uint64_t ticket) : bytes_(bytes) {
+  MemoryLimit(std::uint64_t bytes, std::uint64_t ticket, os::MemoryGauge& gauge, os::DataLimit& limit)
+      : bytes_(bytes), limit_(limit) {
     if (bytes_ == 0) return;
-    const os::MemoryInUse before = os::memory_in_use();
+    const os::MemoryInUse before = gauge.read();
     shm::MemoryBefore& told = state.channel->memory_before;
     told.anonymous.store(before.anonymous, std::memory_order_relaxed);
     told.file_and_shared.store(before.file_and_shared, std::memory_order_relaxed);
@@ -31,11 +32,11 @@ class MemoryLimit {
     told.ticket.store(ticket, std::memory_order_release);
     state.memory_before.store(before.data, std::memory_order_relaxed);
     state.memory_limit.store(bytes_, std::memory_order_relaxed);
-    saved_ = os::limit_data(before.data + std::min(bytes_, UINT64_MAX - before.data));
+    limit_.set(before.data + std::min(bytes_, UINT64_MAX - before.data));
   }
   ~MemoryLimit() {
     if (bytes_ == 0) return;
-    os::restore_data_limit(saved_);
+    limit_.restore();
     state.memory_limit.store(0, std::memory_order_relaxed);
   }
   MemoryLimit(const MemoryLimit&) = delete;
@@ -43,7 +44,7 @@ class MemoryLimit {
 
  private:
   std::uint64_t bytes_;
-  std::uint64_t saved_ = 0;
+  os::DataLimit& limit_;
 };
 
 }  // namespace
@@ -87,7 +88,7 @@ void TaskRunner::run(shm::TaskSlot& slot) {
 void TaskRunner::call() {
   const auto entry = reinterpret_cast<detail::Entry>(detail::resolve({slot_->entry_module, slot_->entry_offset}));
   const std::uint64_t ticket = shm::unpack(slot_->word.load(std::memory_order_relaxed)).ticket;
-  const MemoryLimit limit(slot_->memory_limit, ticket);
+  const MemoryLimit limit(slot_->memory_limit, ticket, gauge_, data_limit_);
   entry(*this);
   reach(CrashPoint::after_task);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "os/data_limit.hpp"
 #include "shm/channel.hpp"
 #include "worker/part_writer.hpp"
 #include "worker/segments.hpp"
@@ -39,6 +40,8 @@ class TaskRunner final : public detail::TaskContext {
   void make_room_for_parts(std::size_t more);
 
   Segments& segments_;
+  os::MemoryGauge gauge_;
+  os::DataLimit data_limit_;
   shm::TaskSlot* slot_ = nullptr;
   std::span<const std::byte> arguments_;
   std::uint64_t outbox_filled_ = 0;

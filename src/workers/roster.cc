@@ -23,8 +23,8 @@ void Engine::refill() {
   if (finishing() || !broken_.empty() || !zygote_.ready) return;
   const auto present = static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
-  for (std::size_t n = workers::refill(std::uint64_t{target_} + options_.spares, present, asked_, most_asked); n > 0;
-       --n)
+  const std::size_t at_once = no_process_.empty() ? most_asked : 1;  // where none can be had, one is enough to find out
+  for (std::size_t n = workers::refill(std::uint64_t{target_} + options_.spares, present, asked_, at_once); n > 0; --n)
     ask_worker();
 }
 
@@ -41,7 +41,7 @@ void Engine::refill_soon() {
 void Engine::ask_worker() {
   auto ties = workers::Ties::make();
   if (!ties) {
-    if (workers_.empty()) break_pool("no worker can be made: " + ties.failure().text());
+    if (workers_.empty()) no_process("no worker can be made: " + ties.failure().text());
     return;  // the next death or arrival asks again
   }
   auto made = std::make_unique<Worker>(++last_worker_id_, std::move(*ties));
@@ -93,6 +93,7 @@ void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd) {
   if (finishing()) retire(worker);
   note_ready(worker);
   refill();
+  if (zygote_.ready) want_standby();  // there may have been none to be had
 }
 
 /// Looks whether a starting worker is through with its initializer.
@@ -112,6 +113,7 @@ void Engine::note_ready(Worker& worker) {
   event.pid = worker.pid;
   tell(std::move(event));
   promote();
+  process_again();
   retire_surplus();  // asked for before the pool was made smaller
 }
 

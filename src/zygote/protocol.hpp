@@ -66,7 +66,8 @@ enum class Say : std::uint8_t {
   spawned,  ///< descriptor: the pidfd. The answer to adopt_heir, too.
   standby,  ///< descriptor: the pidfd.
   reaped,
-  failed,  ///< text says what: the spawn of `worker`, or (worker 0) the preload.
+  no_copy,  ///< text says why there is no standby.
+  failed,   ///< text says what: the spawn of `worker`, or (worker 0) the preload.
 };
 struct Reply {
   Say say{};

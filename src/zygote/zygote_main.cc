@@ -135,7 +135,7 @@ class Zygote {
       }
       child = pidfd.failure();
     }
-    reply.say = Say::failed;
+    reply.say = reply.say == Say::standby ? Say::no_copy : Say::failed;
     std::strncpy(reply.text, child.failure().text().c_str(), sizeof reply.text - 1);
     static_cast<void>(send(control_, reply));
   }

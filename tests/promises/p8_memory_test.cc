@@ -75,6 +75,113 @@ TEST_F(P8Memory, WhoNeedsMoreThanAllFails) {
   EXPECT_EQ(pool.submit([] { return 5; }).get(), 5);
 }
 
+/// Which elements are the big ones, and where those of a first attempt meet.
+struct Meeting {
+  std::string ledger;
+  std::string knock;
+  std::string pass;
+  template <class Archive>
+  void serialize(Archive& ar) {
+    ar(ledger, knock, pass);
+  }
+};
+
+/// Element 1 of each four takes 350 MB, and holds them at its first attempt until the test lets it go. Gives its attempt.
+unsigned takes_in_turn(const std::pair<Meeting, std::size_t>& element) {
+  const auto& [meeting, number] = element;
+  const int run = Ledger::note(meeting.ledger, number);
+  if (number % 4 != 1) return hotspare::attempt();
+  const std::vector<char> held(350 * mb, 'x');
+  if (run == 1) knock_and_pass(meeting.knock, meeting.pass);
+  return held[300 * mb] == 'x' ? hotspare::attempt() : 0;
+}
+
+/// Two chunks, each with a large element; there is memory for one of these. The element that is ended is run again alone,
+/// and that is no attempt; the three around it run once.
+class P8MemoryOfMaps : public P8Memory {
+ protected:
+  template <class Map>
+  void expect_all(const Map& map, unsigned retries) {
+    Ledger ledger(8);
+    Gate begun;
+    Gate gate;
+    PoolOptions options = small_pool();
+    options.memory_budget = 600 * mb;
+    options.on_event = [&gate](const Event& event) {
+      if (event.kind == Event::Kind::death) gate.open();  // for the one that is left
+    };
+    Pool pool(options);
+    std::vector<std::pair<Meeting, std::size_t>> elements;
+    for (std::size_t i = 0; i < 8; ++i) elements.push_back({{ledger.path(), begun.path(), gate.path()}, i});
+    MapOptions each;
+    each.chunk = 4;
+    each.task.retries.attempts = retries;
+    std::size_t given = 0;
+    for (const unsigned attempt : map(pool, elements, each)) {
+      EXPECT_EQ(attempt, 1U);
+      ++given;
+    }
+    EXPECT_EQ(given, 8U);
+    int runs = 0;
+    for (std::size_t i = 0; i < 8; ++i) {
+      runs += ledger.runs(i);
+      if (i % 4 != 1) {
+        EXPECT_EQ(ledger.runs(i), 1) << i;
+      }
+    }
+    EXPECT_EQ(runs, 9);
+    const Stats stats = pool.stats();
+    EXPECT_EQ(stats.put_back, 1U);
+    EXPECT_EQ(stats.deaths, 1U);
+    EXPECT_EQ(stats.retried, 0U);
+  }
+};
+
+TEST_F(P8MemoryOfMaps, AnElementThatMadeRoomIsRunAgain) {
+  const auto map = [](Pool& pool, auto& elements, const MapOptions& options) {
+    return pool.map(takes_in_turn, elements, options);
+  };
+  expect_all(map, 1);
+  expect_all(map, 3);
+}
+
+TEST_F(P8MemoryOfMaps, AnElementThatMadeRoomIsRunAgainUnordered) {
+  const auto map = [](Pool& pool, auto& elements, const MapOptions& options) {
+    return pool.map_unordered(takes_in_turn, elements, options);
+  };
+  expect_all(map, 1);
+  expect_all(map, 3);
+}
+
+/// Alone it has no other chance.
+TEST_F(P8Memory, AnElementThatNeedsMoreThanAllFails) {
+  Ledger ledger(4);
+  PoolOptions options = small_pool();
+  options.memory_budget = 300 * mb;
+  Pool pool(options);
+  std::vector<std::pair<std::string, std::size_t>> elements;
+  for (std::size_t i = 0; i < 4; ++i) elements.emplace_back(ledger.path(), i);
+  const auto f = [](const std::pair<std::string, std::size_t>& element) {
+    return takes(element.first, element.second, element.second == 1 ? 4096 * mb : mb);
+  };
+  int good = 0;
+  int bad = 0;
+  auto results = pool.map(f, elements, {.chunk = 4});
+  for (auto at = results.begin(); at != results.end(); ++at) {
+    try {
+      good += *at == mb ? 1 : 0;
+    } catch (const WorkerDied& death) {
+      ++bad;
+      EXPECT_EQ(death.report().cause, Cause::memory_limit);
+      EXPECT_EQ(death.report().attempt, 1);
+    }
+  }
+  EXPECT_EQ(good, 3);
+  EXPECT_EQ(bad, 1);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(ledger.runs(i), i == 1 ? 2 : 1);
+  EXPECT_EQ(pool.stats().put_back, 1U);
+}
+
 /// What others do not notice.
 TEST_F(P8Memory, NeighboursAreNotTouched) {
   Ledger ledger(100);

@@ -178,6 +178,96 @@ def _raise_at_three(x: int) -> int:
     return x
 
 
+def _note_and_die_at(ledger: str, guilty: int, x: int) -> int:
+    note(ledger, x)
+    if x == guilty:
+        kill_self()
+    return x
+
+
+def _noted(ledger: Path) -> list[int]:
+    return sorted(map(int, ledger.read_text().split()))
+
+
+def test_of_a_chunk_whose_worker_dies_only_the_guilty_item_is_lost(
+    executor: ProcessPoolExecutor, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    results = executor.map(functools.partial(_note_and_die_at, str(ledger), 7), range(10), chunksize=5)
+    assert [next(results) for _ in range(7)] == list(range(7))
+    with pytest.raises(BrokenProcessPool) as caught:
+        next(results)
+    assert isinstance(caught.value, WorkerDied)
+    assert list(results) == []
+    assert executor.submit(square, 3).result() == 9
+    executor.shutdown()
+    noted = _noted(ledger)
+    assert noted[:8] == list(range(8)), "each once"
+    assert len(noted) == len(set(noted)), "closing has cancelled those behind, if they had not begun"
+
+
+def _note_die_or_tell(ledger: str, end: Fifo, x: int) -> int:
+    _note_and_die_at(ledger, 2, x)
+    if x == 9:
+        end.tell()
+    return x
+
+
+def test_those_behind_the_guilty_item_of_a_chunk_run_whether_somebody_reads_or_not(
+    executor: ProcessPoolExecutor, tmp_path: Path, fifo: Callable[[], Fifo]
+) -> None:
+    ledger, end = tmp_path / "ledger", fifo()
+    results = executor.map(functools.partial(_note_die_or_tell, str(ledger), end), range(10), chunksize=10)
+    end.hear()
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(BrokenProcessPool):
+        next(results)
+    executor.shutdown()
+    assert _noted(ledger) == list(range(10))
+
+
+@pytest.mark.parametrize("chunksize", [1, 3, 40, None])
+def test_items_that_die_one_after_the_other(
+    executor: ProcessPoolExecutor, tmp_path: Path, chunksize: int | None
+) -> None:
+    ledger = tmp_path / "ledger"
+    for guilty in (0, 1, 38, 39):
+        ledger.unlink(missing_ok=True)
+        f = functools.partial(_note_and_die_at, str(ledger), guilty)
+        results = executor.map(f, range(40), chunksize=chunksize)
+        assert list(itertools.islice(results, guilty)) == list(range(guilty))
+        with pytest.raises(BrokenProcessPool):
+            next(results)
+    assert executor.submit(square, 3).result() == 9
+
+
+class _KillsItsReader:
+    def __reduce__(self) -> Any:
+        return kill_self, ()
+
+
+def test_an_item_that_cannot_even_be_read_is_the_only_one_that_is_lost(executor: ProcessPoolExecutor) -> None:
+    results = executor.map(same, [1, 2, _KillsItsReader(), 4], chunksize=4)
+    assert [next(results), next(results)] == [1, 2]
+    with pytest.raises(BrokenProcessPool):
+        next(results)
+
+
+def test_a_chunk_ends_at_an_item_that_raises(executor: ProcessPoolExecutor, tmp_path: Path) -> None:
+    """As in the standard class; but what was before it is not lost."""
+    ledger = tmp_path / "ledger"
+    results = executor.map(functools.partial(_note_and_raise_at_three, str(ledger)), range(6), chunksize=6)
+    assert [next(results), next(results), next(results)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(results)
+    assert _noted(ledger) == [0, 1, 2, 3]
+
+
+def _note_and_raise_at_three(ledger: str, x: int) -> int:
+    note(ledger, x)
+    return _raise_at_three(x)
+
+
 # ---- asyncio ----
 
 

@@ -31,6 +31,21 @@ def test_many_sizes_at_once(start: str) -> None:
         assert [len(future.result()) for future in futures] == sizes
 
 
+def test_policies_of_tasks_that_nobody_waits_for() -> None:
+    """The engine's own threads drop them, under its lock, and must not wait for the GIL then."""
+    asked = [0]
+
+    def never(failure: hotspare.Failure) -> bool:
+        asked[0] += 1
+        return False
+
+    with Pool(2) as pool:
+        for n in range(5000):
+            retries = hotspare.Retries(2, when=never)
+            pool.with_options(retries=retries).submit(kill_self if n == 4000 else square, 9)
+    assert asked == [1]
+
+
 def test_many_submitted_before_any_is_read() -> None:
     with ProcessPoolExecutor(2) as executor:
         futures = [executor.submit(same, b"z" * 10_000) for _ in range(3000)]

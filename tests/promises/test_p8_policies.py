@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import hotspare
 import pytest
-from hotspare import Pool, Quarantined, Retries, Tag, WorkerDied
+from hotspare import Event, Pool, Quarantined, Retries, Tag, WorkerDied, _map
 from python_tasks import Fifo, meet, square
 
 
@@ -163,6 +166,49 @@ def test_three_tasks_of_six_tenths_of_the_memory_budget_all_finish(tmp_path: Pat
         stats = pool.stats()
         assert (stats["values"], stats["died"]) == (3, 0)
         assert stats["deaths"] == stats["put_back"] <= 2
+
+
+def _take_in_turn(ledger: Path, go_on: Fifo, number: int) -> int:
+    """Of each three the second takes 350 MB, and holds them at its first run until the test lets it go."""
+    _note(ledger / str(number))
+    if number % 3 == 1:
+        held = b"x" * (350 * 2**20)
+        if (ledger / str(number)).stat().st_size == 1:
+            go_on.hear()
+        del held
+    return hotspare.attempt()
+
+
+@pytest.mark.parametrize("how", [{}, {"return_exceptions": True}, {"retries": 2}])
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("size", [1, 3])
+def test_an_item_of_a_map_that_made_room_is_run_again(
+    size: int,
+    ordered: bool,
+    how: dict[str, Any],
+    tmp_path: Path,
+    fifo: Callable[[], Fifo],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_map.Sizer, "note", lambda sizer, items, seconds: None)
+    monkeypatch.setattr(_map.Sizer, "__init__", lambda sizer: setattr(sizer, "size", size))
+    go_on = fifo()
+
+    def let_the_other_go(event: Event) -> None:
+        if event.kind == "death":
+            go_on.tell()
+
+    with Pool(2, memory_budget=600 * 2**20, on_event=let_the_other_go) as pool:
+        tasks = pool.with_options(retries=how.get("retries"))
+        run = tasks.map if ordered else tasks.as_completed
+        f = functools.partial(_take_in_turn, tmp_path, go_on)
+        attempts = list(run(f, range(6), return_exceptions=how.get("return_exceptions", False)))
+        assert attempts == [1] * 6
+        stats = pool.stats()
+        assert (stats["put_back"], stats["deaths"], stats["retried"]) == (1, 1, 0)
+    runs = [(tmp_path / str(number)).stat().st_size for number in range(6)]
+    assert sum(runs) == 7
+    assert [runs[number] for number in (0, 2, 3, 5)] == [1] * 4
 
 
 def test_a_worker_that_has_grown_is_replaced() -> None:

@@ -143,6 +143,7 @@ void write_argument(ByteSink& sink, Attachments* attachments, const A& argument)
 struct Earlier {
   std::shared_ptr<const CrashReport> report;
   std::span<const std::byte> thrown;
+  bool made_room = false;  ///< It was ended for others' sake: that was no attempt.
 };
 
 /// Submits a call whose arguments write_all(sink, attachments) writes, the same each time. Plain: without attachments.
@@ -160,7 +161,9 @@ TaskRef submit_written(Engine& engine, const CallSite& site, const void* target,
     TaskRef task = prepare(engine, site, target, options, sink.size(), room);
     ByteSink direct({room, sink.size()});
     write_all(direct, buffers);
-    if (earlier != nullptr) {
+    if (earlier != nullptr && earlier->made_room) {
+      submit_alone(engine, task, buffers);
+    } else if (earlier != nullptr) {
       submit_failed(engine, task, buffers, earlier->report, earlier->thrown);
     } else {
       submit_prepared(engine, task, buffers);

@@ -90,8 +90,10 @@ class Chunk {
   }
   /// Whether the current element failed as a part of this task, so that it may be run again by one of its own.
   bool may_be_run_again() const { return !alone_ && (blamed_now_ || !thrown_.empty()); }
+  /// Whether the current element was ended to make room for others: it has not failed, and is to be run again.
+  bool made_room() const { return blamed_now_ && detail::made_room(*task_); }
   const T& item() const { return items_[given_ - 1]; }
-  Earlier earlier() const { return {blamed_now_ ? crash_report(*task_) : nullptr, thrown_}; }
+  Earlier earlier() const { return {blamed_now_ ? crash_report(*task_) : nullptr, thrown_, made_room()}; }
   /// After next() was false: those that its worker's death kept from being run.
   std::vector<T> unbegun() {
     return {std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(given_)),

@@ -135,6 +135,9 @@ HOTSPARE_API bool try_submit_prepared(Engine& engine, const TaskRef& task, Argum
 /// report: of its worker's death; null: it threw, and these bytes are the exception. Never waits for room.
 HOTSPARE_API void submit_failed(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers,
                                 std::shared_ptr<const CrashReport> report, std::span<const std::byte> thrown);
+/// Submits what was ended as a part of a task of many to make room for others (made_room): it runs alone, and that run is
+/// not counted as an attempt. Never waits for room.
+HOTSPARE_API void submit_alone(Engine& engine, const TaskRef& task, ArgumentBuffers* buffers);
 /// False in a process that was forked from the one that made the pool: only submissions are refused in a clean way there,
 /// so ask before all else.
 HOTSPARE_API bool in_host(const Engine& engine) noexcept;
@@ -156,13 +159,14 @@ HOTSPARE_API Ending ending(const Task& task) noexcept;
 HOTSPARE_API std::span<const std::byte> result_bytes(const Task& task) noexcept;
 /// What the task had finished of its many results when its worker died; see parts.hpp. Only when ending() is died.
 HOTSPARE_API std::span<const std::byte> salvaged_parts(const Task& task) noexcept;
+/// It did not die by any fault of its own: it was ended to make room for others (PoolOptions::memory_budget), and what it was
+/// running may be run again by submit_alone. Only when ending() is died.
+HOTSPARE_API bool made_room(const Task& task) noexcept;
 /// The exception that a raised part holds.
 HOTSPARE_API std::exception_ptr part_failure(std::span<const std::byte> part);
 HOTSPARE_API Attachments* result_attachments(const Task& task) noexcept;
 /// The exception of a task that ended in any other way than with a value.
 HOTSPARE_API std::exception_ptr failure(const Task& task);
-/// It never ran, for it waited longer than its queue_timeout.
-HOTSPARE_API bool expired(const Task& task) noexcept;
 HOTSPARE_API std::shared_ptr<const CrashReport> crash_report(const Task& task);
 HOTSPARE_API bool cancel(const TaskRef& task, bool kill);
 HOTSPARE_API void on_done(const TaskRef& task, std::function<void()> callback);

@@ -1,0 +1,169 @@
+#include "os/clock.hpp"
+#include "os/socket.hpp"
+#include "supervisor/engine.hpp"
+#include "task/host_context.hpp"
+#include "worker/this_task.hpp"
+
+#include <hotspare/error.hpp>
+
+#include <system_error>
+
+/// Tasks in this process itself, one at a time, while no other process can be had and the pool's owner wants that
+/// (PoolOptions::run_in_host).
+///
+/// What may go wrong: a task throws (its outcome, as ever); never returns (it cannot be ended: a shutdown waits for it);
+/// submits to its own pool or waits for it (refused, it would wait for itself); shuts it down (that begins, and does not
+/// wait); forks and returns in the child (which ends); crashes (so does the host: that is the price). One that is known to
+/// have cost a worker its life is not run here.
+namespace hotspare::detail {
+
+/// No worker can be had any more, or if one can, nobody knows when.
+void Engine::no_process(const std::string& why) {
+  if (!options_.run_in_host) return break_pool(why);
+  if (!broken_.empty() || !no_process_.empty()) return;
+  no_process_ = why;
+  Event event;
+  event.kind = Event::Kind::host_run;
+  event.detail =
+      why +
+      "; from now on tasks run in the host, one at a time: a crash is the host's, no limit of time or memory "
+      "can be kept, and none can be killed";
+  if (!options_.on_event) {
+    const std::string line = "hotspare: " + event.detail + "\n";
+    os::write_stderr(std::as_bytes(std::span(line)));
+  }
+  tell(std::move(event));
+  started_.notify_all();
+  host_call_.notify_one();
+}
+
+/// A worker is ready. As long as there is no zygote it is one of the last, and the host has to be ready, too.
+void Engine::process_again() {
+  if (no_process_.empty() || !zygote_.pidfd) return;
+  no_process_.clear();
+  Event event;
+  event.kind = Event::Kind::host_run_ends;
+  event.detail = "processes can be started again";
+  tell(std::move(event));
+  refill();
+}
+
+/// The first of the queue. True: it must not run here, and has ended.
+bool Engine::turned_away(const Task& task) {
+  const TaskExtra* const extra = task.extra_.get();
+  if (extra != nullptr && !extra->deaths.empty()) {
+    const TaskRef dead = queue_.pop_front();
+    dead->extra().report = dead->extra().deaths.back();
+    settle(dead, Ending::died);
+    return true;
+  }
+  const char* why = nullptr;
+  if (task.limits().any()) why = "its time limit cannot be kept";
+  if (task.memory_limit() != 0) why = "its memory limit cannot be kept";
+  if (extra != nullptr && extra->alone) why = "it was ended before for the memory that it took";
+  if (extra != nullptr && !extra->options.key.empty() && quarantine_.deaths_of(extra->options.key) != nullptr)
+    why = "its key has killed a worker";
+  if (why == nullptr) return false;
+  refuse(queue_.pop_front(), std::make_exception_ptr(NeedsProcess("task " + std::to_string(task.id) +
+                                                                  " needs a process of its own, for in the host " +
+                                                                  why + "; " + no_process_)));
+  return true;
+}
+
+/// Signals are not blocked in it: what tasks start inherits that.
+void Engine::start_host_thread() {
+  try {
+    callbacks_.run([] {});  // its thread may not be to be had later, either
+    host_thread_ = std::thread([this] { run_host_thread(); });
+    host_thread_id_ = host_thread_.get_id();
+  } catch (const std::system_error& error) {
+    callbacks_.stop();
+    throw Error(std::string("a pool cannot be made: no thread can be started: ") + error.what());
+  }
+}
+
+void Engine::run_host_thread() {
+  Lock lock(mutex_);
+  while (!host_ends_) {
+    if (!runs_in_host() || !next_may_begin()) {
+      host_call_.wait(lock);
+    } else if (!host_prepared_) {
+      prepare_host(lock);
+    } else {
+      run_first_in_host(lock);
+    }
+  }
+}
+
+void Engine::end_host_thread() {
+  {
+    const Lock lock(mutex_);
+    host_ends_ = true;
+    host_call_.notify_one();
+  }
+  if (host_thread_.joinable()) host_thread_.join();
+}
+
+/// What each worker does before its first task, tasks may rely on.
+void Engine::prepare_host(Lock& lock) {
+  lock.unlock();
+  std::string failure;
+  try {
+    if (options_.host_initializer) {
+      options_.host_initializer();
+    } else {
+      if (options_.preload != nullptr) options_.preload();
+      if (options_.initializer != nullptr) options_.initializer();
+    }
+  } catch (const std::exception& error) {
+    failure = error.what();
+  } catch (...) {
+    failure = "it threw something that is no std::exception";
+  }
+  lock.lock();
+  host_prepared_ = true;
+  if (!failure.empty()) break_pool("pool \"" + options_.name + "\": the initializer failed in the host: " + failure);
+}
+
+void Engine::run_first_in_host(Lock& lock) {
+  const TaskRef task = queue_.pop_front();
+  if (room_waiters_ != 0) room_.notify_all();
+  host_task_ = task;
+  ++counts_.run_in_host;
+  enter_gates(*task);
+  note_begin(*task, os::monotonic_ns());
+  HostContext context(*task);
+  const unsigned attempt = task->attempt + 1U;
+  lock.unlock();
+  {
+    const worker::HostTask here(host_progress_, task->id, attempt);
+    context.run();
+  }
+  lock.lock();
+  host_task_ = TaskRef();
+  take_host_outcome(task, context);
+  ask_for_process();
+  pump_and_look();
+}
+
+void Engine::take_host_outcome(TaskRef task, HostContext& context) {
+  const bool keep = context.raised() && may_run_again(*task, task::Reason::exception);
+  Payload arguments = task->payload.take();
+  task->payload = context.take_result();
+  std::vector<SegmentRef> segments = context.take_segments();
+  if (!segments.empty()) task->extra().result_segments = std::move(segments);
+  part_with_arguments(*task, std::move(arguments), keep);
+  finish(std::move(task), context.raised() ? shm::Ended::raised : shm::Ended::value);
+}
+
+/// Asked after each task, not by the clock: an idle pool asks for nothing.
+void Engine::ask_for_process() {
+  if (no_process_.empty() || finishing() || !broken_.empty()) return;
+  if (zygote_.pidfd) {
+    refill();
+  } else if (!heir_) {
+    static_cast<void>(new_zygote());
+  }
+}
+
+}  // namespace hotspare::detail
