@@ -1,38 +1,18 @@
 // The command itself, as a shell would run it.
 
 #include "exit_status.hpp"
+#include "run_command.hpp"
 
 #include <hotspare/version.hpp>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
 #include <string>
 
 namespace hotspare::cli {
 namespace {
 
-struct Ended {
-  int status = -1;
-  std::string output;  ///< stdout and stderr.
-};
-
-Ended run(const std::string& arguments) {
-  Ended ended;
-  FILE* pipe = popen((HOTSPARE_COMMAND " " + arguments + " 2>&1 </dev/null").c_str(), "r");
-  if (pipe == nullptr) return ended;
-  for (int c = 0; (c = std::fgetc(pipe)) != EOF;) ended.output += static_cast<char>(c);
-  const int status = pclose(pipe);
-  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ended;
-}
-
-void expect(const std::string& arguments, ExitStatus status, const std::string& says) {
-  const Ended ended = run(arguments);
-  EXPECT_EQ(ended.status, static_cast<int>(status)) << arguments << '\n' << ended.output;
-  EXPECT_NE(ended.output.find(says), std::string::npos) << arguments << '\n' << ended.output;
-}
+using testing::expect;
 
 TEST(Command, TellsItsVersionAndHelps) {
   expect("--version", ExitStatus::good, "hotspare " HOTSPARE_VERSION "\n");
