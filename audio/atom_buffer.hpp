@@ -16,7 +16,9 @@ namespace hotspare::audio {
 /// The URIDs that event buffers need.
 struct AtomUrids {
   explicit AtomUrids(UridMap& urids)
-      : sequence(urids.map(LV2_ATOM__Sequence)), chunk(urids.map(LV2_ATOM__Chunk)), midi(urids.map(LV2_MIDI__MidiEvent)) {}
+      : sequence(urids.map(LV2_ATOM__Sequence)),
+        chunk(urids.map(LV2_ATOM__Chunk)),
+        midi(urids.map(LV2_MIDI__MidiEvent)) {}
   LV2_URID sequence;
   LV2_URID chunk;
   LV2_URID midi;
@@ -53,9 +55,8 @@ class AtomBuffer {
   template <class F>
   void for_each_midi(F&& use) {
     if (sequence()->atom.type != urids_.sequence) return;
-    const char* const end =
-        reinterpret_cast<const char*>(memory_.data()) +
-        std::min<std::size_t>(capacity(), sizeof(LV2_Atom) + std::size_t{sequence()->atom.size});
+    const char* const end = reinterpret_cast<const char*>(memory_.data()) +
+                            std::min<std::size_t>(capacity(), sizeof(LV2_Atom) + std::size_t{sequence()->atom.size});
     const char* at = reinterpret_cast<const char*>(memory_.data()) + sizeof(LV2_Atom_Sequence);
     while (static_cast<std::size_t>(end - at) >= sizeof(LV2_Atom_Event) && at < end) {
       const auto* event = reinterpret_cast<const LV2_Atom_Event*>(at);

@@ -19,7 +19,8 @@ class FlushDenormals {
 
  private:
 #if defined(__SSE__)
-  static constexpr std::uint64_t bits = 0x8040;  // MXCSR: flush to zero, denormals are zero (Intel SDM volume 1, 10.2.3)
+  static constexpr std::uint64_t bits =
+      0x8040;  // MXCSR: flush to zero, denormals are zero (Intel SDM volume 1, 10.2.3)
   static std::uint64_t get() { return _mm_getcsr(); }
   static void set(std::uint64_t value) { _mm_setcsr(static_cast<unsigned>(value)); }
 #elif defined(__aarch64__)

@@ -25,13 +25,13 @@ jack_client_t* open_client(const JackOptions& options) {
   jack_client_t* client =
       options.server.empty()
           ? jack_client_open(options.name.c_str(), JackNoStartServer, &status)
-          : jack_client_open(options.name.c_str(),
-                             static_cast<jack_options_t>(JackNoStartServer | JackServerName), &status,
-                             options.server.c_str());
+          : jack_client_open(options.name.c_str(), static_cast<jack_options_t>(JackNoStartServer | JackServerName),
+                             &status, options.server.c_str());
   if (client != nullptr) return client;
   const std::string server = options.server.empty() ? "" : " \"" + options.server + "\"";
   if ((status & JackServerFailed) != 0)
-    throw Error("no JACK server" + server + " runs here, or not for this user; start one, as jackd -d alsa, or to try "
+    throw Error("no JACK server" + server +
+                " runs here, or not for this user; start one, as jackd -d alsa, or to try "
                 "things out jackd -d dummy -r 48000 -p 128");
   char code[32];
   std::snprintf(code, sizeof code, "0x%x", static_cast<unsigned>(status));
@@ -69,7 +69,8 @@ void JackClient::start(std::shared_ptr<BlockProcessor> processor, const BlockLay
   out_ = AlignedArray<std::byte>(layout.out_bytes());
   inputs_ = add_ports("in_", JackPortIsInput);
   outputs_ = add_ports("out_", JackPortIsOutput);
-  if (layout.has_midi()) midi_ = jack_port_register(client_.get(), "midi_in", JACK_DEFAULT_MIDI_TYPE, JackPortIsInput, 0);
+  if (layout.has_midi())
+    midi_ = jack_port_register(client_.get(), "midi_in", JACK_DEFAULT_MIDI_TYPE, JackPortIsInput, 0);
   jack_set_process_callback(client_.get(), on_process, this);
   jack_set_xrun_callback(
       client_.get(),

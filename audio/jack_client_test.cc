@@ -118,7 +118,8 @@ TEST(JackWithoutServer, SaysSo) {
     const JackClient client({.server = "hotspare_nobody"});
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("no JACK server \"hotspare_nobody\" runs"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("no JACK server \"hotspare_nobody\" runs"), std::string::npos)
+        << error.what();
   }
 }
 

@@ -114,7 +114,9 @@ class Lv2Chain::Stage {
     for (float& sample : to) sample /= static_cast<float>(layout_.channels());
   }
 
-  static void copy(std::span<const float> from, std::span<float> to) { std::copy(from.begin(), from.end(), to.begin()); }
+  static void copy(std::span<const float> from, std::span<float> to) {
+    std::copy(from.begin(), from.end(), to.begin());
+  }
 
   const LilvPlugin& plugin_;
   std::vector<PluginPort> ports_;

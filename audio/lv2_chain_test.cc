@@ -41,7 +41,8 @@ TEST(Lv2Chain, WithoutPluginsLetsTheSoundThrough) {
 TEST(Lv2Chain, TwoOfTheSameSpecAreEqualBitForBit) {
   HOTSPARE_NEEDS_PLUGIN(testing::equalizer_stereo);
   HOTSPARE_NEEDS_PLUGIN(testing::reverb);
-  const ChainSpec spec{.plugins = {{.uri = testing::equalizer_stereo}, {.uri = testing::reverb, .controls = {{"mix", 0.5}}}}};
+  const ChainSpec spec{
+      .plugins = {{.uri = testing::equalizer_stereo}, {.uri = testing::reverb, .controls = {{"mix", 0.5}}}}};
   const std::vector<float> one = output_of(spec);
   EXPECT_FALSE(is_silent(one));
   EXPECT_EQ(one, output_of(spec));
@@ -73,7 +74,8 @@ TEST(Lv2Chain, AMonoPluginStandsInEachChannel) {
     two.process(in, out);
     one.process(block, expected);
     ASSERT_TRUE(std::equal(expected.begin(), expected.end(), out.begin())) << i;
-    ASSERT_TRUE(std::equal(expected.begin(), expected.end(), out.begin() + static_cast<std::ptrdiff_t>(block.size()))) << i;
+    ASSERT_TRUE(std::equal(expected.begin(), expected.end(), out.begin() + static_cast<std::ptrdiff_t>(block.size())))
+        << i;
   }
 }
 
@@ -97,8 +99,9 @@ TEST(Lv2Chain, MidiGoesThroughAFilterToTheNextPlugin) {
   const ChainSpec higher{
       .plugins = {{.uri = testing::transposer, .controls = {{"transpose", 12}}}, {.uri = testing::piano}},
       .midi_bytes = 256};
-  const ChainSpec same{.plugins = {{.uri = testing::transposer, .controls = {{"transpose", 0}}}, {.uri = testing::piano}},
-                       .midi_bytes = 256};
+  const ChainSpec same{
+      .plugins = {{.uri = testing::transposer, .controls = {{"transpose", 0}}}, {.uri = testing::piano}},
+      .midi_bytes = 256};
   EXPECT_EQ(output_of(plain), output_of(same));
   EXPECT_NE(output_of(plain), output_of(higher));
   EXPECT_FALSE(is_silent(output_of(higher)));

@@ -20,7 +20,8 @@ std::uint32_t sequence_bytes(std::uint32_t asked, const ChainSpec& spec) {
   // An event's header grows from 8 bytes to 16 on its way from the MIDI area into a sequence, and is filled up to 8.
   const std::uint64_t midi = std::uint64_t{spec.midi_bytes} * 3;
   const std::uint64_t bytes = std::max<std::uint64_t>({asked, midi, least_sequence_bytes});
-  if (bytes > most_sequence_bytes) throw Error("a plug-in asks for an event port of " + std::to_string(bytes) + " bytes");
+  if (bytes > most_sequence_bytes)
+    throw Error("a plug-in asks for an event port of " + std::to_string(bytes) + " bytes");
   return static_cast<std::uint32_t>(bytes);
 }
 

@@ -67,7 +67,8 @@ TEST(NoAllocation, InABlockOfRealPlugins) {
   HOTSPARE_NEEDS_PLUGIN(testing::transposer);
   HOTSPARE_NEEDS_PLUGIN(testing::piano);
   EXPECT_EQ(calls_in_blocks({.plugins = {{.uri = testing::equalizer_mono}, {.uri = testing::reverb}}}), 0U);
-  EXPECT_EQ(calls_in_blocks({.plugins = {{.uri = testing::transposer}, {.uri = testing::piano}}, .midi_bytes = 256}), 0U);
+  EXPECT_EQ(calls_in_blocks({.plugins = {{.uri = testing::transposer}, {.uri = testing::piano}}, .midi_bytes = 256}),
+            0U);
 }
 
 }  // namespace

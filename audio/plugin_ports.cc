@@ -25,7 +25,8 @@ class Describer {
     result.kind = kind(port, result.input);
     result.optional = has(port, LV2_CORE__connectionOptional);
     result.sidechain = result.kind == PortKind::audio && result.input && is_sidechain(port);
-    result.midi = result.kind == PortKind::atom && lilv_port_supports_event(&plugin_, port, node(LV2_MIDI__MidiEvent).get());
+    result.midi =
+        result.kind == PortKind::atom && lilv_port_supports_event(&plugin_, port, node(LV2_MIDI__MidiEvent).get());
     result.latency = has(port, LV2_CORE__reportsLatency) || designates(port, LV2_CORE__latency);
     if (const NodePtr size = value(port, LV2_RESIZE_PORT__minimumSize); size && lilv_node_is_int(size.get()))
       result.minimum_bytes = static_cast<std::uint32_t>(std::max(lilv_node_as_int(size.get()), 0));

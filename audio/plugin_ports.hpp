@@ -16,10 +16,10 @@ struct PluginPort {
   std::string symbol;
   PortKind kind = PortKind::unknown;
   bool input = false;
-  bool optional = false;   ///< lv2:connectionOptional
-  bool sidechain = false;  ///< Audio that controls and is not to be heard.
-  bool midi = false;       ///< Atoms: takes or gives MIDI events.
-  bool latency = false;    ///< Control output that tells the plug-in's delay in frames.
+  bool optional = false;            ///< lv2:connectionOptional
+  bool sidechain = false;           ///< Audio that controls and is not to be heard.
+  bool midi = false;                ///< Atoms: takes or gives MIDI events.
+  bool latency = false;             ///< Control output that tells the plug-in's delay in frames.
   std::uint32_t minimum_bytes = 0;  ///< Atoms: rsz:minimumSize.
   float initial = 0;                ///< Control and CV: lv2:default,
   float minimum = 0;                ///< and range; where minimum == maximum none is known.

@@ -49,11 +49,11 @@ Rendered render(WavReader& input, std::uint64_t tail_frames, BlockProcessor& pro
     tail -= of_tail;
     const std::size_t frames = got + of_tail;
     if (frames == 0) return result;
-    std::fill(buffers.samples.begin() + static_cast<std::ptrdiff_t>(got * layout.channels()), buffers.samples.end(), 0.0F);
+    std::fill(buffers.samples.begin() + static_cast<std::ptrdiff_t>(got * layout.channels()), buffers.samples.end(),
+              0.0F);
     to_planar(buffers.samples, layout, buffers.in);
     const auto start = std::chrono::steady_clock::now();
-    if (!processor.process(buffers.in, buffers.out,
-                           BlockProcessor::Deadline::max()))
+    if (!processor.process(buffers.in, buffers.out, BlockProcessor::Deadline::max()))
       throw Error("block " + std::to_string(result.blocks) + " has no answer");
     result.block_times.push_back(std::chrono::steady_clock::now() - start);
     to_interleaved(buffers.out, layout, buffers.samples);

@@ -22,8 +22,8 @@ class Render : public ::testing::Test {
 
   std::string run(const std::filesystem::path& in, const std::vector<PluginSpec>& plugins, std::uint64_t tail = 0) {
     WavReader input(in);
-    const ChainSpec spec = resolve({.plugins = plugins, .sample_rate = input.sample_rate(), .channels = input.channels()},
-                                   Lv2World());
+    const ChainSpec spec =
+        resolve({.plugins = plugins, .sample_rate = input.sample_rate(), .channels = input.channels()}, Lv2World());
     DirectProcessor processor(spec);
     WavWriter output(folder_ / "out.wav", input.sample_rate(), input.channels());
     rendered_ = render(input, tail, processor, BlockLayout(spec), output);

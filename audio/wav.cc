@@ -56,7 +56,8 @@ WavReader::WavReader(const std::filesystem::path& path) : path_(path) {
 std::size_t WavReader::read(std::span<float> interleaved) {
   const auto asked = static_cast<sf_count_t>(interleaved.size() / channels_);
   const sf_count_t got = sf_readf_float(file_.get(), interleaved.data(), asked);
-  if (sf_error(file_.get()) != SF_ERR_NO_ERROR) refuse(path_, std::string("cannot be read on: ") + sf_strerror(file_.get()));
+  if (sf_error(file_.get()) != SF_ERR_NO_ERROR)
+    refuse(path_, std::string("cannot be read on: ") + sf_strerror(file_.get()));
   return static_cast<std::size_t>(got);
 }
 

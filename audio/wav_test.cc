@@ -27,13 +27,15 @@ class Wav : public ::testing::Test {
     text << std::ifstream(path, std::ios::binary).rdbuf();
     return text.str();
   }
-  static void write(const std::filesystem::path& path, const std::vector<float>& samples, double rate, unsigned channels) {
+  static void write(const std::filesystem::path& path, const std::vector<float>& samples, double rate,
+                    unsigned channels) {
     WavWriter writer(path, rate, channels);
     writer.write(samples);
     writer.finish();
   }
 
-  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / ("hotspare_wav_" + std::to_string(getpid()));
+  std::filesystem::path folder_ =
+      std::filesystem::path(::testing::TempDir()) / ("hotspare_wav_" + std::to_string(getpid()));
 };
 
 TEST_F(Wav, GivesBackEveryBit) {
@@ -83,10 +85,8 @@ TEST_F(Wav, RefusesInWords) {
   std::ofstream(file("empty.wav")).flush();
   write(file("silent.wav"), {}, 48000, 2);
   const std::pair<std::filesystem::path, const char*> table[] = {
-      {file("nowhere.wav"), "no such file"},
-      {folder_, "is a folder"},
-      {file("text.wav"), "is no sound"},
-      {file("empty.wav"), "is no sound"},
+      {file("nowhere.wav"), "no such file"},  {folder_, "is a folder"},
+      {file("text.wav"), "is no sound"},      {file("empty.wav"), "is no sound"},
       {file("silent.wav"), "holds no sound"},
   };
   for (const auto& [path, says] : table) {

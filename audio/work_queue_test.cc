@@ -15,7 +15,8 @@ TEST(MessageQueue, IsBoundedAndInOrder) {
   EXPECT_TRUE(queue.put("three", 5));
   EXPECT_FALSE(queue.put("much too long for what is left", 30));
   std::vector<std::string> taken;
-  queue.take_all([&](std::uint32_t size, const void* data) { taken.emplace_back(static_cast<const char*>(data), size); });
+  queue.take_all(
+      [&](std::uint32_t size, const void* data) { taken.emplace_back(static_cast<const char*>(data), size); });
   EXPECT_EQ(taken, (std::vector<std::string>{"one", "", "three"}));
   EXPECT_TRUE(queue.empty());
 }
@@ -47,10 +48,11 @@ struct Plugin {
 TEST(WorkQueue, WorksAtOnceAndInOrder) {
   Plugin plugin;
   WorkQueue queue;
-  const LV2_Worker_Interface interface{Plugin::work, Plugin::response, Plugin::end_run};
+  const LV2_Worker_Interface interface { Plugin::work, Plugin::response, Plugin::end_run };
   plugin.schedule = queue.feature();
   const auto schedule = [&](const std::string& text) {
-    return plugin.schedule->schedule_work(plugin.schedule->handle, static_cast<std::uint32_t>(text.size()), text.data());
+    return plugin.schedule->schedule_work(plugin.schedule->handle, static_cast<std::uint32_t>(text.size()),
+                                          text.data());
   };
   EXPECT_EQ(schedule("early"), LV2_WORKER_SUCCESS);  // as a plug-in does within instantiate
   queue.attach(&plugin, &interface);
@@ -67,7 +69,7 @@ TEST(WorkQueue, WorksAtOnceAndInOrder) {
 TEST(WorkQueue, EndsWithAPluginThatNeverDoes) {
   Plugin plugin;
   WorkQueue queue;
-  const LV2_Worker_Interface interface{Plugin::work, Plugin::response, nullptr};
+  const LV2_Worker_Interface interface { Plugin::work, Plugin::response, nullptr };
   plugin.schedule = queue.feature();
   queue.attach(&plugin, &interface);
   plugin.schedule->schedule_work(plugin.schedule->handle, 8, "for ever");

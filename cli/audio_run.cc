@@ -82,8 +82,8 @@ void run_audio(const AudioOptions& options) {
   const std::shared_ptr<audio::BlockProcessor> processor = make_processor(spec, options.channel);
   client.start(processor, audio::BlockLayout(spec));
   if (options.connect) client.connect_to_machine();
-  std::fprintf(stderr, "%s: %u channels at %.0f Hz, %u frames (%.3f ms) a block\n", client.name().c_str(), spec.channels,
-               spec.sample_rate, spec.frames, 1e3 * spec.frames / spec.sample_rate);
+  std::fprintf(stderr, "%s: %u channels at %.0f Hz, %u frames (%.3f ms) a block\n", client.name().c_str(),
+               spec.channels, spec.sample_rate, spec.frames, 1e3 * spec.frames / spec.sample_rate);
   watch(options, client, *processor, signals);
 }
 

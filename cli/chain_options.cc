@@ -34,8 +34,9 @@ audio::Control parse_control(const std::string& text) {
 
 ChainOptions::ChainOptions(CLI::App& subcommand)
     : subcommand_(&subcommand),
-      plugin_(add_repeated(subcommand, "--plugin", "URI",
-                           "LV2 plug-in that the sound goes through; several: in this order. hotspare plugins lists them")),
+      plugin_(
+          add_repeated(subcommand, "--plugin", "URI",
+                       "LV2 plug-in that the sound goes through; several: in this order. hotspare plugins lists them")),
       preset_(add_repeated(subcommand, "--preset", "P", "Preset, by URI or label, of the --plugin before it")),
       set_(add_repeated(subcommand, "--set", "SYMBOL=VALUE", "Control of the --plugin before it; may be repeated")) {}
 

@@ -29,12 +29,11 @@ TEST(ChainOptions, BelongToThePluginBefore) {
 
 TEST(ChainOptions, RefuseWhatBelongsToNoPluginOrIsNoNumber) {
   using Arguments = std::vector<std::string>;
-  for (const Arguments& wrong : {Arguments{"--set", "a=1", "--plugin", "urn:a"}, Arguments{"--preset", "P"},
-                                 Arguments{"--plugin", "urn:a", "--preset", "P", "--preset", "Q"},
-                                 Arguments{"--plugin", "urn:a", "--set", "gain"},
-                                 Arguments{"--plugin", "urn:a", "--set", "gain="},
-                                 Arguments{"--plugin", "urn:a", "--set", "=1"},
-                                 Arguments{"--plugin", "urn:a", "--set", "gain=1x"}})
+  for (const Arguments& wrong :
+       {Arguments{"--set", "a=1", "--plugin", "urn:a"}, Arguments{"--preset", "P"},
+        Arguments{"--plugin", "urn:a", "--preset", "P", "--preset", "Q"},
+        Arguments{"--plugin", "urn:a", "--set", "gain"}, Arguments{"--plugin", "urn:a", "--set", "gain="},
+        Arguments{"--plugin", "urn:a", "--set", "=1"}, Arguments{"--plugin", "urn:a", "--set", "gain=1x"}})
     EXPECT_THROW(parse(wrong), UsageError) << wrong.front() << ' ' << wrong.back();
 }
 

@@ -15,7 +15,7 @@ namespace {
 using chaos::How;
 
 /// How::raise and How::leak end nobody: a replica that throws has answered, one that leaks goes on.
-constexpr std::array deadly{How::sigkill, How::sigsegv, How::abort, How::exit,
+constexpr std::array deadly{How::sigkill, How::sigsegv, How::abort,          How::exit,
                             How::hang,    How::stop,    How::stack_overflow, How::memory};
 
 [[noreturn]] void refuse(const std::string& what) { throw UsageError("--chaos: " + what); }

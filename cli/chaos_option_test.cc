@@ -16,7 +16,7 @@ struct Good {
 };
 
 TEST(ChaosOption, Table) {
-  const chaos::Hows all{How::sigkill, How::sigsegv, How::abort, How::exit,
+  const chaos::Hows all{How::sigkill, How::sigsegv, How::abort,          How::exit,
                         How::hang,    How::stop,    How::stack_overflow, How::memory};
   const Good table[] = {
       {"kill-every=50ms", {50ms, How::sigkill, 0}},

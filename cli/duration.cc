@@ -26,11 +26,13 @@ std::chrono::nanoseconds parse_duration(std::string_view option, std::string_vie
   double number = 0;
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(rest, text.data() + text.size());
-  const auto* const known = std::find_if(units.begin(), units.end(), [&](const Unit& each) { return each.name == unit; });
+  const auto* const known =
+      std::find_if(units.begin(), units.end(), [&](const Unit& each) { return each.name == unit; });
   const double nanoseconds = known == units.end() ? 0 : number * known->nanoseconds;
   if (error != std::errc() || !(nanoseconds >= 1) || nanoseconds > longest)
-    throw UsageError(std::string(option) + " expects a time above 0 with its unit (us, ms, s, min, h), as 50ms, not \"" +
-                     std::string(text) + "\"");
+    throw UsageError(std::string(option) +
+                     " expects a time above 0 with its unit (us, ms, s, min, h), as 50ms, not \"" + std::string(text) +
+                     "\"");
   return std::chrono::nanoseconds(static_cast<std::chrono::nanoseconds::rep>(nanoseconds));
 }
 

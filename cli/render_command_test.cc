@@ -27,7 +27,8 @@ TEST_F(RenderCommand, WritesWhatComesOut) {
   HOTSPARE_NEEDS_SOUND();
   HOTSPARE_NEEDS_PLUGIN(audio::testing::reverb);
   const std::string sound = audio::testing::sound();
-  expect("render " + sound + " --plugin " + audio::testing::reverb + " --set mix=0.5 --tail 500ms --frames 64 -o " + output(),
+  expect("render " + sound + " --plugin " + audio::testing::reverb + " --set mix=0.5 --tail 500ms --frames 64 -o " +
+             output(),
          ExitStatus::good, "blocks of 64 frames");
   EXPECT_EQ(audio::WavReader(output()).frames(), audio::WavReader(sound).frames() + 24000);
 }
@@ -44,7 +45,8 @@ TEST_F(RenderCommand, SaysWhatIsWrong) {
 TEST_F(RenderCommand, ReplicasAreNotThereYet) {
   HOTSPARE_NEEDS_SOUND();
   for (const char* option : {" --replicas 2", " --chaos kill-every=50ms"})
-    expect("render " + std::string(audio::testing::sound()) + option + " -o " + output(), ExitStatus::not_built, "not there yet");
+    expect("render " + std::string(audio::testing::sound()) + option + " -o " + output(), ExitStatus::not_built,
+           "not there yet");
 }
 
 TEST_F(RenderCommand, PluginsAreListed) {

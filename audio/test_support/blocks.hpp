@@ -24,7 +24,8 @@ class MadeUpBlocks {
     if (layout_.has_midi()) {
       MidiWriter writer(layout_.midi(std::span(in_)));
       const bool on = number_ % 40 == 3;
-      const std::array<std::byte, 3> note{std::byte{on ? std::uint8_t{0x90} : std::uint8_t{0x80}}, std::byte{60}, std::byte{100}};
+      const std::array<std::byte, 3> note{std::byte{on ? std::uint8_t{0x90} : std::uint8_t{0x80}}, std::byte{60},
+                                          std::byte{100}};
       if (on || number_ % 40 == 20) writer.add(5, note);
     }
     ++number_;
@@ -35,7 +36,8 @@ class MadeUpBlocks {
   /// A tone that swells and fades, with some noise.
   float sample(std::uint64_t at, std::uint32_t channel) {
     noise_ = noise_ * 6364136223846793005U + 1442695040888963407U;  // Knuth's MMIX generator
-    const double tone = std::sin(0.05 * static_cast<double>(at) * (1 + channel)) * std::sin(1e-4 * static_cast<double>(at));
+    const double tone =
+        std::sin(0.05 * static_cast<double>(at) * (1 + channel)) * std::sin(1e-4 * static_cast<double>(at));
     return static_cast<float>(0.4 * tone + 0.05 * (static_cast<double>(noise_ >> 11) * 0x1p-53 - 0.5));
   }
 

@@ -40,7 +40,8 @@ pid_t spawn(const std::vector<std::string>& command) {
 
 JackServer::JackServer(unsigned rate, unsigned period) : name_("hotspare_test_" + std::to_string(getpid())) {
   // It goes when we go, however that is.
-  pid_ = spawn({"setpriv", "--pdeathsig", "TERM", "jackd", "-n", name_, "-R", "-d", "dummy", "-r", std::to_string(rate), "-p", std::to_string(period)});
+  pid_ = spawn({"setpriv", "--pdeathsig", "TERM", "jackd", "-n", name_, "-R", "-d", "dummy", "-r", std::to_string(rate),
+                "-p", std::to_string(period)});
   if (pid_ < 0) {
     why_ = "setpriv (Debian: util-linux) is not installed";
     return;
