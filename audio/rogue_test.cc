@@ -25,7 +25,10 @@ std::vector<float> output_of(const ChainSpec& spec, unsigned blocks) {
 TEST(Rogue, WhatItsWorkerAnswersIsThereInTheNextBlock) {
   const ChainSpec spec = spec_of({.uri = "urn:hotspare:test:worker"});
   const std::vector<float> sound = output_of(spec, 5);
-  for (std::size_t i = 0; i < sound.size(); ++i) ASSERT_EQ(sound[i], static_cast<float>(i / spec.frames)) << i;
+  for (std::size_t i = 0; i < sound.size(); ++i) {
+    const std::size_t block = i / spec.frames;
+    ASSERT_EQ(sound[i], static_cast<float>(block)) << i;
+  }
 }
 
 TEST(Rogue, ThatDoesNothingLetsTheSoundThrough) {
