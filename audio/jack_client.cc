@@ -44,8 +44,11 @@ JackClient::JackClient(const JackOptions& options) : client_(open_client(options
 
 JackClient::~JackClient() { client_.reset(); }
 
-double JackClient::sample_rate() const { return jack_get_sample_rate(client_.get()); }
-std::uint32_t JackClient::period() const { return jack_get_buffer_size(client_.get()); }
+JackGeometry ask_jack(const JackOptions& options) { return JackClient(options).geometry(); }
+
+JackGeometry JackClient::geometry() const {
+  return {static_cast<double>(jack_get_sample_rate(client_.get())), jack_get_buffer_size(client_.get())};
+}
 std::string JackClient::name() const { return jack_get_client_name(client_.get()); }
 double JackClient::load() const { return static_cast<double>(jack_cpu_load(client_.get())); }
 
@@ -60,9 +63,9 @@ std::vector<jack_port_t*> JackClient::add_ports(const char* prefix, unsigned lon
 }
 
 void JackClient::start(std::shared_ptr<BlockProcessor> processor, const BlockLayout& layout) {
-  if (layout.frames() != period())
+  if (layout.frames() != geometry().period)
     throw Error("the chain works on blocks of " + std::to_string(layout.frames()) + " frames, and JACK's period has " +
-                std::to_string(period()));
+                std::to_string(geometry().period));
   processor_ = std::move(processor);
   layout_ = std::make_unique<BlockLayout>(layout);
   in_ = AlignedArray<std::byte>(layout.in_bytes());

@@ -19,6 +19,15 @@ struct JackOptions {
   std::string server;  ///< Empty: JACK_DEFAULT_SERVER, or JACK's default.
 };
 
+/// What a server works with.
+struct JackGeometry {
+  double sample_rate = 0;    ///< Hz
+  std::uint32_t period = 0;  ///< Frames.
+};
+
+/// Joins the server, asks, and leaves again: no thread of JACK's is left, so that a pool can still be forked. Throws Error.
+JackGeometry ask_jack(const JackOptions& options);
+
 /// A client of a JACK server that sends each period through a BlockProcessor.
 /// The callback works on memory that was taken before, allocates nothing and takes no lock; what it counts is atomic.
 /// Threads: members on one; the callback is JACK's own, with JACK's priority.
@@ -30,9 +39,8 @@ class JackClient {
   JackClient(const JackClient&) = delete;
   JackClient& operator=(const JackClient&) = delete;
 
-  double sample_rate() const;    ///< Hz
-  std::uint32_t period() const;  ///< Frames.
-  std::string name() const;      ///< As the server gave it: another client may have had ours.
+  JackGeometry geometry() const;
+  std::string name() const;  ///< As the server gave it: another client may have had ours.
 
   /// Ports in_1…, out_1… and, if the layout has MIDI, midi_in; then the blocks begin. The layout's frames must be those
   /// of the period. The processor is shared: no callback may find it gone. Throws Error.

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <filesystem>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -55,7 +57,7 @@ class Jack : public ::testing::Test {
     if (!server_.started()) GTEST_SKIP() << server_.why();
   }
   static ChainSpec spec(const JackClient& client, std::uint32_t channels = 2) {
-    return {.sample_rate = client.sample_rate(), .frames = client.period(), .channels = channels};
+    return {.sample_rate = client.geometry().sample_rate, .frames = client.geometry().period, .channels = channels};
   }
   testing::JackServer server_{rate, period};
 };
@@ -63,8 +65,8 @@ class Jack : public ::testing::Test {
 TEST_F(Jack, SendsEachPeriodThroughTheProcessor) {
   const auto processor = std::make_shared<Counting>();
   JackClient client({.server = server_.name()});
-  EXPECT_EQ(client.sample_rate(), rate);
-  EXPECT_EQ(client.period(), period);
+  EXPECT_EQ(client.geometry().sample_rate, rate);
+  EXPECT_EQ(client.geometry().period, period);
   client.start(processor, BlockLayout(spec(client)));
   client.connect_to_machine();
   processor->wait_for(200);
@@ -95,6 +97,14 @@ TEST_F(Jack, ClientsOfTheSameNameGetAnother) {
   const JackClient two({.server = server_.name()});
   EXPECT_EQ(one.name(), "hotspare");
   EXPECT_NE(two.name(), one.name());
+}
+
+TEST_F(Jack, AnswersAQuestionAndLeavesNoThread) {
+  const JackGeometry geometry = ask_jack({.server = server_.name()});
+  EXPECT_EQ(geometry.sample_rate, rate);
+  EXPECT_EQ(geometry.period, period);
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  EXPECT_EQ(std::distance(begin(tasks), end(tasks)), 1);
 }
 
 TEST_F(Jack, RefusesBlocksOfAnotherLength) {

@@ -72,14 +72,17 @@ void watch(const AudioOptions& options, const audio::JackClient& client, const a
 
 void run_audio(const AudioOptions& options) {
   const EndSignals signals;  // before JACK and plug-ins start threads
-  audio::JackClient client({.name = options.name, .server = options.server});
+  const audio::JackOptions jack{.name = options.name, .server = options.server};
+  const audio::JackGeometry geometry = audio::ask_jack(jack);
   const audio::ChainSpec spec = audio::resolve({.plugins = options.plugins,
-                                                .sample_rate = client.sample_rate(),
-                                                .frames = client.period(),
+                                                .sample_rate = geometry.sample_rate,
+                                                .frames = geometry.period,
                                                 .channels = options.channels,
                                                 .midi_bytes = options.midi ? midi_bytes : 0},
                                                audio::Lv2World());
+  // Before JACK's threads are there: what forks replicas wants to be alone in this process.
   const std::shared_ptr<audio::BlockProcessor> processor = make_processor(spec, options.channel);
+  audio::JackClient client(jack);
   client.start(processor, audio::BlockLayout(spec));
   if (options.connect) client.connect_to_machine();
   std::fprintf(stderr, "%s: %u channels at %.0f Hz, %u frames (%.3f ms) a block\n", client.name().c_str(),
