@@ -7,6 +7,7 @@
 #include <jack/jack.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -67,10 +68,10 @@ class JackClient {
   void process(jack_nframes_t frames);
   void silence(jack_nframes_t frames);
   void take_midi(jack_nframes_t frames);
-  BlockProcessor::Deadline deadline() const;
 
   std::shared_ptr<BlockProcessor> processor_;
   std::unique_ptr<BlockLayout> layout_;
+  std::chrono::nanoseconds time_for_a_block_{0};
   AlignedArray<std::byte> in_;
   AlignedArray<std::byte> out_;
   std::vector<jack_port_t*> inputs_;

@@ -72,7 +72,6 @@ TEST_F(Jack, SendsEachPeriodThroughTheProcessor) {
   processor->wait_for(200);
   EXPECT_GE(client.periods(), 199U);
   EXPECT_EQ(client.ended(), nullptr);
-  // The next period's begin is the bound, less a margin.
   EXPECT_LE(processor->last_left(), std::chrono::nanoseconds(std::chrono::seconds(1)) * period / rate);
 }
 
