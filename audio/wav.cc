@@ -20,20 +20,6 @@ constexpr std::uint64_t most_wav_bytes = 0xffffffffU - 4096;
   throw Error(path.string() + ": " + why);
 }
 
-/// Devices and pipes are written to as they are: there is nothing to put in their place.
-bool is_special(const std::filesystem::path& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
-}
-
-std::filesystem::path beside(const std::filesystem::path& path) {
-  if (is_special(path)) return path;
-  std::filesystem::path other = path;
-  other += ".unfinished";
-  return other;
-}
-
 }  // namespace
 
 void CloseSound::operator()(sf_private_tag* file) const { sf_close(file); }
@@ -61,39 +47,36 @@ std::size_t WavReader::read(std::span<float> interleaved) {
   return static_cast<std::size_t>(got);
 }
 
-WavWriter::WavWriter(std::filesystem::path path, double sample_rate, std::uint32_t channels)
-    : path_(std::move(path)), unfinished_(beside(path_)) {
+WavWriter::WavWriter(const std::filesystem::path& path, double sample_rate, std::uint32_t channels) try
+    : output_(path) {
   SF_INFO info{};
   info.samplerate = static_cast<int>(std::lround(sample_rate));
   info.channels = static_cast<int>(channels);
   info.format = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
-  file_.reset(sf_open(unfinished_.c_str(), SFM_WRITE, &info));
-  if (!file_) refuse(path_, std::string("cannot be written: ") + sf_strerror(nullptr));
+  file_.reset(sf_open_fd(output_.descriptor(), SFM_WRITE, &info, SF_FALSE));
+  if (!file_) refuse(path, std::string("cannot be written: ") + sf_strerror(nullptr));
   // A peak chunk holds the time of day: the same sound would make another file.
   sf_command(file_.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);
-}
-
-WavWriter::~WavWriter() {
-  if (!file_) return;
-  file_.reset();
-  std::error_code ignored;
-  if (unfinished_ != path_) std::filesystem::remove(unfinished_, ignored);
+} catch (const std::filesystem::filesystem_error& error) {
+  refuse(path, "cannot be written: " + error.code().message());
 }
 
 void WavWriter::write(std::span<const float> interleaved) {
   written_ += interleaved.size_bytes();
-  if (written_ > most_wav_bytes) refuse(path_, "a WAV file holds 4 GB at most; render it in parts");
+  if (written_ > most_wav_bytes) refuse(output_.path(), "a WAV file holds 4 GB at most; render it in parts");
   const auto wanted = static_cast<sf_count_t>(interleaved.size());
   if (sf_write_float(file_.get(), interleaved.data(), wanted) != wanted)
-    refuse(path_, std::string("cannot be written on: ") + sf_strerror(file_.get()));
+    refuse(output_.path(), std::string("cannot be written on: ") + sf_strerror(file_.get()));
 }
 
 void WavWriter::finish() {
   sf_write_sync(file_.get());
-  if (sf_close(file_.release()) != SF_ERR_NO_ERROR) refuse(path_, "could not be completed: is the disk full?");
-  std::error_code error;
-  if (unfinished_ != path_) std::filesystem::rename(unfinished_, path_, error);
-  if (error) refuse(path_, "could not be put in place: " + error.message());
+  if (sf_close(file_.release()) != SF_ERR_NO_ERROR) refuse(output_.path(), "could not be completed: is the disk full?");
+  try {
+    output_.publish();
+  } catch (const std::filesystem::filesystem_error& error) {
+    refuse(output_.path(), "could not be put in place: " + error.code().message());
+  }
 }
 
 }  // namespace hotspare::audio

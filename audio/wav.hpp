@@ -1,5 +1,7 @@
 #pragma once
 
+#include "output_file.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -35,26 +37,20 @@ class WavReader {
   std::uint64_t frames_ = 0;
 };
 
-/// A WAV file of 32-bit floats. It lies under another name beside its own until finish(): nobody takes half of it for the
-/// whole. The same samples make the same file, byte for byte.
+/// A WAV file of 32-bit floats, there when finish() has returned: nobody takes half of it for the whole. The same samples
+/// make the same file, byte for byte.
 class WavWriter {
  public:
   /// Throws Error: cannot be created.
-  WavWriter(std::filesystem::path path, double sample_rate, std::uint32_t channels);
-  /// Removes what was not finished.
-  ~WavWriter();
-  WavWriter(const WavWriter&) = delete;
-  WavWriter& operator=(const WavWriter&) = delete;
-
+  WavWriter(const std::filesystem::path& path, double sample_rate, std::uint32_t channels);
   /// Throws Error: cannot be written, or beyond the 4 GB of a WAV file.
   void write(std::span<const float> interleaved);
   /// Throws Error.
   void finish();
 
  private:
-  std::filesystem::path path_;
-  std::filesystem::path unfinished_;
-  SoundFile file_;
+  OutputFile output_;
+  SoundFile file_;             ///< After it: closing writes the header.
   std::uint64_t written_ = 0;  ///< Bytes.
 };
 

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <sstream>
 #include <vector>
@@ -69,6 +70,17 @@ TEST_F(Wav, WhatIsNotFinishedIsNotThere) {
     EXPECT_FALSE(std::filesystem::exists(file("a.wav")));
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+TEST_F(Wav, WhatIsFinishedTakesThePlaceOfWhatWasThere) {
+  write(file("a.wav"), {1, 2, 3, 4}, 48000, 1);
+  write(file("a.wav"), {5}, 48000, 1);
+  EXPECT_EQ(WavReader(file("a.wav")).frames(), 1U);
+  const std::filesystem::directory_iterator files(folder_);
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1);
+  const auto permissions = std::filesystem::status(file("a.wav")).permissions();
+  EXPECT_EQ(permissions & std::filesystem::perms::owner_all,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 TEST_F(Wav, ReadsTheSoundsOfAlsaUtils) {
