@@ -7,6 +7,7 @@
 #include <hotspare/error.hpp>
 
 #include <gtest/gtest.h>
+#include <support/sanitizer.hpp>
 
 #include <condition_variable>
 #include <filesystem>

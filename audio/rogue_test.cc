@@ -6,6 +6,7 @@
 #include <hotspare/hotspare.hpp>
 
 #include <gtest/gtest.h>
+#include <support/sanitizer.hpp>  // without leaks: those found here were all of plug-ins already unloaded
 #include <support/under_tsan.hpp>
 
 namespace hotspare::audio {
