@@ -1,0 +1,93 @@
+#include "audio.hpp"
+#include "processor.hpp"
+
+#include <audio/jack_client.hpp>
+#include <audio/lv2_world.hpp>
+#include <audio/resolve.hpp>
+#include <audio/status_line.hpp>
+
+#include <hotspare/error.hpp>
+
+#include <signal.h>
+#include <time.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace hotspare::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+/// Room for 80 short events in a block: more than a MIDI cable carries in 4096 frames.
+constexpr std::uint32_t midi_bytes = 1024;
+
+/// SIGINT and SIGTERM, blocked from here on in this thread and those that it starts, so that one can be waited for.
+class EndSignals {
+ public:
+  EndSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  /// True if one has come; false when the time is over.
+  bool wait(std::chrono::nanoseconds time) const {
+    const timespec rest{.tv_sec = static_cast<time_t>(time / 1s), .tv_nsec = static_cast<long>((time % 1s).count())};
+    return sigtimedwait(&set_, nullptr, &rest) > 0;
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+/// Waits for the end, and tells how it goes meanwhile.
+void watch(const AudioOptions& options, const audio::JackClient& client, const audio::BlockProcessor& processor,
+           const EndSignals& signals) {
+  const audio::StatusPrinter printer;
+  const auto print = [&] {
+    printer.print({.channel = processor.figures(), .xruns = client.xruns(), .load = client.load()});
+  };
+  constexpr std::chrono::nanoseconds look = 500ms;  // the server may end at any time
+  const auto end = options.run.count() == 0 ? Clock::time_point::max() : Clock::now() + options.run;
+  auto next_line = Clock::now();
+  while (client.ended() == nullptr && Clock::now() < end) {
+    if (Clock::now() >= next_line) {
+      print();
+      next_line = Clock::now() + (printer.on_terminal() ? look : 10s);
+    }
+    if (signals.wait(std::min(look, std::chrono::nanoseconds(end - Clock::now())))) break;
+  }
+  print();
+  printer.finish();
+  if (client.ended() != nullptr) throw Error(client.ended());
+  if (client.midi_dropped() != 0)
+    std::fprintf(stderr, "hotspare: %llu MIDI events had no room in their block\n",
+                 static_cast<unsigned long long>(client.midi_dropped()));
+}
+
+}  // namespace
+
+void run_audio(const AudioOptions& options) {
+  const EndSignals signals;  // before JACK and plug-ins start threads
+  const audio::JackOptions jack{.name = options.name, .server = options.server};
+  const audio::JackGeometry geometry = audio::ask_jack(jack);
+  const audio::ChainSpec spec = audio::resolve({.plugins = options.plugins,
+                                                .sample_rate = geometry.sample_rate,
+                                                .frames = geometry.period,
+                                                .channels = options.channels,
+                                                .midi_bytes = options.midi ? midi_bytes : 0},
+                                               audio::Lv2World());
+  // Before JACK's threads are there: what forks replicas wants to be alone in this process.
+  const std::shared_ptr<audio::BlockProcessor> processor = make_processor(spec, options.channel);
+  audio::JackClient client(jack);
+  client.start(processor, audio::BlockLayout(spec));
+  if (options.connect) client.connect_to_machine();
+  std::fprintf(stderr, "%s: %u channels at %.0f Hz, %u frames (%.3f ms) a block\n", client.name().c_str(),
+               spec.channels, spec.sample_rate, spec.frames, 1e3 * spec.frames / spec.sample_rate);
+  watch(options, client, *processor, signals);
+}
+
+}  // namespace hotspare::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "chaos_option.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace hotspare::cli {
+
+/// How the blocks of a chain are worked on: --replicas, --mode, --chaos.
+struct ChannelOptions {
+  unsigned replicas = 0;  ///< 0: in this process.
+  std::string mode = "lockstep";
+  std::optional<ChaosOption> chaos;
+};
+
+/// Adds the options; what they say is there once the subcommand has been parsed.
+std::shared_ptr<ChannelOptions> add_channel_options(CLI::App& subcommand);
+
+}  // namespace hotspare::cli

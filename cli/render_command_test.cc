@@ -1,0 +1,59 @@
+// hotspare render and hotspare plugins, as a shell would run them.
+
+#include "run_command.hpp"
+
+#include <audio/test_support/installed.hpp>
+#include <audio/wav.hpp>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace hotspare::cli {
+namespace {
+
+using testing::expect;
+
+class RenderCommand : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string output() const { return (folder_ / "out.wav").string(); }
+
+  std::filesystem::path folder_ =
+      std::filesystem::path(::testing::TempDir()) / ("hotspare_command_" + std::to_string(getpid()));
+};
+
+TEST_F(RenderCommand, WritesWhatComesOut) {
+  HOTSPARE_NEEDS_SOUND();
+  HOTSPARE_NEEDS_PLUGIN(audio::testing::reverb);
+  const std::string sound = audio::testing::sound();
+  expect("render " + sound + " --plugin " + audio::testing::reverb + " --set mix=0.5 --tail 500ms --frames 64 -o " +
+             output(),
+         ExitStatus::good, "blocks of 64 frames");
+  EXPECT_EQ(audio::WavReader(output()).frames(), audio::WavReader(sound).frames() + 24000);
+}
+
+TEST_F(RenderCommand, SaysWhatIsWrong) {
+  HOTSPARE_NEEDS_SOUND();
+  const std::string sound = audio::testing::sound();
+  expect("render /no/such.wav -o " + output(), ExitStatus::failed, "no such file");
+  expect("render " + sound + " --plugin urn:nobody -o " + output(), ExitStatus::failed, "no LV2 plug-in urn:nobody");
+  expect("render " + sound + " -o /no/such/folder/out.wav", ExitStatus::failed, "cannot be written");
+  EXPECT_FALSE(std::filesystem::exists(output()));
+}
+
+TEST_F(RenderCommand, ReplicasAreNotThereYet) {
+  HOTSPARE_NEEDS_SOUND();
+  for (const char* option : {" --replicas 2", " --chaos kill-every=50ms"})
+    expect("render " + std::string(audio::testing::sound()) + option + " -o " + output(), ExitStatus::not_built,
+           "not there yet");
+}
+
+TEST_F(RenderCommand, PluginsAreListed) {
+  HOTSPARE_NEEDS_PLUGIN(audio::testing::piano);
+  expect("plugins mda/Pia", ExitStatus::good, "0>2 MIDI   MDA Piano");
+  expect("plugins urn:nobody", ExitStatus::good, "no LV2 plug-in is installed whose URI holds urn:nobody");
+}
+
+}  // namespace
+}  // namespace hotspare::cli
