@@ -1,5 +1,7 @@
 #include "jack_client.hpp"
 
+#include <jack/thread.h>
+
 #include "midi_area.hpp"
 
 #include <hotspare/error.hpp>
@@ -56,7 +58,8 @@ JackClient::~JackClient() { client_.reset(); }
 JackGeometry ask_jack(const JackOptions& options) { return JackClient(options).geometry(); }
 
 JackGeometry JackClient::geometry() const {
-  return {static_cast<double>(jack_get_sample_rate(client_.get())), jack_get_buffer_size(client_.get())};
+  return {static_cast<double>(jack_get_sample_rate(client_.get())), jack_get_buffer_size(client_.get()),
+          std::max(0, jack_client_real_time_priority(client_.get()))};
 }
 std::string JackClient::name() const { return jack_get_client_name(client_.get()); }
 double JackClient::load() const { return static_cast<double>(jack_cpu_load(client_.get())); }

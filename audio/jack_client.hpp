@@ -24,6 +24,7 @@ struct JackOptions {
 struct JackGeometry {
   double sample_rate = 0;    ///< Hz
   std::uint32_t period = 0;  ///< Frames.
+  int realtime_priority = 0;  ///< Of the thread that calls back; 0: the server runs without real-time scheduling.
 };
 
 /// Joins the server, asks, and leaves again: no thread of JACK's is left, so that a pool can still be forked. Throws Error.

@@ -30,5 +30,6 @@ void hangs(Run& run);
 void memory_limit(Run& run);
 void journal(Run& run);
 void tags(Run& run);
+void standby(Run& run);
 
 }  // namespace bench

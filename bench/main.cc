@@ -38,6 +38,7 @@ constexpr std::array groups = {
     Group{"memory_limit", bench::memory_limit},
     Group{"journal", bench::journal},
     Group{"tags", bench::tags},
+    Group{"standby", bench::standby},
 };
 
 struct Options {

@@ -5,10 +5,7 @@ namespace hotspare::cli {
 std::shared_ptr<ChannelOptions> add_channel_options(CLI::App& subcommand) {
   auto options = std::make_shared<ChannelOptions>();
   subcommand.add_option("--replicas", options->replicas, "Processes that work on every block; 0: this process alone")
-      ->check(CLI::Range(0U, 16U))
-      ->capture_default_str();
-  subcommand.add_option("--mode", options->mode, "lockstep, replay or stateless: what the replicas do")
-      ->check(CLI::IsMember({"lockstep", "replay", "stateless"}))
+      ->check(CLI::Range(0U, 8U))
       ->capture_default_str();
   subcommand
       .add_option_function<std::string>(

@@ -10,10 +10,10 @@
 
 namespace hotspare::cli {
 
-/// How the blocks of a chain are worked on: --replicas, --mode, --chaos.
+/// How the blocks of a chain are worked on: --replicas, --chaos and what belongs to them.
 struct ChannelOptions {
   unsigned replicas = 0;  ///< 0: in this process.
-  std::string mode = "lockstep";
+  int realtime_priority = 0;  ///< Of the caller; 0: none.
   std::optional<ChaosOption> chaos;
 };
 

@@ -3,12 +3,63 @@
 #include "exit_status.hpp"
 
 #include <audio/direct_processor.hpp>
+#include <audio/replicated_processor.hpp>
+#include <audio/saboteur.hpp>
+
+#include <cstdio>
 
 namespace hotspare::cli {
+namespace {
+
+/// What people want to know while it goes on.
+void print(const Event& event) {
+  if (event.kind == Event::Kind::death) std::fprintf(stderr, "hotspare: %s\n", event.report->summary().c_str());
+  if (event.kind == Event::Kind::unavailable || event.kind == Event::Kind::broken)
+    std::fprintf(stderr, "hotspare: %s\n", event.detail.c_str());
+}
+
+StandbyOptions standby_options(const ChannelOptions& options) {
+  StandbyOptions standby;
+  standby.replicas = options.replicas;
+  standby.when_late = WhenLate::bypass;
+  standby.name = "plug-ins";
+  standby.realtime_priority = options.realtime_priority;
+  standby.lock_memory = options.realtime_priority > 0;
+  standby.keep_cores_awake = options.realtime_priority > 0;
+  // The program itself, started afresh: a sound server's threads may be in this process.
+  standby.start = Start::exec;
+  standby.on_event = print;
+  return standby;
+}
+
+/// A channel with somebody who strikes at it.
+class SabotagedProcessor final : public audio::BlockProcessor {
+ public:
+  SabotagedProcessor(const audio::ChainSpec& spec, const ChannelOptions& options)
+      : replicated_(spec, standby_options(options)),
+        saboteur_([this](chaos::How how) { return replicated_.channel().strike(how) != 0; }, options.chaos->kill_every,
+                  options.chaos->ways, options.chaos->seed) {}
+  ~SabotagedProcessor() override {
+    std::fprintf(stderr, "hotspare: %llu strikes, %llu deaths\n", static_cast<unsigned long long>(saboteur_.strikes()),
+                 static_cast<unsigned long long>(replicated_.figures().deaths));
+  }
+  bool process(std::span<const std::byte> in, std::span<std::byte> out, Deadline deadline) override {
+    return replicated_.process(in, out, deadline);
+  }
+  audio::ChannelFigures figures() const override { return replicated_.figures(); }
+
+ private:
+  audio::ReplicatedProcessor replicated_;
+  audio::Saboteur saboteur_;
+};
+
+}  // namespace
 
 std::unique_ptr<audio::BlockProcessor> make_processor(const audio::ChainSpec& spec, const ChannelOptions& options) {
-  if (options.replicas != 0 || options.chaos)
-    throw NotBuilt("--replicas and --chaos are not there yet: they need the standby channel");
+  if (options.chaos && options.replicas < 2)
+    throw UsageError("--chaos needs --replicas 2 or more: somebody has to go on");
+  if (options.chaos) return std::make_unique<SabotagedProcessor>(spec, options);
+  if (options.replicas != 0) return std::make_unique<audio::ReplicatedProcessor>(spec, standby_options(options));
   return std::make_unique<audio::DirectProcessor>(spec);
 }
 

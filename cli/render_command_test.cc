@@ -8,6 +8,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
+
 namespace hotspare::cli {
 namespace {
 
@@ -42,11 +45,30 @@ TEST_F(RenderCommand, SaysWhatIsWrong) {
   EXPECT_FALSE(std::filesystem::exists(output()));
 }
 
-TEST_F(RenderCommand, ReplicasAreNotThereYet) {
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Struck again and again, in many ways, and the sound is that of an undisturbed run, to the sample.
+TEST_F(RenderCommand, ReplicasDieAndNobodyHears) {
   HOTSPARE_NEEDS_SOUND();
-  for (const char* option : {" --replicas 2", " --chaos kill-every=50ms"})
-    expect("render " + std::string(audio::testing::sound()) + option + " -o " + output(), ExitStatus::not_built,
-           "not there yet");
+  HOTSPARE_NEEDS_PLUGIN(audio::testing::equalizer_mono);
+  const std::string what = "render " + std::string(audio::testing::sound()) + " --plugin " +
+                           audio::testing::equalizer_mono + " --tail 20s -o " + output();
+  expect(what, ExitStatus::good, "s of sound");
+  const std::string undisturbed = bytes_of(output());
+  expect(what + " --replicas 2", ExitStatus::good, "s of sound");
+  EXPECT_TRUE(bytes_of(output()) == undisturbed);
+  expect(what + " --replicas 2 --chaos 'kill-every=10ms,ways=sigkill,segv,abort,exit,stack;seed=3'", ExitStatus::good,
+         "strikes");
+  EXPECT_TRUE(bytes_of(output()) == undisturbed);
+}
+
+TEST_F(RenderCommand, ChaosNeedsSomebodyWhoGoesOn) {
+  HOTSPARE_NEEDS_SOUND();
+  expect("render " + std::string(audio::testing::sound()) + " --chaos kill-every=50ms -o " + output(), ExitStatus::usage,
+         "--chaos needs --replicas 2");
 }
 
 TEST_F(RenderCommand, PluginsAreListed) {

@@ -23,6 +23,7 @@
 #include <hotspare/options.hpp>
 #include <hotspare/pool.hpp>
 #include <hotspare/serialize.hpp>
+#include <hotspare/standby.hpp>
 #include <hotspare/stats.hpp>
 #include <hotspare/this_task.hpp>
 #include <hotspare/version.hpp>

@@ -57,6 +57,9 @@ class StandbyChannel {
   std::vector<std::int64_t> replica_pids() const { return detail::replica_pids(*core_); }
   /// Waits until so many replicas are in step; false when that will not be any more (see broken()).
   bool wait_in_step(unsigned replicas) const { return detail::wait_in_step(*core_, replicas); }
+  /// To test what depends on it: a replica that is in step (each in turn; where one works, that one) dies in this way: of
+  /// sigkill or stop at once, of the others in its next block. Returns its pid, 0 if there is none.
+  std::int64_t strike(chaos::How how) { return detail::strike_replica(*core_, how); }
   /// Why no more replicas can be had; empty while all is well.
   std::string broken() const { return detail::why_broken(*core_); }
   /// For bindings to other languages: what hotspare/detail/standby_core.hpp works on.

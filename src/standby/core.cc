@@ -121,6 +121,7 @@ std::chrono::nanoseconds period_of(const StandbyCore& core) noexcept { return co
 StandbyStats stats_of(const StandbyCore& core) { return core.stats(); }
 std::vector<std::int64_t> replica_pids(const StandbyCore& core) { return core.crew().pids(); }
 bool wait_in_step(const StandbyCore& core, unsigned replicas) { return core.crew().wait_in_step(replicas); }
+std::int64_t strike_replica(StandbyCore& core, chaos::How how) { return core.crew().strike(how); }
 std::string why_broken(const StandbyCore& core) { return core.crew().broken(); }
 
 ReplicaBody::~ReplicaBody() = default;

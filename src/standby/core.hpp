@@ -31,6 +31,7 @@ class StandbyCore {
   std::chrono::nanoseconds period() const noexcept { return options_.period; }
   StandbyStats stats() const;
   const standby::Crew& crew() const { return *crew_; }
+  standby::Crew& crew() { return *crew_; }
 
  private:
   static constexpr unsigned none = ~0u;

@@ -352,6 +352,29 @@ bool Crew::wait_in_step(unsigned replicas) const {
   return in_step_ >= replicas;
 }
 
+/// Each in turn; where one works, that one. A death from outside comes at once, whatever the replica does; the others in its
+/// next block.
+std::int64_t Crew::strike(chaos::How how) {
+  const Lock lock(mutex_);
+  const Helm helm = Helm::unpack(shared_.bells().helm.load(std::memory_order_acquire));
+  Member* victim = nullptr;
+  for (const auto& [id, member] : members_) {
+    const bool works = options_.mode == StandbyMode::lockstep || member->lane == helm.lane;
+    if (member->state != State::in_step || !works) continue;
+    if (victim == nullptr || (victim->id <= last_struck_ && id > last_struck_)) victim = member.get();
+  }
+  if (victim == nullptr) return 0;
+  last_struck_ = victim->id;
+  if (how == chaos::How::sigkill) {
+    os::signal_process(victim->pidfd, SIGKILL);
+  } else if (how == chaos::How::stop) {
+    os::signal_process(victim->pidfd, SIGSTOP);
+  } else {
+    shared_.lane(victim->lane).strike.store(1 + static_cast<std::uint32_t>(how), std::memory_order_seq_cst);
+  }
+  return victim->pid;
+}
+
 std::string Crew::broken() const {
   const Lock lock(mutex_);
   return broken_;

@@ -11,6 +11,7 @@
 #include "supervisor/callback_thread.hpp"
 #include "zygote/launcher.hpp"
 
+#include <hotspare/chaos_how.hpp>
 #include <hotspare/standby_options.hpp>
 #include <hotspare/standby_stats.hpp>
 
@@ -52,6 +53,8 @@ class Crew {
   std::vector<std::int64_t> pids() const;
   bool wait_in_step(unsigned replicas) const;
   std::string broken() const;
+  /// See StandbyChannel::strike.
+  std::int64_t strike(chaos::How how);
   /// Something that was asked for is not to be had; told as an event, too.
   void tell_unavailable(const std::string& what);
 
@@ -131,6 +134,7 @@ class Crew {
   std::array<bool, most_lanes> lane_taken_{};
   std::uint64_t last_id_ = 0;
   std::uint64_t last_ticket_ = 0;
+  std::uint64_t last_struck_ = 0;
   std::size_t in_step_ = 0;
   bool beginning_anew_ = false;  ///< The state is lost, and nobody is in step again yet.
   static constexpr unsigned most_failed_forks = 5;

@@ -84,7 +84,7 @@ constexpr std::uint64_t pack_order(std::uint64_t ticket, Order order) {
 }
 constexpr Order order_of(std::uint64_t bits) { return static_cast<Order>(bits & 0xFF); }
 
-/// One replica's. It writes all but order and source; the others may look.
+/// One replica's. It writes all but order, source and strike; the others may look.
 struct Lane {
   /// Held by the replica's main thread all its life, marked by the kernel first thing in its death. Two, because the kernel
   /// wakes one waiter of each: the host listens to the first, a parked replica to the second.
@@ -109,6 +109,8 @@ struct Lane {
   /// Host → replica in Phase::needs_state: 1 + the lane whose last committed state it is to load; 0: none yet.
   std::atomic<std::uint32_t> source{0};
   Plan plan = Plan::first_block;
+  /// Host → replica: 1 + the way (chaos::How) in which it is to die in its next block; 0: it is not.
+  std::atomic<std::uint32_t> strike{0};
 
   alignas(64) worker::LastWords last_words;
   // Behind it: answer_slots answers, two states.

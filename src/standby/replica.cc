@@ -9,7 +9,8 @@
 #include "worker/worker_state.hpp"
 #include "zygote/embedding.hpp"
 
-#include <climits>
+#include <hotspare/chaos.hpp>
+
 #include <cstdio>
 #include <exception>
 
@@ -110,12 +111,26 @@ void Replica::process_next(std::uint64_t newest_block) {
   if (overwritten()) fall_out("it fell so far behind that the blocks it has to catch up with are gone");
   seat_->lane().begun.store(block, std::memory_order_relaxed);
   reach(CrashPoint::replica_in_block);
+  if (seat_->lane().strike.load(std::memory_order_relaxed) != 0) be_struck(seat_->lane().strike.exchange(0) - 1);
   body_->process(seat_->input(block), seat_->answer(block));
   if (overwritten()) fall_out("it took so long for a block that its input was overwritten meanwhile");
   reach(CrashPoint::replica_in_answer);
   done_ = block;
   publish(block);
   if (has_helm() && geometry.commit_every != 0 && block % geometry.commit_every == 0) commit();
+}
+
+/// On purpose: the host wants to see what becomes of that.
+void Replica::be_struck(std::uint32_t way) {
+  const auto how = static_cast<chaos::How>(way);
+  if (how == chaos::How::memory) {
+    constexpr std::uint64_t room = std::uint64_t{64} << 20;
+    const std::uint64_t before = os::memory_in_use().data;
+    worker::state.memory_limit.store(room, std::memory_order_relaxed);
+    worker::state.memory_before.store(before, std::memory_order_relaxed);
+    os::limit_data(before + room);
+  }
+  chaos::strike(how);
 }
 
 /// No block is to blame for that.

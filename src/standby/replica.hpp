@@ -36,6 +36,7 @@ class Replica {
   // replica.cc: blocks
   void work();
   void process_next(std::uint64_t newest);
+  static void be_struck(std::uint32_t way);
   [[noreturn]] void fall_out(const char* why) noexcept;
   void publish(std::uint64_t block);
   void settle_in();

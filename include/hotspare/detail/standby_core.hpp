@@ -1,5 +1,6 @@
 #pragma once
 
+#include <hotspare/chaos_how.hpp>
 #include <hotspare/detail/task_ref.hpp>
 #include <hotspare/export.hpp>
 #include <hotspare/standby_options.hpp>
@@ -51,6 +52,7 @@ HOTSPARE_API std::chrono::nanoseconds period_of(const StandbyCore& core) noexcep
 HOTSPARE_API StandbyStats stats_of(const StandbyCore& core);
 HOTSPARE_API std::vector<std::int64_t> replica_pids(const StandbyCore& core);
 HOTSPARE_API bool wait_in_step(const StandbyCore& core, unsigned replicas);
+HOTSPARE_API std::int64_t strike_replica(StandbyCore& core, chaos::How how);
 HOTSPARE_API std::string why_broken(const StandbyCore& core);
 
 }  // namespace hotspare::detail
