@@ -22,12 +22,6 @@ void set_fifo(int priority) {
 
 }  // namespace
 
-std::int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
 void sleep_until(std::int64_t at_ns) {
   const timespec at{at_ns / 1'000'000'000, at_ns % 1'000'000'000};
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {

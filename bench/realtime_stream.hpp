@@ -1,5 +1,7 @@
 #pragma once
 
+#include "process.hpp"
+
 #include <hotspare/hotspare.hpp>
 
 #include <atomic>
@@ -41,7 +43,6 @@ struct StreamResult {
 };
 
 inline double us(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1000; }
-std::int64_t now_ns();
 
 /// One thread a core at a priority above all others, awake every half millisecond: when one of them is late, the machine
 /// stood still.

@@ -19,10 +19,10 @@ struct Event {
     retired,       ///< A worker left as planned.
     zygote_died,   ///< The zygote died; its standby took over or another was started (detail).
     broken,        ///< The pool gave up; detail says why.
-    unavailable,   ///< Something that was asked for is not to be had here; detail says what, and what that costs.
     retry,         ///< A task will be run again (task_id); report is set if its worker had died. detail: when.
     host_run,  ///< No process can be started: tasks run in the host from now on (PoolOptions::run_in_host). detail: why.
     host_run_ends,  ///< They run in workers again.
+    unavailable,   ///< Something that was asked for is not to be had here; detail says what, and what that costs.
   };
   Kind kind{};
   std::chrono::steady_clock::time_point at;

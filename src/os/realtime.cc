@@ -41,7 +41,9 @@ void demote_process(pid_t pid) noexcept {
 }
 
 Status lock_all_memory() {
-  if (::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) return failed("mlockall(MCL_CURRENT | MCL_FUTURE)");
+  // On fault: a fork that shares its pages with its parent must not have to copy all of them first.
+  if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+    return failed("mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)");
   return Done{};
 }
 

@@ -18,7 +18,7 @@ enum class Hygiene : std::uint32_t { realtime = 1, locked_memory = 2, awake_core
 Status use_realtime(int priority);
 /// Normal scheduling for all threads of another process that is dying: freeing its memory must not be as urgent as what it did.
 void demote_process(pid_t pid) noexcept;
-/// All pages of this process, now and later.
+/// All pages of this process that are there, and each that comes from now on.
 Status lock_all_memory();
 /// These pages.
 Status lock_pages(std::span<std::byte> bytes);

@@ -81,6 +81,10 @@ void Crew::on_reply(const zygote::Reply& reply, std::vector<os::Fd>& fds) {
       copy_->born = true;
       static_cast<void>(poller_->watch(copy_->pidfd, tag(Tag::copy_exit)));
       return;
+    case zygote::Say::no_copy:  // the next zygote that is ready is asked again
+      if (copy_) drop(*copy_);
+      copy_.reset();
+      return;
     case zygote::Say::reaped:
       if (const auto found = members_.find(reply.worker); found != members_.end()) bury(*found->second, reply.status);
       return;

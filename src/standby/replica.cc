@@ -1,5 +1,6 @@
 #include "standby/replica.hpp"
 
+#include "os/data_limit.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/realtime.hpp"
@@ -128,7 +129,7 @@ void Replica::be_struck(std::uint32_t way) {
     const std::uint64_t before = os::memory_in_use().data;
     worker::state.memory_limit.store(room, std::memory_order_relaxed);
     worker::state.memory_before.store(before, std::memory_order_relaxed);
-    os::limit_data(before + room);
+    os::DataLimit().set(before + room);
   }
   chaos::strike(how);
 }
