@@ -14,6 +14,7 @@ namespace hotspare::cli {
 struct ChannelOptions {
   unsigned replicas = 0;  ///< 0: in this process.
   int realtime_priority = 0;  ///< Of the caller; 0: none.
+  unsigned history = 0;       ///< StandbyOptions::history.
   std::optional<ChaosOption> chaos;
 };
 

@@ -22,6 +22,7 @@ StandbyOptions standby_options(const ChannelOptions& options) {
   StandbyOptions standby;
   standby.replicas = options.replicas;
   standby.when_late = WhenLate::bypass;
+  standby.history = options.history;
   standby.name = "plug-ins";
   standby.realtime_priority = options.realtime_priority;
   standby.lock_memory = options.realtime_priority > 0;
@@ -37,8 +38,8 @@ class SabotagedProcessor final : public audio::BlockProcessor {
  public:
   SabotagedProcessor(const audio::ChainSpec& spec, const ChannelOptions& options)
       : replicated_(spec, standby_options(options)),
-        saboteur_([this](chaos::How how) { return replicated_.channel().strike(how) != 0; }, options.chaos->kill_every,
-                  options.chaos->ways, options.chaos->seed) {}
+        saboteur_([this](chaos::How how) { return strike(how); }, options.chaos->kill_every, options.chaos->ways,
+                  options.chaos->seed) {}
   ~SabotagedProcessor() override {
     std::fprintf(stderr, "hotspare: %llu strikes, %llu deaths\n", static_cast<unsigned long long>(saboteur_.strikes()),
                  static_cast<unsigned long long>(replicated_.figures().deaths));
@@ -49,6 +50,11 @@ class SabotagedProcessor final : public audio::BlockProcessor {
   audio::ChannelFigures figures() const override { return replicated_.figures(); }
 
  private:
+  /// Spares the last one: the sound that is in its filters would be lost with it.
+  bool strike(chaos::How how) {
+    return replicated_.channel().stats().in_step >= 2 && replicated_.channel().strike(how) != 0;
+  }
+
   audio::ReplicatedProcessor replicated_;
   audio::Saboteur saboteur_;
 };

@@ -39,7 +39,9 @@ void run_render(const RenderOptions& options) {
                                                 .frames = options.frames,
                                                 .channels = input.channels()},
                                                audio::Lv2World());
-  const auto processor = make_processor(spec, options.channel);
+  ChannelOptions channel = options.channel;
+  channel.history = 65536;  // blocks come as fast as they are answered: a new replica has many to catch up with
+  const auto processor = make_processor(spec, channel);
   audio::WavWriter output(options.output, input.sample_rate(), input.channels());
   const double tail = std::chrono::duration<double>(options.tail).count() * input.sample_rate();
   const audio::Rendered rendered = audio::render(input, static_cast<std::uint64_t>(std::llround(tail)), *processor,
