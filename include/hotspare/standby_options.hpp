@@ -57,8 +57,9 @@ struct StandbyOptions {
   /// Modes replay and stateless: if the one that works has not answered after so long the next one is woken as well, and
   /// works from now on. 0: half of the period.
   std::chrono::nanoseconds patience{0};
-  /// SCHED_FIFO priority of the thread that calls process(), which has to set it itself; replicas get one less, the
-  /// channel's own threads two and three less. 0: no real-time scheduling. At least 4, at most 99.
+  /// SCHED_FIFO priority of the thread that calls process(), which has to set it itself. The thread that hears of deaths
+  /// gets one less, replicas two less, the supervisor three less; a new replica is not real-time until it is in step. 0: no
+  /// real-time scheduling. At least 4, at most 99.
   int realtime_priority = 0;
   /// The pages of replicas, and what the caller touches, stay in memory (mlock).
   bool lock_memory = false;

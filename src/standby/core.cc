@@ -66,7 +66,7 @@ Geometry geometry_of(const StandbyOptions& options, const BodyKind& kind, std::s
   geometry.mode = options.mode;
   geometry.flush_denormals = options.flush_denormals;
   geometry.lock_memory = options.lock_memory;
-  geometry.realtime_priority = options.realtime_priority > 0 ? options.realtime_priority - 1 : 0;
+  geometry.realtime_priority = options.realtime_priority > 0 ? options.realtime_priority - 2 : 0;
   geometry.realtime_burst_us = 2 * std::chrono::duration_cast<std::chrono::microseconds>(options.hang_after).count();
   geometry.arguments_bytes = arguments;
   geometry.make = kind.make;

@@ -69,7 +69,8 @@ void Crew::nudge_listener() {
 void Crew::listen() {
   const os::Prompt prompt;
   if (options_.realtime_priority > 0) {
-    if (const auto set = os::use_realtime(options_.realtime_priority - 2); !set)
+    // Above the replicas, one of which may be busy dying where this thread is to run. It does little, and only at a death.
+    if (const auto set = os::use_realtime(options_.realtime_priority - 1); !set)
       tell_unavailable("no real-time scheduling (" + set.failure().text() +
                        "): blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
   }
@@ -166,7 +167,8 @@ void Crew::on_ready(const os::Ready& ready) {
   switch (kind) {
     case Tag::call:
       call_->clear();
-      return judge_lags();
+      judge_lags();
+      return replace_the_dying();
     case Tag::timer: timer_->clear(); return on_timer();
     case Tag::zygote_message: return on_zygote_message(zygote_);
     case Tag::zygote_exit: return on_zygote_exit();

@@ -102,6 +102,7 @@ class Crew {
   void notice(Member& member);
   bool only_starves(Member& member, std::int64_t stuck);
   void end_hung(Member& member);
+  void replace_the_dying();
   void judge_lags();
   void on_exit(Member& member);
   void ask_reap(Member& member);

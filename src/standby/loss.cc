@@ -32,9 +32,8 @@ void Crew::notice(Member& member) {
   if (was_in_step) vacancies_.push_back(member.noticed_at);
   if (was_in_step && in_step_ > 0) ++counts_.takeovers;
   man_the_helm();
-  // Freeing its memory must not be as urgent as blocks are.
-  if (options_.realtime_priority > 0 && !member.exited) os::demote_process(member.pid);
-  refill();
+  // What takes time is the supervisor's: this may be the listener, which stands above the replicas.
+  call_->notify();
   if (member.exited) return;
   // For a crash handler that itself hangs, and for threads that live on without their main thread.
   constexpr std::int64_t last_words_ns = 5'000'000'000;
@@ -42,6 +41,16 @@ void Crew::notice(Member& member) {
   const bool lost = (shared_.lane(member.lane).host_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0;
   member.gone_by = member.noticed_at + (lost ? dying_ns : last_words_ns);
   arm_timer();
+}
+
+/// After a notice. Freeing the memory of the dead must not be as urgent as blocks are.
+void Crew::replace_the_dying() {
+  for (const auto& [id, member] : members_) {
+    if (member->state != State::condemned || member->demoted) continue;
+    member->demoted = true;
+    if (options_.realtime_priority > 0 && !member->exited) os::demote_process(member->pid);
+  }
+  refill();
 }
 
 /// The caller suspects somebody. It noted how far each was behind.

@@ -37,6 +37,7 @@ struct Member {
   std::uint64_t donor_commits = 0;  ///< The donor's states when it was asked for one more.
   std::int64_t cpu_when_suspected = -1;  ///< ns; -1: it is not suspected of a hang.
   bool was_in_step = false;
+  bool demoted = false;  ///< Dying, and no longer at a real-time priority.
   bool adoption_asked = false;
   bool exited = false;
   bool reap_asked = false;
