@@ -39,9 +39,15 @@ bool is_named(const os::Fd& fd, const std::string& path) {
 }
 
 std::string current_path(const os::Fd& fd) {
-  const std::string told = os::path_of(fd);
-  const std::string path = path_in_folder(told.substr(told.rfind('/') + 1));
-  return is_named(fd, path) ? path : std::string();
+  // Again if it was renamed between the two looks. Not for ever: this process may have been moved to where /dev/shm is
+  // another one.
+  for (int looks = 0; looks < 100; ++looks) {
+    const std::string told = os::path_of(fd);
+    if (told.empty() || told.ends_with(" (deleted)")) break;
+    std::string path = path_in_folder(told.substr(told.rfind('/') + 1));
+    if (is_named(fd, path)) return path;
+  }
+  return {};
 }
 
 std::optional<HeadSeen> read_head(const os::Fd& fd) {

@@ -1,8 +1,11 @@
 #include "chaos/registry_victim.hpp"
 
+#include <registry/crash_point.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -28,6 +31,18 @@ int wanted_kills() {
 }
 
 std::string scope() { return "test-" + std::to_string(::getpid()) + "-chaos"; }
+
+/// The next pass of a label, of all in turn by the seed, or one of many passes of any.
+std::string crash_wish(std::uint64_t seed) {
+  static constexpr std::array labels{
+#define HOTSPARE_NAME(name) #name,
+      HOTSPARE_REGISTRY_CRASH_POINTS(HOTSPARE_NAME)
+#undef HOTSPARE_NAME
+  };
+  const std::string draw = ":" + std::to_string(seed % 1'000'000);
+  if (seed % 3 == 0) return "any:" + std::to_string(1 + seed / 3 % 200) + draw;
+  return labels[seed / 3 % labels.size()] + (":" + std::to_string(1 + seed % 5)) + draw;
+}
 
 /// A child that dies with us.
 template <class Work>
@@ -137,7 +152,7 @@ class Saboteur {
     const std::uint64_t seed = random_();
     const bool by_label = random_() % 2 == 0;
     const pid_t pid = start([&] {
-      const std::string wish = "any:" + std::to_string(1 + seed % 200) + ":" + std::to_string(seed % 1'000'000);
+      const std::string wish = crash_wish(seed);
       if (by_label) ::setenv("HOTSPARE_REGISTRY_CRASH_AT", wish.c_str(), 1);
       ::setenv("HOTSPARE_CRASH_LOG", log_.c_str(), 1);
       std::string wrong;

@@ -33,10 +33,18 @@ void Victim::step(Step step) {
   }
 }
 
+Segment Victim::make(const std::string& name) try {
+  return registry_.create(name, static_cast<std::size_t>(any(100'000)));
+} catch (const RegistryError& error) {
+  if (error.problem() == RegistryProblem::absent)
+    throw Error(std::string("removed while it was created: ") + error.what());
+  throw;
+}
+
 void Victim::create() {
   if (own_.size() >= 3) return;
   const std::string name = contested(any(contested_names));
-  Segment segment = registry_.create(name, static_cast<std::size_t>(any(100'000)));
+  Segment segment = make(name);
   const char byte = static_cast<char>('A' + any(26));
   fill(segment, byte);
   own_.push_back({std::move(segment), name, byte});
@@ -79,6 +87,8 @@ std::string Victim::what_is_wrong() {
     if (!all_are(one.segment, one.byte)) return one.name + " was changed";
     if (!all_are(registry_.open(one.name), one.byte)) return one.name + " is the name of something else";
   }
+  for (const Segment& other : others_)
+    if (other.name().empty()) return "a segment has lost its name though it is in use";
   return {};
 }
 

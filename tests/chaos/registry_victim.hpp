@@ -35,6 +35,7 @@ class Victim {
 
  private:
   void step(Step step);
+  Segment make(const std::string& name);
   void create();
   void open();
   void rename();
