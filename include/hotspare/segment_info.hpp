@@ -47,6 +47,7 @@ struct CollectOptions {
   /// Also what nobody registered and no living process has. WARNING: POSIX keeps shared memory and named semaphores until
   /// they are unlinked; a program may count on finding them again. Left alone while users_known is false.
   bool unregistered = false;
+  std::string scope;  ///< Only this one; empty: all.
 };
 struct CollectedObject {
   SegmentInfo object;

@@ -59,7 +59,8 @@ std::vector<SegmentInfo> list_shared_memory() {
 
 std::vector<CollectedObject> collect_shared_memory(const CollectOptions& options) {
   registry::arm_crash_points();
-  return registry::collect(options.unregistered ? registry::find_all() : registry::find_registered(""), options);
+  const bool all = options.unregistered && options.scope.empty();
+  return registry::collect(all ? registry::find_all() : registry::find_registered(options.scope), options);
 }
 
 }  // namespace hotspare

@@ -20,6 +20,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(CrashPoint::count)> n
 CrashPoint armed_point = CrashPoint::count;  // count: every point
 std::uint64_t one_in = 1;
 std::uint64_t state = 0;
+int blow = SIGKILL;
 
 /// splitmix64 (Steele, Lea & Flood 2014).
 std::uint64_t draw() {
@@ -58,6 +59,7 @@ void arm_crash_points() noexcept {
   if (armed_point == CrashPoint::count && point != "any") return;
   one_in = number(take_part(left), 1);
   state = number(take_part(left), 0) * 1'000'003;
+  if (left == "stop") blow = SIGSTOP;
   crash_points_armed = one_in > 0;
 }
 
@@ -65,7 +67,7 @@ void reach_slow(CrashPoint point) noexcept {
   if (armed_point != CrashPoint::count && armed_point != point) return;
   if (draw() % one_in != 0) return;
   if (const char* log = std::getenv("HOTSPARE_CRASH_LOG"); log != nullptr) os::append_to_file(log, name(point));
-  ::raise(SIGKILL);
+  ::raise(blow);
 }
 
 }  // namespace hotspare::registry

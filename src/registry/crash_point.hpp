@@ -39,8 +39,8 @@ enum class CrashPoint : unsigned char {
 
 const char* name(CrashPoint point) noexcept;
 
-/// Reads HOTSPARE_REGISTRY_CRASH_AT="point[:one_in[:seed]]", where point may be "any": die of SIGKILL there once in so many
-/// passes. Each death adds its point's name to the file HOTSPARE_CRASH_LOG, if that is set.
+/// Reads HOTSPARE_REGISTRY_CRASH_AT="point[:one_in[:seed[:stop]]]", where point may be "any": die of SIGKILL there once in
+/// so many passes, or with stop be stopped there, so that others come in between. Each death adds its point's name to the file HOTSPARE_CRASH_LOG, if that is set.
 void arm_crash_points() noexcept;
 
 extern bool crash_points_armed;

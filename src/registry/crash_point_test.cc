@@ -57,6 +57,86 @@ TEST_P(RegistryDeath, LeavesTheRegistryWhole) {
   EXPECT_TRUE(holds(registry.open("living"), 'L'));
 }
 
+/// A process that is stopped where it first passes a label, and goes on when told.
+class Halted {
+ public:
+  template <class Work>
+  Halted(const std::string& scope, const char* at, Work work) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::setenv("HOTSPARE_REGISTRY_CRASH_AT", (at + std::string(":1::stop")).c_str(), 1);
+      SharedRegistry registry(scope);
+      work(registry);
+      ::_exit(0);
+    }
+    ::waitpid(pid_, &status_, WUNTRACED);
+  }
+  ~Halted() {
+    if (!WIFSTOPPED(status_)) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Halted(const Halted&) = delete;
+  Halted& operator=(const Halted&) = delete;
+  bool stopped() const { return WIFSTOPPED(status_); }
+  int go_on() {
+    while (WIFSTOPPED(status_)) {
+      ::kill(pid_, SIGCONT);
+      ::waitpid(pid_, &status_, WUNTRACED);
+    }
+    return status_;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int status_ = -1;
+};
+
+TEST_P(RegistryDeath, AndAStopThereLetsOthersInBetween) {
+  const char* const at = name(static_cast<CrashPoint>(GetParam()));
+  SharedRegistry registry(new_scope());
+  const Segment living = registry.create("living", 1'000);
+  for (const char* orphan : {"old-c", "old-r", "old-g"}) Living([&] { return registry.create(orphan, 5'000); }).kill();
+  Halted victim(registry.scope(), at, [](SharedRegistry& own) { do_everything(own); });
+  EXPECT_TRUE(victim.stopped()) << at;
+  registry.collect();
+  const Segment other = registry.create("other", 10);
+  EXPECT_EQ(victim.go_on(), 0) << "it has lost what it had";
+  registry.collect();
+  EXPECT_THAT(names_of(registry.list()), ::testing::UnorderedElementsAre("living", "other"));
+}
+
+TEST(RegistryStop, WhoOpensWhileTheNameChangesHandsGetsWhatHasTheName) {
+  SharedRegistry registry(new_scope());
+  Living before([&] { return registry.create("a", 10); });
+  Halted opener(registry.scope(), "open_unlocked", [](SharedRegistry& own) {
+    if (!holds(own.open("a"), 'y')) ::_exit(1);
+  });
+  before.kill();
+  Segment now = registry.create("a", 10);
+  fill(now, 'y');
+  EXPECT_EQ(opener.go_on(), 0);
+}
+
+TEST(RegistryStop, ARemoverThatGoesOnLateRemovesNothingThatCameAfterIt) {
+  SharedRegistry registry(new_scope());
+  Living([&] { return registry.create("a", 10); }).kill();
+  Halted collector(registry.scope(), "collect_chosen", [](SharedRegistry& own) { own.collect(); });
+  const Segment now = registry.create("a", 20);
+  EXPECT_EQ(collector.go_on(), 0);
+  EXPECT_EQ(now.name(), "a");
+}
+
+TEST(RegistryStop, WhoLeavesLateRemovesNothingThatCameAfterIt) {
+  SharedRegistry registry(new_scope());
+  Living owner([&] { return registry.create("a", 10); });
+  Halted leaver(registry.scope(), "drop_released", [](SharedRegistry& own) { own.open("a"); });
+  owner.kill();
+  const Segment now = registry.create("a", 20);
+  EXPECT_EQ(leaver.go_on(), 0);
+  EXPECT_EQ(now.name(), "a");
+}
+
 INSTANTIATE_TEST_SUITE_P(AtEachPoint, RegistryDeath, ::testing::Range(0, static_cast<int>(CrashPoint::count)),
                          [](const auto& point) { return std::string(name(static_cast<CrashPoint>(point.param))); });
 
