@@ -137,6 +137,22 @@ TEST(RegistryStop, WhoLeavesLateRemovesNothingThatCameAfterIt) {
   EXPECT_EQ(now.name(), "a");
 }
 
+TEST(RegistryStop, WhoOpenedWhatItDidNotWantLeavesItLikeAnyOtherUser) {
+  SharedRegistry registry(new_scope());
+  Halted owner(registry.scope(), "create_held_twice", [](SharedRegistry& own) { own.create("a", 10).rename("b"); });
+  Halted opener(registry.scope(), "open_locked", [](SharedRegistry& own) {
+    try {
+      own.open("a");
+      ::_exit(1);
+    } catch (const RegistryError&) {  // absent
+    }
+  });
+  EXPECT_EQ(owner.go_on(), 0);
+  EXPECT_THAT(names_of(registry.list()), ::testing::ElementsAre("b")) << "its owner left it to the opener";
+  EXPECT_EQ(opener.go_on(), 0);
+  EXPECT_THAT(registry.list(), IsEmpty());
+}
+
 INSTANTIATE_TEST_SUITE_P(AtEachPoint, RegistryDeath, ::testing::Range(0, static_cast<int>(CrashPoint::count)),
                          [](const auto& point) { return std::string(name(static_cast<CrashPoint>(point.param))); });
 

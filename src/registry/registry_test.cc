@@ -164,9 +164,11 @@ TEST(SharedRegistry, ResizesAndUsersFollowWhenTheyWish) {
   segment.resize(5'000);
   EXPECT_EQ(user.bytes()[4'999], std::byte{'y'});
   EXPECT_EQ(user.bytes()[199'999], std::byte{0}) << "cut off, but not a SIGBUS";
+  user.bytes()[6'000] = std::byte{'z'};
   EXPECT_TRUE(user.refresh());
   EXPECT_EQ(user.bytes().size(), 5'000u);
   segment.resize(10'000);
+  EXPECT_EQ(segment.bytes()[6'000], std::byte{0}) << "nor what was written there later";
   EXPECT_EQ(segment.bytes()[5'000], std::byte{0}) << "what was cut off does not come back";
   EXPECT_PROBLEM(user.resize(1), not_owner);
   segment.resize(0);
