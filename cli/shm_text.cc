@@ -36,7 +36,8 @@ std::string owner_text(const SegmentInfo& info, const CommandOf& command) {
 std::string users_text(const SegmentInfo& info) {
   std::string text;
   for (const int user : info.users) text += (text.empty() ? "" : ",") + std::to_string(user);
-  if (!info.users_known) text += text.empty() ? "?" : ",?";
+  // Of a segment the lock tells whether it is used, by whomever.
+  if (!info.users_known && info.state == SegmentState::unregistered) text += text.empty() ? "?" : ",?";
   return text.empty() ? "-" : text;
 }
 

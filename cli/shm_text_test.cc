@@ -60,8 +60,10 @@ TEST(ShmText, ATableOfThem) {
   info.owner_state = OwnerState::ended;
   info.users.clear();
   info.users_known = false;
-  EXPECT_NE(table_of({info}, named_cat, info.created).find("4711 (ended)  ?  "), std::string::npos)
+  EXPECT_NE(table_of({info}, named_cat, info.created).find("4711 (ended)  -  "), std::string::npos)
       << "whoever has its number now is not the owner";
+  info.state = SegmentState::unregistered;
+  EXPECT_NE(table_of({info}, named_cat, info.created).find("4711 (ended)  ?  "), std::string::npos);
 }
 
 TEST(ShmText, JsonHoldsWhatAProgramNeeds) {

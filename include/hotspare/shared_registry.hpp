@@ -90,7 +90,8 @@ class HOTSPARE_API SharedRegistry {
   Segment open(const std::string& name);
   /// All segments of the scope, with their users.
   std::vector<SegmentInfo> list() const;
-  /// Removes what dead processes left in the scope; nothing that a living one uses, registered or not.
+  /// Removes what dead processes left in the scope; nothing that a living one uses, registered or not. WARNING: what a
+  /// process has mapped without registering is seen only if this one may look into it (the same user; root).
   Collected collect();
 
   const std::string& scope() const noexcept { return scope_; }
