@@ -16,7 +16,7 @@ using testing::expect;
 
 TEST(Command, TellsItsVersionAndHelps) {
   expect("--version", ExitStatus::good, "hotspare " HOTSPARE_VERSION "\n");
-  for (const char* subcommand : {"render", "audio", "plugins"}) {
+  for (const char* subcommand : {"render", "audio", "plugins", "shm"}) {
     expect("--help", ExitStatus::good, subcommand);
     expect(std::string(subcommand) + " --help", ExitStatus::good, std::string("hotspare ") + subcommand);
   }
@@ -26,7 +26,8 @@ TEST(Command, EndsWithTwoForAWrongCommandLine) {
   for (const char* wrong : {"", "nonsense", "render", "render in.wav", "render in.wav -o out.wav --nonsense",
                             "render in.wav -o out.wav --frames 0", "render in.wav -o out.wav --frames x",
                             "render in.wav -o out.wav --replicas 9", "audio --channels 0",
-                            "render in.wav -o out.wav --chaos kill-every=0", "audio --for 5", "audio --set gain=1"})
+                            "render in.wav -o out.wav --chaos kill-every=0", "audio --for 5", "audio --set gain=1",
+                            "shm", "shm nonsense", "shm ls --dry-run"})
     expect(wrong, ExitStatus::usage, "hotspare: ");
 }
 

@@ -10,11 +10,13 @@ namespace hotspare::cli {
 void add_render(CLI::App& command);
 void add_audio(CLI::App& command);
 void add_plugins(CLI::App& command);
+void add_shm(CLI::App& command);
 
 inline void add_commands(CLI::App& command) {
   add_render(command);
   add_audio(command);
   add_plugins(command);
+  add_shm(command);
 }
 
 }  // namespace hotspare::cli

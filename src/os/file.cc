@@ -14,7 +14,9 @@ namespace {
 std::string quoted(const char* call, const std::string& path) { return std::string(call) + "(\"" + path + "\")"; }
 
 FileFacts facts_of(const struct stat& about) {
-  return {true, S_ISREG(about.st_mode), static_cast<std::uint64_t>(about.st_size), about.st_dev, about.st_ino};
+  const std::int64_t changed_ns = std::int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec;
+  return {true,         S_ISREG(about.st_mode), static_cast<std::uint64_t>(about.st_size),
+          about.st_dev, about.st_ino,           changed_ns};
 }
 
 Result<Fd> open_file(const std::string& path, int flags) {

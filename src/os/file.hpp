@@ -19,6 +19,7 @@ struct FileFacts {
   std::uint64_t size = 0;
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
+  std::int64_t changed_ns = 0;  ///< CLOCK_REALTIME: when it was last written to.
   /// The same file, not only the same name.
   bool is(const FileFacts& other) const { return exists && device == other.device && inode == other.inode; }
 };

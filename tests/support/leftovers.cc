@@ -30,6 +30,12 @@ std::string describe(long pid) {
   return name_end == std::string::npos ? line : line.substr(0, name_end + 3);
 }
 
+/// Tests of SharedRegistry name what they make by their own pid, since others run at the same time.
+bool of_another_test(const std::string& name) {
+  const std::string prefix = "hotspare.test-";
+  return name.starts_with(prefix) && !name.starts_with(prefix + std::to_string(::getpid()) + "-");
+}
+
 bool is_zombie(long pid) { return describe(pid).ends_with(" Z"); }
 
 /// Waits for the end of a child without reaping it. False when the watchdog lost patience.
@@ -70,7 +76,7 @@ Belongings Belongings::now() {
   }
   for (const auto& entry : fs::directory_iterator("/dev/shm", gone)) {
     const std::string name = entry.path().filename().native();
-    if (name.find("hotspare") != std::string::npos) found.shared_memory.insert(name);
+    if (name.find("hotspare") != std::string::npos && !of_another_test(name)) found.shared_memory.insert(name);
   }
   return found;
 }
