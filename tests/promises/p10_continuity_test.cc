@@ -26,7 +26,8 @@ using namespace std::chrono_literals;
 template <class P>
 class Stream {
  public:
-  explicit Stream(StandbyOptions options) : channel_(watched(std::move(options)), beacon_.path()) {}
+  explicit Stream(StandbyOptions options)
+      : mode_(options.mode), channel_(watched(std::move(options)), beacon_.path()) {}
 
   /// One block with the given value; the answer. Fails the test when there is none.
   std::uint64_t send(std::uint64_t value) {
@@ -55,6 +56,15 @@ class Stream {
     beacon_.tell(static_cast<std::uint64_t>(how), way_word);
     beacon_.tell(static_cast<std::uint64_t>(pid), victim_word);
   }
+  /// Until one is struck. In lockstep it is this one, however late it comes to its next block; where one works it is not known
+  /// which, and who works is never behind.
+  void strike_one(const std::vector<std::int64_t>& pids, std::size_t first, chaos::How how) {
+    const std::uint64_t before = struck();
+    for (std::size_t i = first; struck() == before; ++i) {
+      if (i == first || mode_ != StandbyMode::lockstep) doom(pids[i % pids.size()], how);
+      send_and_check(30);
+    }
+  }
   std::uint64_t struck() const { return beacon_.told(struck_word); }
   StandbyChannel<P>& channel() { return channel_; }
   /// When so many have been told.
@@ -63,6 +73,16 @@ class Stream {
     taken_ = count;
     const std::lock_guard lock(mutex_);
     return reports_;
+  }
+  /// For a test that fails: what was told so far.
+  std::string story() {
+    const std::lock_guard lock(mutex_);
+    std::string text;
+    for (const CrashReport& report : reports_) {
+      text += report.summary() + '\n';
+      for (const std::string& line : report.stderr_tail) text += "    " + line + '\n';
+    }
+    return text;
   }
   /// Until so many deaths were told, and all replicas are there again.
   void recover(std::uint64_t deaths) {
@@ -80,6 +100,7 @@ class Stream {
     };
     return options;
   }
+  const StandbyMode mode_;
   Beacon beacon_;
   std::mutex mutex_;
   std::vector<CrashReport> reports_;
@@ -148,18 +169,13 @@ TYPED_TEST(P10Continuity, EachWayToDieIsInvisible) {
   for (int round = 0; round < 3; ++round) {
     for (const How how : round < 2 ? quick : hung) {
       const std::vector<std::int64_t> pids = stream.channel().replica_pids();
-      const std::uint64_t struck = stream.struck();
-      // Where one works it is not known which: the next that does is as good.
-      for (std::size_t i = 0; stream.struck() == struck; ++i) {
-        stream.doom(pids[(static_cast<std::size_t>(round) + i) % pids.size()], how);
-        stream.send_and_check(30);
-      }
+      stream.strike_one(pids, static_cast<std::size_t>(round), how);
       stream.recover(++deaths);
     }
   }
   const StandbyStats stats = stream.channel().stats();
   EXPECT_EQ(stats.late, 0u);
-  EXPECT_EQ(stats.deaths, stream.struck());
+  EXPECT_EQ(stats.deaths, stream.struck()) << stream.story();
   EXPECT_EQ(stats.hangs, hung.size());
   EXPECT_EQ(stats.takeovers, stats.deaths);
   EXPECT_EQ(stats.rejoined, stats.deaths);
@@ -173,10 +189,7 @@ TYPED_TEST(P10Continuity, ReportsSayWhatItWas) {
   std::vector<Cause> causes;
   for (const How how : {How::sigkill, How::sigsegv, How::exit, How::stack_overflow, How::raise, How::hang, How::stop}) {
     const std::vector<std::int64_t> pids = stream.channel().replica_pids();
-    for (std::size_t i = 0; stream.struck() == deaths; ++i) {
-      stream.doom(pids[i % pids.size()], how);
-      stream.send_and_check(30);
-    }
+    stream.strike_one(pids, 0, how);
     stream.recover(++deaths);
     const std::vector<CrashReport> reports = stream.reports(deaths);
     ASSERT_EQ(reports.size(), deaths);
