@@ -22,8 +22,8 @@ struct JackOptions {
 
 /// What a server works with.
 struct JackGeometry {
-  double sample_rate = 0;    ///< Hz
-  std::uint32_t period = 0;  ///< Frames.
+  double sample_rate = 0;     ///< Hz
+  std::uint32_t period = 0;   ///< Frames.
   int realtime_priority = 0;  ///< Of the thread that calls back; 0: the server runs without real-time scheduling.
 };
 

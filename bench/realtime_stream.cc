@@ -17,7 +17,8 @@ void set_fifo(int priority) {
   sched_param parameter{};
   parameter.sched_priority = priority;
   if (sched_setscheduler(0, priority > 0 ? SCHED_FIFO : SCHED_OTHER, &parameter) != 0)
-    std::fprintf(stderr, "standby: no SCHED_FIFO here: the figures are those of a machine that may do anything else first\n");
+    std::fprintf(stderr,
+                 "standby: no SCHED_FIFO here: the figures are those of a machine that may do anything else first\n");
 }
 
 }  // namespace

@@ -136,7 +136,8 @@ StreamResult run_stream(const StreamOptions& options, hotspare::StandbyOptions s
   StreamResult result;
   StallWatch stalls;
   striker.start(
-      options, [](void* to, hotspare::chaos::How how) { return static_cast<hotspare::StandbyChannel<P>*>(to)->strike(how); },
+      options,
+      [](void* to, hotspare::chaos::How how) { return static_cast<hotspare::StandbyChannel<P>*>(to)->strike(how); },
       &channel);
   {
     const RealtimeThread realtime;
@@ -159,7 +160,8 @@ StreamResult run_stream(const StreamOptions& options, hotspare::StandbyOptions s
   }
   striker.end();
   stalls.end();
-  while (channel.stats().deaths < striker.strikes() || channel.stats().in_step < standby.replicas) std::this_thread::yield();
+  while (channel.stats().deaths < striker.strikes() || channel.stats().in_step < standby.replicas)
+    std::this_thread::yield();
   result.blocks = blocks;
   result.strikes = striker.strikes();
   result.stats = channel.stats();

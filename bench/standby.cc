@@ -71,15 +71,17 @@ struct Case {
 };
 
 void tell(Run& run, const Case& what, const StreamResult& result) {
-  const auto row = [&](const char* name, double value, const char* unit, const Limit& limit = {}, const char* said = "") {
+  const auto row = [&](const char* name, double value, const char* unit, const Limit& limit = {},
+                       const char* said = "") {
     run.report.add({what.name + ": " + name, value, unit, limit, said});
   };
   const Limit control{"blocks that the control thread missed by itself", static_cast<double>(result.control_late)};
-  const std::string note = std::to_string(result.blocks) + " blocks, " + std::to_string(result.stats.deaths) + " deaths (" +
-                           std::to_string(result.strikes) + " strikes), " + std::to_string(result.wrong) +
+  const std::string note = std::to_string(result.blocks) + " blocks, " + std::to_string(result.stats.deaths) +
+                           " deaths (" + std::to_string(result.strikes) + " strikes), " + std::to_string(result.wrong) +
                            " answers not those of an undisturbed stream, " + std::to_string(result.stats.takeovers) +
                            " takeovers";
-  run.report.add({what.name + ": late blocks beyond the control's", static_cast<double>(result.late_alone), "blocks", control, note});
+  run.report.add({what.name + ": late blocks beyond the control's", static_cast<double>(result.late_alone), "blocks",
+                  control, note});
   row("late blocks in all", static_cast<double>(result.stats.late), "blocks", control);
   row("latency p50", us(result.stats.latency.quantile(0.5)), "us");
   row("latency p99", us(result.stats.latency.quantile(0.99)), "us");
@@ -116,14 +118,19 @@ void measure(Run& run, const Case& what) {
 void standby(Run& run) {
   using hotspare::StandbyMode;
   using hotspare::chaos::How;
-  const std::vector<How> all{How::sigkill, How::sigsegv, How::abort, How::exit, How::hang, How::stop, How::stack_overflow, How::memory};
+  const std::vector<How> all{How::sigkill, How::sigsegv, How::abort,          How::exit,
+                             How::hang,    How::stop,    How::stack_overflow, How::memory};
   measure<Filter>(run, {.name = "lockstep 128, no deaths"});
   measure<Filter>(run, {.name = "lockstep 128, SIGKILL", .kill_every = 250ms});
   measure<Filter>(run, {.name = "lockstep 128, eight ways", .kill_every = 500ms, .ways = all});
   measure<Filter>(run, {.name = "lockstep 64, eight ways", .frames = 64, .kill_every = 500ms, .ways = all});
-  measure<Filter>(run, {.name = "lockstep 128, both cores loaded, eight ways", .kill_every = 500ms, .load = 2, .ways = all});
-  measure<SavedFilter>(run, {.name = "lockstep 128, 256 MB, saved, SIGKILL", .kill_every = 1000ms, .resident = std::uint64_t{256} << 20});
-  measure<SavedFilter>(run, {.name = "lockstep 128, 1 GB, saved, SIGKILL", .kill_every = 3000ms, .resident = std::uint64_t{1} << 30});
+  measure<Filter>(run,
+                  {.name = "lockstep 128, both cores loaded, eight ways", .kill_every = 500ms, .load = 2, .ways = all});
+  measure<SavedFilter>(
+      run,
+      {.name = "lockstep 128, 256 MB, saved, SIGKILL", .kill_every = 1000ms, .resident = std::uint64_t{256} << 20});
+  measure<SavedFilter>(
+      run, {.name = "lockstep 128, 1 GB, saved, SIGKILL", .kill_every = 3000ms, .resident = std::uint64_t{1} << 30});
   measure<SavedFilter>(run, {.name = "replay 128, SIGKILL", .mode = StandbyMode::replay, .kill_every = 250ms});
   measure<Squares>(run, {.name = "stateless 128, SIGKILL", .mode = StandbyMode::stateless, .kill_every = 250ms});
 }

@@ -73,8 +73,9 @@ ChannelOptions with_priority(ChannelOptions options, const audio::JackGeometry& 
   constexpr int least = 4;  // there is room for replicas and the channel's threads below it
   options.realtime_priority = geometry.realtime_priority >= least ? geometry.realtime_priority : 0;
   if (options.replicas != 0 && options.realtime_priority == 0)
-    std::fprintf(stderr, "hotspare: the JACK server runs without real-time scheduling (jackd -R), or with a priority too low: "
-                         "replicas have none either, and blocks are late whenever the machine is busy\n");
+    std::fprintf(stderr,
+                 "hotspare: the JACK server runs without real-time scheduling (jackd -R), or with a priority too low: "
+                 "replicas have none either, and blocks are late whenever the machine is busy\n");
   return options;
 }
 
@@ -91,7 +92,8 @@ void run_audio(const AudioOptions& options) {
                                                 .midi_bytes = options.midi ? midi_bytes : 0},
                                                audio::Lv2World());
   // Before JACK's threads are there: what forks replicas wants to be alone in this process.
-  const std::shared_ptr<audio::BlockProcessor> processor = make_processor(spec, with_priority(options.channel, geometry));
+  const std::shared_ptr<audio::BlockProcessor> processor =
+      make_processor(spec, with_priority(options.channel, geometry));
   audio::JackClient client(jack);
   client.start(processor, audio::BlockLayout(spec));
   if (options.connect) client.connect_to_machine();

@@ -12,7 +12,7 @@ namespace hotspare::cli {
 
 /// How the blocks of a chain are worked on: --replicas, --chaos and what belongs to them.
 struct ChannelOptions {
-  unsigned replicas = 0;  ///< 0: in this process.
+  unsigned replicas = 0;      ///< 0: in this process.
   int realtime_priority = 0;  ///< Of the caller; 0: none.
   unsigned history = 0;       ///< StandbyOptions::history.
   std::optional<ChaosOption> chaos;

@@ -23,11 +23,11 @@ TEST(Command, TellsItsVersionAndHelps) {
 }
 
 TEST(Command, EndsWithTwoForAWrongCommandLine) {
-  for (const char* wrong : {"", "nonsense", "render", "render in.wav", "render in.wav -o out.wav --nonsense",
-                            "render in.wav -o out.wav --frames 0", "render in.wav -o out.wav --frames x",
-                            "render in.wav -o out.wav --replicas 9", "audio --channels 0",
-                            "render in.wav -o out.wav --chaos kill-every=0", "audio --for 5", "audio --set gain=1",
-                            "shm", "shm nonsense", "shm ls --dry-run"})
+  for (const char* wrong :
+       {"", "nonsense", "render", "render in.wav", "render in.wav -o out.wav --nonsense",
+        "render in.wav -o out.wav --frames 0", "render in.wav -o out.wav --frames x",
+        "render in.wav -o out.wav --replicas 9", "audio --channels 0", "render in.wav -o out.wav --chaos kill-every=0",
+        "audio --for 5", "audio --set gain=1", "shm", "shm nonsense", "shm ls --dry-run"})
     expect(wrong, ExitStatus::usage, "hotspare: ");
 }
 

@@ -67,8 +67,8 @@ TEST_F(RenderCommand, ReplicasDieAndNobodyHears) {
 
 TEST_F(RenderCommand, ChaosNeedsSomebodyWhoGoesOn) {
   HOTSPARE_NEEDS_SOUND();
-  expect("render " + std::string(audio::testing::sound()) + " --chaos kill-every=50ms -o " + output(), ExitStatus::usage,
-         "--chaos needs --replicas 2");
+  expect("render " + std::string(audio::testing::sound()) + " --chaos kill-every=50ms -o " + output(),
+         ExitStatus::usage, "--chaos needs --replicas 2");
 }
 
 TEST_F(RenderCommand, PluginsAreListed) {

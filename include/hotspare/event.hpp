@@ -22,7 +22,7 @@ struct Event {
     retry,         ///< A task will be run again (task_id); report is set if its worker had died. detail: when.
     host_run,  ///< No process can be started: tasks run in the host from now on (PoolOptions::run_in_host). detail: why.
     host_run_ends,  ///< They run in workers again.
-    unavailable,   ///< Something that was asked for is not to be had here; detail says what, and what that costs.
+    unavailable,    ///< Something that was asked for is not to be had here; detail says what, and what that costs.
   };
   Kind kind{};
   std::chrono::steady_clock::time_point at;

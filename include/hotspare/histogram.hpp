@@ -46,7 +46,8 @@ class Histogram {
   std::chrono::nanoseconds quantile(double q) const {
     const std::uint64_t all = count();
     if (all == 0) return std::chrono::nanoseconds(0);
-    const auto wanted = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(q * static_cast<double>(all) + 0.5), 1, all);
+    const auto wanted =
+        std::clamp<std::uint64_t>(static_cast<std::uint64_t>(q * static_cast<double>(all) + 0.5), 1, all);
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < buckets; ++i) {
       seen += counts[i];

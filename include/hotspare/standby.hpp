@@ -44,7 +44,7 @@ class StandbyChannel {
   /// One block. in and out have the sizes of the options (else Error). Returns at the latest at the deadline, whatever the replicas do;
   /// what out holds then says StandbyOptions::when_late. Takes no lock, allocates nothing, faults no page.
   BlockOutcome process(std::span<const std::byte> in, std::span<std::byte> out,
-                std::chrono::steady_clock::time_point deadline) {
+                       std::chrono::steady_clock::time_point deadline) {
     return detail::process_block(*core_, in, out, deadline);
   }
   /// The same with a deadline one period from now.

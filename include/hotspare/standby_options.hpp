@@ -21,10 +21,10 @@ enum class StandbyMode : unsigned char {
 /// How a new replica comes to the state that the others have.
 enum class Rejoin : unsigned char {
   automatic,  ///< saved, if the processor has save and load; else replayed, if replay_blocks is given; else forked.
-  forked,     ///< A survivor forks itself between two blocks. Exact; costs the survivor a fork, which is proportional to
-              ///< its resident memory (0.1 ms small, 20 ms a GB in 4K pages). Not for a processor that has threads.
-  saved,      ///< A survivor's save() between two blocks, and load() in the new one.
-  replayed    ///< A fresh processor processes the last replay_blocks blocks. Exact if no older block has an effect.
+  forked,   ///< A survivor forks itself between two blocks. Exact; costs the survivor a fork, which is proportional to
+            ///< its resident memory (0.1 ms small, 20 ms a GB in 4K pages). Not for a processor that has threads.
+  saved,    ///< A survivor's save() between two blocks, and load() in the new one.
+  replayed  ///< A fresh processor processes the last replay_blocks blocks. Exact if no older block has an effect.
 };
 
 /// What the caller gets for a block that nobody answered by its deadline.

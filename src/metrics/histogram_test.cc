@@ -35,9 +35,7 @@ TEST(Histogram, QuantilesOfOneToAThousand) {
   EXPECT_EQ(all.max(), nanoseconds(1'000'000));
 }
 
-TEST(Histogram, NothingCountedIsNought) {
-  EXPECT_EQ(Histogram().quantile(0.99), nanoseconds(0));
-}
+TEST(Histogram, NothingCountedIsNought) { EXPECT_EQ(Histogram().quantile(0.99), nanoseconds(0)); }
 
 TEST(Recorder, CopyHasWhatWasAdded) {
   metrics::Recorder recorder;

@@ -89,7 +89,8 @@ StandbyCore::StandbyCore(StandbyOptions options, const BodyKind& kind, std::vect
     if (awake) {
       awake_ = std::move(*awake);
     } else {
-      crew_->tell_unavailable("cores may sleep deeply (" + awake.failure().text() + "): each wake takes up to 50 us longer");
+      crew_->tell_unavailable("cores may sleep deeply (" + awake.failure().text() +
+                              "): each wake takes up to 50 us longer");
     }
   }
   crew_->start();
@@ -113,7 +114,7 @@ std::shared_ptr<StandbyCore> open_channel(StandbyOptions options, const BodyKind
 }
 
 BlockOutcome process_block(StandbyCore& core, std::span<const std::byte> in, std::span<std::byte> out,
-                    std::chrono::steady_clock::time_point deadline) {
+                           std::chrono::steady_clock::time_point deadline) {
   return core.process(in, out, deadline.time_since_epoch().count());
 }
 

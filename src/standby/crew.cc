@@ -82,7 +82,8 @@ void Crew::listen() {
       const std::uint32_t roster = roster_bell_.load(std::memory_order_acquire);
       const std::uint32_t bell = shared_.bells().host.load(std::memory_order_acquire);
       look_at_all();
-      watches.assign({{&roster_bell_, roster, os::FutexScope::process}, {&shared_.bells().host, bell, os::FutexScope::shared}});
+      watches.assign(
+          {{&roster_bell_, roster, os::FutexScope::process}, {&shared_.bells().host, bell, os::FutexScope::shared}});
       for (const auto& [id, member] : members_) {
         if (!counts(member->state)) continue;
         std::atomic<std::uint32_t>& word = shared_.lane(member->lane).host_word();
@@ -135,9 +136,12 @@ void Crew::on_in_step(Member& member) {
   breaker_.worker_ready();
   const Lane& lane = shared_.lane(member.lane);
   if ((lane.refused.load() & static_cast<std::uint32_t>(os::Hygiene::locked_memory)) != 0)
-    note_unavailable("the memory of replicas is not locked: a block may wait for a page. It needs CAP_IPC_LOCK or a memlock limit");
+    note_unavailable(
+        "the memory of replicas is not locked: a block may wait for a page. It needs CAP_IPC_LOCK or a memlock limit");
   if ((lane.refused.load() & static_cast<std::uint32_t>(os::Hygiene::realtime)) != 0)
-    note_unavailable("replicas have no real-time scheduling: blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
+    note_unavailable(
+        "replicas have no real-time scheduling: blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or "
+        "an rtprio limit");
   joined_at_[member.lane].store(shared_.blocks().newest.load(std::memory_order_acquire), std::memory_order_release);
   if (!vacancies_.empty()) {
     ++counts_.rejoined;

@@ -169,9 +169,10 @@ void Crew::replace_zygote() {
       if (launched && employ(std::move(*launched))) return;
     }
   }
-  break_channel("standby channel \"" + options_.name +
-                "\": no more replicas can be made: the zygote died and could not be replaced (a preload hook that crashes? "
-                "with Start::exec: does main call hotspare::init first?)");
+  break_channel(
+      "standby channel \"" + options_.name +
+      "\": no more replicas can be made: the zygote died and could not be replaced (a preload hook that crashes? "
+      "with Start::exec: does main call hotspare::init first?)");
 }
 
 void Crew::end_zygotes() {

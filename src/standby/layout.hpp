@@ -54,9 +54,9 @@ struct Geometry {
 
 /// Host → replicas, mapped read-only there. Blocks are numbered from 1.
 struct Blocks {
-  alignas(64) std::atomic<std::uint32_t> bell{0};       ///< Replicas that work sleep on it.
-  alignas(64) std::atomic<std::uint64_t> newest{0};     ///< Block whose input is complete.
-  alignas(64) std::atomic<std::uint32_t> awaited{0};    ///< Not 0: the caller sleeps on Bells::caller.
+  alignas(64) std::atomic<std::uint32_t> bell{0};        ///< Replicas that work sleep on it.
+  alignas(64) std::atomic<std::uint64_t> newest{0};      ///< Block whose input is complete.
+  alignas(64) std::atomic<std::uint32_t> awaited{0};     ///< Not 0: the caller sleeps on Bells::caller.
   alignas(64) std::atomic<std::uint64_t> not_before{1};  ///< Blocks before this one are nobody's any more.
   Geometry geometry;
   // Behind it: arguments, then `history` inputs.
@@ -66,8 +66,9 @@ struct Blocks {
 struct Bells {
   alignas(64) std::atomic<std::uint32_t> caller{0};
   alignas(64) std::atomic<std::uint32_t> host{0};
-  alignas(64) std::atomic<std::uint32_t> parked{0};  ///< Parked replicas sleep on it: the helm moved, a state was committed.
-  alignas(64) std::atomic<std::uint64_t> helm{0};    ///< Who works (helm.hpp); not in lockstep.
+  alignas(64) std::atomic<std::uint32_t> parked{
+      0};  ///< Parked replicas sleep on it: the helm moved, a state was committed.
+  alignas(64) std::atomic<std::uint64_t> helm{0};  ///< Who works (helm.hpp); not in lockstep.
 };
 
 enum class Phase : std::uint32_t { starting, needs_state, catching_up, in_step };
@@ -94,9 +95,9 @@ struct Lane {
   alignas(64) std::atomic<std::uint64_t> answered{0};  ///< Newest block whose answer is complete.
   alignas(64) std::atomic<std::uint64_t> begun{0};     ///< Newest block that it began.
   std::atomic<Phase> phase{Phase::starting};
-  std::atomic<std::int32_t> pid{0};          ///< Of an heir, whom nobody knows yet.
-  std::atomic<std::uint64_t> seen_term{0};   ///< Helm's, that it knows of.
-  std::atomic<std::uint32_t> lost_state{0};  ///< Times that it took over without the state.
+  std::atomic<std::int32_t> pid{0};           ///< Of an heir, whom nobody knows yet.
+  std::atomic<std::uint64_t> seen_term{0};    ///< Helm's, that it knows of.
+  std::atomic<std::uint32_t> lost_state{0};   ///< Times that it took over without the state.
   std::atomic<std::uint32_t> threads{0};      ///< That it had when it came into step.
   std::atomic<std::uint32_t> refused{0};      ///< Of the real-time hygiene: bits of os::Hygiene.
   std::atomic<std::uint64_t> fork_failed{0};  ///< Ticket of an order to fork that could not be obeyed.
@@ -131,14 +132,14 @@ class Layout {
   std::size_t arguments_at() const { return rounded(sizeof(Blocks), 64); }
   std::size_t input_at(std::uint64_t block) const { return inputs_at() + block % geometry_.history * input_stride(); }
 
-  std::size_t lane_bytes() const {
-    return rounded(states_at() + 2 * rounded(geometry_.state_bytes, 64), page);
-  }
+  std::size_t lane_bytes() const { return rounded(states_at() + 2 * rounded(geometry_.state_bytes, 64), page); }
   std::size_t lane_at(unsigned lane) const { return lane * lane_bytes(); }
   std::size_t lanes_bytes() const { return geometry_.lanes * lane_bytes(); }
   /// In the lane.
   std::size_t answer_at(std::uint64_t block) const { return answers_at() + block % answer_slots * answer_stride(); }
-  std::size_t state_at(std::uint64_t index) const { return states_at() + index % 2 * rounded(geometry_.state_bytes, 64); }
+  std::size_t state_at(std::uint64_t index) const {
+    return states_at() + index % 2 * rounded(geometry_.state_bytes, 64);
+  }
 
  private:
   std::size_t inputs_at() const { return rounded(arguments_at() + geometry_.arguments_bytes, page); }

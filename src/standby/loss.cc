@@ -189,8 +189,8 @@ std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitSt
   report->stderr_tail = member.stderr_tail.lines();
   const Lane& lane = shared_.lane(member.lane);
   report->task_id = lane.begun.load();
-  report->task_name = lane.begun.load() > lane.answered.load() ? "block " + std::to_string(lane.begun.load())
-                                                               : "between blocks";
+  report->task_name =
+      lane.begun.load() > lane.answered.load() ? "block " + std::to_string(lane.begun.load()) : "between blocks";
   return report;
 }
 

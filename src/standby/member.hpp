@@ -31,10 +31,10 @@ struct Member {
   State state = State::asked;
   pid_t pid = 0;
   os::Fd pidfd;
-  pid_t zygote_pid = 0;      ///< Its parent.
-  std::uint64_t donor = 0;   ///< Who forks it, or saves for it; 0: nobody.
-  std::uint64_t ticket = 0;  ///< Of the order that the donor has for it.
-  std::uint64_t donor_commits = 0;  ///< The donor's states when it was asked for one more.
+  pid_t zygote_pid = 0;                  ///< Its parent.
+  std::uint64_t donor = 0;               ///< Who forks it, or saves for it; 0: nobody.
+  std::uint64_t ticket = 0;              ///< Of the order that the donor has for it.
+  std::uint64_t donor_commits = 0;       ///< The donor's states when it was asked for one more.
   std::int64_t cpu_when_suspected = -1;  ///< ns; -1: it is not suspected of a hang.
   bool was_in_step = false;
   bool demoted = false;  ///< Dying, and no longer at a real-time priority.

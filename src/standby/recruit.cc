@@ -16,8 +16,8 @@ namespace hotspare::standby {
 void Crew::refill() {
   if (closing_ || !broken_.empty() || !zygote_.ready) return;
   for (;;) {
-    const auto present = std::count_if(members_.begin(), members_.end(),
-                                       [](const auto& entry) { return counts(entry.second->state); });
+    const auto present =
+        std::count_if(members_.begin(), members_.end(), [](const auto& entry) { return counts(entry.second->state); });
     if (static_cast<unsigned>(present) >= options_.replicas || !recruit()) return;
   }
 }
@@ -78,8 +78,9 @@ void Crew::begin_anew(std::uint64_t newest) {
 Member* Crew::find_forker() {
   const Member* any = donor_for(Plan::load);
   if (any != nullptr && shared_.lane(any->lane).threads.load() > 1)
-    note_unavailable("replicas run threads of their own, which a fork would leave behind: dead ones are not replaced until "
-                     "the last is dead. Give the processor save and load, or StandbyOptions::replay_blocks");
+    note_unavailable(
+        "replicas run threads of their own, which a fork would leave behind: dead ones are not replaced until "
+        "the last is dead. Give the processor save and load, or StandbyOptions::replay_blocks");
   if (forks_failed_ < most_failed_forks) return donor_for(Plan::inherit);
   forks_failed_ = 0;
   note_unavailable("a replica could not fork an heir: the channel goes on with fewer, and tries again");

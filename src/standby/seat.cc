@@ -25,7 +25,9 @@ os::Mapping map(const os::Fd& fd, std::size_t size, os::Access access) {
   return must(os::Mapping::of(fd, size, access, os::OnFork::drop));
 }
 
-Geometry read_geometry(const os::Fd& fd) { return map(fd, sizeof(Blocks), os::Access::read).as<const Blocks>()->geometry; }
+Geometry read_geometry(const os::Fd& fd) {
+  return map(fd, sizeof(Blocks), os::Access::read).as<const Blocks>()->geometry;
+}
 
 /// The kernel wakes a waiter only if the word says that there is one. Nobody unlocks it, so that nobody is misled.
 void hold(pthread_mutex_t& life, std::atomic<std::uint32_t>& word) {

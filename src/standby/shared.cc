@@ -42,8 +42,7 @@ Shared::Shared(const Geometry& geometry, std::span<const std::byte> arguments, b
   new (blocks_.data()) Blocks();
   new (bells_.data()) Bells();
   blocks().geometry = geometry_;
-  if (!arguments.empty())
-    std::memcpy(blocks_.data() + layout_.arguments_at(), arguments.data(), arguments.size());
+  if (!arguments.empty()) std::memcpy(blocks_.data() + layout_.arguments_at(), arguments.data(), arguments.size());
   for (unsigned lane = 0; lane < geometry_.lanes; ++lane) {
     new (&this->lane(lane)) Lane();
     renew(lane);
@@ -75,12 +74,8 @@ void Shared::renew(unsigned number) const {
   make_robust(lane.life_for_parked);
 }
 
-void Shared::wake_working() const noexcept {
-  ring(blocks().bell, INT_MAX);
-}
+void Shared::wake_working() const noexcept { ring(blocks().bell, INT_MAX); }
 
-void Shared::wake_parked() const noexcept {
-  ring(bells().parked, INT_MAX);
-}
+void Shared::wake_parked() const noexcept { ring(bells().parked, INT_MAX); }
 
 }  // namespace hotspare::standby

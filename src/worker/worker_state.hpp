@@ -11,7 +11,7 @@ namespace hotspare::worker {
 
 /// What a worker process knows about itself. One, global: signal handlers have no other way to it.
 struct WorkerState {
-  LastWords* last_words = nullptr;                 ///< Where it leaves them,
+  LastWords* last_words = nullptr;                  ///< Where it leaves them,
   std::atomic<std::uint32_t>* host_bell = nullptr;  ///< and whom it rings then. Set in replicas of a channel, too.
   shm::Channel* channel = nullptr;
   shm::Bells* bells = nullptr;

@@ -30,10 +30,10 @@ struct Setup {
 };
 
 enum class Ask : std::uint8_t {
-  setup,    ///< descriptors: lifeline
-  spawn,    ///< descriptors: as WorkerFd
-  standby,  ///< descriptors: its control socket, its lifeline
-  reap,     ///< pid: a worker that has ended
+  setup,        ///< descriptors: lifeline
+  spawn,        ///< descriptors: as WorkerFd
+  standby,      ///< descriptors: its control socket, its lifeline
+  reap,         ///< pid: a worker that has ended
   expect_heir,  ///< A replica will fork another, which will become our child by itself: no stranger is ended meanwhile.
   adopt_heir,   ///< pid: it has come.
   forget_heir,  ///< It will not come, or whoever comes is not wanted.

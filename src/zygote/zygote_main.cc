@@ -80,7 +80,8 @@ class Zygote {
     Reply reply;
     reply.say = Say::spawned;
     reply.worker = request.worker;
-    const std::size_t wanted = setup_.breed == Breed::workers ? std::size_t{worker_fd_count} : std::size_t{replica_fd_count};
+    const std::size_t wanted =
+        setup_.breed == Breed::workers ? std::size_t{worker_fd_count} : std::size_t{replica_fd_count};
     auto child = fds.size() == wanted ? fork_image() : os::Failure{EPROTO, "spawn without descriptors"};
     if (child && *child == 0) {
       control_.reset();
@@ -95,7 +96,8 @@ class Zygote {
   void adopt(const Request& request) {
     forget_expected();
     const std::vector<pid_t> ours = os::own_children();
-    const bool stranger = std::find(ours.begin(), ours.end(), request.pid) != ours.end() && !children_.contains(request.pid);
+    const bool stranger =
+        std::find(ours.begin(), ours.end(), request.pid) != ours.end() && !children_.contains(request.pid);
     Reply reply;
     reply.say = Say::spawned;
     reply.worker = request.worker;

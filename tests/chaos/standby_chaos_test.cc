@@ -88,15 +88,17 @@ std::string name_of(const ::testing::TestParamInfo<Storm>& info) {
   return std::string(info.param.mode == StandbyMode::lockstep ? "lockstep_" : "replay_") + info.param.point;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Chaos, StandbyStorm,
-    ::testing::Values(Storm{"before_setup", 2}, Storm{"before_ready", 2}, Storm{"replica_in_block", 300},
-                      Storm{"replica_in_answer", 300}, Storm{"replica_answered", 300}, Storm{"replica_in_save", 2},
-                      Storm{"replica_in_load", 2}, Storm{"replica_in_fork", 2}, Storm{"heir_unborn", 2},
-                      Storm{"heir_announced", 2}, Storm{"any", 300},
-                      Storm{"replica_in_block", 300, StandbyMode::replay}, Storm{"replica_in_save", 5, StandbyMode::replay},
-                      Storm{"replica_takes_over", 2, StandbyMode::replay}, Storm{"any", 300, StandbyMode::replay}),
-    name_of);
+INSTANTIATE_TEST_SUITE_P(Chaos, StandbyStorm,
+                         ::testing::Values(Storm{"before_setup", 2}, Storm{"before_ready", 2},
+                                           Storm{"replica_in_block", 300}, Storm{"replica_in_answer", 300},
+                                           Storm{"replica_answered", 300}, Storm{"replica_in_save", 2},
+                                           Storm{"replica_in_load", 2}, Storm{"replica_in_fork", 2},
+                                           Storm{"heir_unborn", 2}, Storm{"heir_announced", 2}, Storm{"any", 300},
+                                           Storm{"replica_in_block", 300, StandbyMode::replay},
+                                           Storm{"replica_in_save", 5, StandbyMode::replay},
+                                           Storm{"replica_takes_over", 2, StandbyMode::replay},
+                                           Storm{"any", 300, StandbyMode::replay}),
+                         name_of);
 
 }  // namespace
 }  // namespace hotspare::testing

@@ -139,7 +139,7 @@ using Flavours = ::testing::Types<Flavour<Chain, StandbyMode::lockstep>,       /
 struct FlavourNames {
   template <class F>
   static std::string GetName(int index) {
-    constexpr const char* names[] = {"LockstepForked", "LockstepSaved", "LockstepReplayed",
+    constexpr const char* names[] = {"LockstepForked", "LockstepSaved",  "LockstepReplayed",
                                      "ReplaySaved",    "ReplayReplayed", "Stateless"};
     return names[index];
   }
@@ -263,7 +263,8 @@ TEST(P10AllDie, TheStreamGoesOnWithoutTheStateAndSaysSo) {
   Stream<Chain> stream(options);
   stream.send_and_check(10'000);
   const std::vector<std::int64_t> pids = stream.channel().replica_pids();
-  for (const int signal : {SIGSTOP, SIGKILL})  // stopped first: none can fork an heir when it hears of the other's death
+  for (const int signal :
+       {SIGSTOP, SIGKILL})  // stopped first: none can fork an heir when it hears of the other's death
     for (const std::int64_t pid : pids) kill_by_pidfd(pid, signal);
   while (stream.channel().stats().deaths < 2) std::this_thread::yield();
   ASSERT_TRUE(stream.channel().wait_in_step(2));

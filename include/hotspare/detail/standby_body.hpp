@@ -26,7 +26,9 @@ concept Saves = requires(const P& processor, std::span<std::byte> room) {
   { processor.save(room) } -> std::convertible_to<std::size_t>;
 };
 template <class P>
-concept Loads = requires(P processor, std::span<const std::byte> state) { processor.load(state); };
+concept Loads = requires(P processor, std::span<const std::byte> state) {
+  processor.load(state);
+};
 
 template <class P>
 class BodyOf final : public ReplicaBody {

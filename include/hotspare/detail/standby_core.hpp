@@ -47,7 +47,7 @@ class StandbyCore;
 HOTSPARE_API std::shared_ptr<StandbyCore> open_channel(StandbyOptions options, const BodyKind& kind,
                                                        std::vector<std::byte> arguments);
 HOTSPARE_API BlockOutcome process_block(StandbyCore& core, std::span<const std::byte> in, std::span<std::byte> out,
-                                 std::chrono::steady_clock::time_point deadline);
+                                        std::chrono::steady_clock::time_point deadline);
 HOTSPARE_API std::chrono::nanoseconds period_of(const StandbyCore& core) noexcept;
 HOTSPARE_API StandbyStats stats_of(const StandbyCore& core);
 HOTSPARE_API std::vector<std::int64_t> replica_pids(const StandbyCore& core);
