@@ -48,7 +48,9 @@ void Crew::replace_the_dying() {
   for (const auto& [id, member] : members_) {
     if (member->state != State::condemned || member->demoted) continue;
     member->demoted = true;
-    if (options_.realtime_priority > 0 && !member->exited) os::demote_process(member->pid);
+    // WARNING: by number, for the scheduler takes no pidfd. Its zygote reaps it only when we ask; where that is dead init
+    // does so at once, so one that has exited is left alone.
+    if (options_.realtime_priority > 0 && !os::exited(member->pidfd)) os::demote_process(member->pid);
   }
   refill();
 }
