@@ -51,7 +51,7 @@ jack_client_t* open_client(const JackOptions& options) {
 
 }  // namespace
 
-JackClient::JackClient(const JackOptions& options) : client_(open_client(options)) {}
+JackClient::JackClient(const JackOptions& options) : on_xrun_(options.on_xrun), client_(open_client(options)) {}
 
 JackClient::~JackClient() { client_.reset(); }
 
@@ -91,7 +91,9 @@ void JackClient::start(std::shared_ptr<BlockProcessor> processor, const BlockLay
   jack_set_xrun_callback(
       client_.get(),
       [](void* self) {
-        static_cast<JackClient*>(self)->xruns_.fetch_add(1, std::memory_order_relaxed);
+        auto& client = *static_cast<JackClient*>(self);
+        client.xruns_.fetch_add(1, std::memory_order_relaxed);
+        if (client.on_xrun_) client.on_xrun_();
         return 0;
       },
       this);

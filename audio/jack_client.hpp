@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ namespace hotspare::audio {
 struct JackOptions {
   std::string name = "hotspare";
   std::string server;  ///< Empty: JACK_DEFAULT_SERVER, or JACK's default.
+  /// Called for each xrun that the server tells of, on a thread of JACK's that is not the one of the blocks. May be empty.
+  std::function<void()> on_xrun;
 };
 
 /// What a server works with.
@@ -70,6 +73,7 @@ class JackClient {
   void silence(jack_nframes_t frames);
   void take_midi(jack_nframes_t frames);
 
+  std::function<void()> on_xrun_;
   std::shared_ptr<BlockProcessor> processor_;
   std::unique_ptr<BlockLayout> layout_;
   std::chrono::nanoseconds time_for_a_block_{0};

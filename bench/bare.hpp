@@ -31,7 +31,8 @@ class Echo {
 
 enum class Notice : unsigned char { robust_futex, pidfd };
 /// SIGKILL to a process with so many resident bytes until another process, parked on the notice, runs; µs.
-Samples death_notice_us(Notice notice, std::size_t resident, int rounds);
+/// fifo: SCHED_FIFO priority of the one that dies, the other one stands above; 0: none.
+Samples death_notice_us(Notice notice, std::size_t resident, int rounds, int fifo = 0);
 
 /// fork() of this process until the child's first statement; µs.
 Samples fork_us(int rounds);

@@ -1,5 +1,7 @@
 #include "bare.hpp"
 
+#include "realtime_stream.hpp"
+
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
@@ -50,12 +52,16 @@ void park_on_pidfd(Stage& stage, int pidfd) {
   ::poll(&watched, 1, -1);
 }
 
-double one_death_us(Notice notice, std::size_t resident) {
+double one_death_us(Notice notice, std::size_t resident, int fifo) {
   const Shared<Stage> stage;
-  Child victim([&] { be_victim(*stage, resident); });
+  Child victim([&] {
+    if (fifo != 0) set_fifo(fifo);
+    be_victim(*stage, resident);
+  });
   stage->victim_lives.wait();
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, victim.pid(), 0));
   Child listener([&] {
+    if (fifo != 0) set_fifo(fifo + 1);
     if (notice == Notice::robust_futex) {
       park_on_robust_futex(*stage);
     } else {
@@ -75,9 +81,9 @@ double one_death_us(Notice notice, std::size_t resident) {
 
 }  // namespace
 
-Samples death_notice_us(Notice notice, std::size_t resident, int rounds) {
+Samples death_notice_us(Notice notice, std::size_t resident, int rounds, int fifo) {
   Samples samples;
-  for (int i = 0; i < rounds; ++i) samples.add(one_death_us(notice, resident));
+  for (int i = 0; i < rounds; ++i) samples.add(one_death_us(notice, resident, fifo));
   return samples;
 }
 

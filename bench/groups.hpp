@@ -31,5 +31,9 @@ void memory_limit(Run& run);
 void journal(Run& run);
 void tags(Run& run);
 void standby(Run& run);
+/// 10 minutes of blocks of 128 frames, then of 64, through a JACK server of its own.
+void jack(Run& run);
+/// One hour, with a line a minute.
+void jack_hour(Run& run);
 
 }  // namespace bench

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <fcntl.h>
+#include <hotspare/chaos_how.hpp>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -11,8 +13,6 @@
 #include <unistd.h>
 
 namespace bench {
-namespace {
-
 void set_fifo(int priority) {
   sched_param parameter{};
   parameter.sched_priority = priority;
@@ -20,8 +20,6 @@ void set_fifo(int priority) {
     std::fprintf(stderr,
                  "standby: no SCHED_FIFO here: the figures are those of a machine that may do anything else first\n");
 }
-
-}  // namespace
 
 void sleep_until(std::int64_t at_ns) {
   const timespec at{at_ns / 1'000'000'000, at_ns % 1'000'000'000};
@@ -87,6 +85,15 @@ Load::~Load() {
   }
 }
 
+AwakeCores::AwakeCores() : fd_(open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC)) {
+  const std::int32_t us = 0;
+  if (fd_ >= 0 && write(fd_, &us, sizeof us) != sizeof us) std::fprintf(stderr, "standby: cores may sleep deeply\n");
+}
+
+AwakeCores::~AwakeCores() {
+  if (fd_ >= 0) close(fd_);
+}
+
 RealtimeThread::RealtimeThread() {
   mlockall(MCL_CURRENT | MCL_FUTURE);
   set_fifo(realtime_priority);
@@ -103,9 +110,9 @@ void Striker::noticed(std::int64_t at_ns) {
   open_kill_ = 0;
 }
 
-void Striker::start(const StreamOptions& options, Strike strike, void* channel) {
-  if (options.kill_every.count() == 0) return;
-  thread_ = std::thread([this, options, strike, channel] { loop(options, strike, channel); });
+void Striker::start(std::chrono::nanoseconds every, std::vector<hotspare::chaos::How> ways, Strike strike) {
+  if (every.count() == 0) return;
+  thread_ = std::thread([this, every, ways = std::move(ways), strike = std::move(strike)] { loop(every, ways, strike); });
 }
 
 void Striker::end() {
@@ -117,31 +124,71 @@ void Striker::end() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Striker::loop(StreamOptions options, Strike strike, void* channel) {
+void Striker::loop(std::chrono::nanoseconds every, const std::vector<hotspare::chaos::How>& ways,
+                   const Strike& strike) {
   set_fifo(realtime_priority - 10);  // it strikes at the time that it drew, also on a busy machine
   std::mt19937_64 random(7);
   std::uniform_real_distribution<double> share(0.5, 1.5);
   std::unique_lock lock(mutex_);
-  for (std::size_t way = 0;; ++way) {
-    const auto pause = std::chrono::duration_cast<std::chrono::nanoseconds>(options.kill_every * share(random));
+  while (true) {
+    const auto pause = std::chrono::duration_cast<std::chrono::nanoseconds>(every * share(random));
     if (ends_.wait_for(lock, pause, [this] { return ending_; })) return;
-    const hotspare::chaos::How how = options.ways[way % options.ways.size()];
-    lock.unlock();
+    const hotspare::chaos::How how = ways[blows_.size() % ways.size()];
+    const bool kill = how == hotspare::chaos::How::sigkill;
     const std::int64_t at = now_ns();
-    const bool struck = strike(channel, how) != 0;
+    open_kill_ = kill ? at : 0;
+    lock.unlock();
+    const bool struck = strike(how) != 0;
     lock.lock();
-    if (!struck) continue;
-    ++strikes_;
-    if (how != hotspare::chaos::How::sigkill) continue;
-    kills_.push_back(at);
-    open_kill_ = at;
+    if (struck) blows_.push_back({at, how});
+    if (!struck) open_kill_ = 0;
   }
+}
+
+std::uint64_t Striker::strikes() const {
+  const std::lock_guard lock(mutex_);
+  return blows_.size();
 }
 
 hotspare::Histogram Striker::notice() const {
   hotspare::Histogram all;
   for (const std::int64_t each : noticed_after_) all.add(std::chrono::nanoseconds(each));
   return all;
+}
+
+namespace {
+
+void tell_late(const BlockTimes& block, std::size_t number, const Striker& striker) {
+  const Striker::Blow* last = nullptr;
+  for (const Striker::Blow& blow : striker.blows())
+    if (blow.at < block.end) last = &blow;
+  std::fprintf(stderr, "block %zu late, no stall of the machine", number);
+  if (last != nullptr)
+    std::fprintf(stderr, "; %.3f ms after the strike %s", static_cast<double>(block.begin - last->at) / 1e6,
+                 std::string(hotspare::chaos::name(last->how)).c_str());
+  std::fprintf(stderr, "\n");
+}
+
+}  // namespace
+
+void judge_blocks(std::span<const BlockTimes> times, std::int64_t period_ns, const StallWatch& stalls,
+                  const Striker& striker, StreamResult& result) {
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const BlockTimes& block = times[i];
+    if (block.answered) continue;
+    const bool stalled = stalls.stalled_in(block.begin - period_ns, block.end);
+    ++(stalled ? result.control_late : result.late_alone);
+    if (!stalled) tell_late(block, i, striker);
+  }
+  result.strikes = striker.strikes();
+  result.notice = striker.notice();
+  std::size_t at = 0;
+  for (const Striker::Blow& blow : striker.blows()) {
+    if (blow.how != hotspare::chaos::How::sigkill) continue;
+    while (at < times.size() && (times[at].end < blow.at || !times[at].answered)) ++at;
+    if (at == times.size()) return;
+    result.next_good.add(std::chrono::nanoseconds(times[at].end - std::max(blow.at, times[at].begin)));
+  }
 }
 
 }  // namespace bench

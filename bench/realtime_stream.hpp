@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <random>
 #include <span>
@@ -22,6 +23,12 @@
 namespace bench {
 
 inline constexpr int realtime_priority = 70;
+
+/// In turn.
+inline const std::vector<hotspare::chaos::How> eight_ways{
+    hotspare::chaos::How::sigkill, hotspare::chaos::How::sigsegv,        hotspare::chaos::How::abort,
+    hotspare::chaos::How::exit,    hotspare::chaos::How::hang,           hotspare::chaos::How::stop,
+    hotspare::chaos::How::memory,  hotspare::chaos::How::stack_overflow};
 
 struct StreamOptions {
   int seconds = 20;
@@ -39,6 +46,7 @@ struct StreamResult {
   std::uint64_t strikes = 0;
   hotspare::StandbyStats stats;
   hotspare::Histogram notice;     ///< From a SIGKILL to the channel's notice of the death.
+  hotspare::Histogram direct;     ///< The same work, called directly by the same thread.
   hotspare::Histogram next_good;  ///< From a SIGKILL, or the next block's begin, to the next answer.
 };
 
@@ -68,6 +76,21 @@ class StallWatch {
   std::vector<std::thread> threads_;
 };
 
+/// No core sleeps deeper than it wakes at once, as far as the kernel of this machine has a say in it.
+class AwakeCores {
+ public:
+  AwakeCores();
+  ~AwakeCores();
+  AwakeCores(const AwakeCores&) = delete;
+  AwakeCores& operator=(const AwakeCores&) = delete;
+
+ private:
+  int fd_;
+};
+
+/// SCHED_FIFO for this thread; 0: normal scheduling.
+void set_fifo(int priority);
+
 /// Processes that burn CPU until it goes.
 class Load {
  public:
@@ -93,25 +116,53 @@ void sleep_until(std::int64_t at_ns);
 /// Strikes one replica after the other. Keeps when it did, and when the channel noticed.
 class Striker {
  public:
-  using Strike = std::int64_t (*)(void* channel, hotspare::chaos::How how);
+  /// 0: nobody was there to be struck.
+  using Strike = std::function<std::int64_t(hotspare::chaos::How how)>;
+  struct Blow {
+    std::int64_t at;
+    hotspare::chaos::How how;
+  };
   void noticed(std::int64_t at_ns);
-  void start(const StreamOptions& options, Strike strike, void* channel);
+  void start(std::chrono::nanoseconds every, std::vector<hotspare::chaos::How> ways, Strike strike);
   void end();
-  std::uint64_t strikes() const { return strikes_; }
-  const std::vector<std::int64_t>& kills() const { return kills_; }
+  std::uint64_t strikes() const;
+  /// After end().
+  const std::vector<Blow>& blows() const { return blows_; }
   hotspare::Histogram notice() const;
 
  private:
-  void loop(StreamOptions options, Strike strike, void* channel);
-  std::mutex mutex_;
+  void loop(std::chrono::nanoseconds every, const std::vector<hotspare::chaos::How>& ways, const Strike& strike);
+  mutable std::mutex mutex_;
   std::condition_variable ends_;
   bool ending_ = false;
-  std::uint64_t strikes_ = 0;
   std::int64_t open_kill_ = 0;  ///< SIGKILL sent, not yet noticed.
-  std::vector<std::int64_t> kills_;
+  std::vector<Blow> blows_;
   std::vector<std::int64_t> noticed_after_;
   std::thread thread_;
 };
+
+/// When a block was asked for, and what became of it.
+struct BlockTimes {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  bool answered = false;
+};
+/// Holds late blocks against the machine's stalls, and tells of each one that no stall explains; from a SIGKILL to the next
+/// answer.
+void judge_blocks(std::span<const BlockTimes> times, std::int64_t period_ns, const StallWatch& stalls,
+                  const Striker& striker, StreamResult& result);
+
+/// Not the last one: where nobody is left the stream is late, and that is not the question here.
+template <class Channel>
+std::int64_t strike_one_of_several(Channel& channel, hotspare::chaos::How how) {
+  return channel.stats().in_step >= 2 ? channel.strike(how) : 0;
+}
+
+/// Until the last death is counted, and all replicas are there again.
+template <class Channel>
+void let_it_recover(const Channel& channel, std::uint64_t strikes, unsigned replicas) {
+  while (channel.stats().deaths < strikes || channel.stats().in_step < replicas) std::this_thread::yield();
+}
 
 template <class P, class Reference>
 StreamResult run_stream(const StreamOptions& options, hotspare::StandbyOptions standby, Reference reference,
@@ -124,21 +175,14 @@ StreamResult run_stream(const StreamOptions& options, hotspare::StandbyOptions s
   };
   hotspare::StandbyChannel<P> channel(standby, resident);
   const auto blocks = static_cast<std::size_t>(std::chrono::seconds(options.seconds) / standby.period);
-  struct Times {
-    std::int64_t begin = 0;
-    std::int64_t end = 0;
-    bool answered = false;
-  };
-  std::vector<Times> times(blocks);
+  std::vector<BlockTimes> times(blocks);
   std::vector<std::byte> in(standby.bytes_in);
   std::vector<std::byte> out(standby.bytes_out);
   std::vector<std::byte> right(standby.bytes_out);
   StreamResult result;
   StallWatch stalls;
-  striker.start(
-      options,
-      [](void* to, hotspare::chaos::How how) { return static_cast<hotspare::StandbyChannel<P>*>(to)->strike(how); },
-      &channel);
+  striker.start(options.kill_every, options.ways,
+                [&channel](hotspare::chaos::How how) { return strike_one_of_several(channel, how); });
   {
     const RealtimeThread realtime;
     const std::int64_t start = now_ns() + 10'000'000;
@@ -148,7 +192,9 @@ StreamResult run_stream(const StreamOptions& options, hotspare::StandbyOptions s
         const float sample = static_cast<float>(noise()) / 2147483648.0F - 0.5F;
         std::memcpy(in.data() + at, &sample, sizeof sample);
       }
+      const std::int64_t direct = now_ns();
       reference.process(in, right);
+      result.direct.add(std::chrono::nanoseconds(now_ns() - direct));
       const std::int64_t due = start + static_cast<std::int64_t>(i) * standby.period.count();
       sleep_until(due);
       const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(due) + standby.period};
@@ -160,21 +206,10 @@ StreamResult run_stream(const StreamOptions& options, hotspare::StandbyOptions s
   }
   striker.end();
   stalls.end();
-  while (channel.stats().deaths < striker.strikes() || channel.stats().in_step < standby.replicas)
-    std::this_thread::yield();
+  let_it_recover(channel, striker.strikes(), standby.replicas);
   result.blocks = blocks;
-  result.strikes = striker.strikes();
   result.stats = channel.stats();
-  result.notice = striker.notice();
-  for (const Times& each : times) {
-    if (each.answered) continue;
-    ++(stalls.stalled_in(each.begin - standby.period.count(), each.end) ? result.control_late : result.late_alone);
-  }
-  std::size_t at = 0;
-  for (const std::int64_t kill : striker.kills()) {
-    while (at < blocks && (times[at].end < kill || !times[at].answered)) ++at;
-    if (at < blocks) result.next_good.add(std::chrono::nanoseconds(times[at].end - std::max(kill, times[at].begin)));
-  }
+  judge_blocks(times, standby.period.count(), stalls, striker, result);
   return result;
 }
 

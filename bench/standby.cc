@@ -1,10 +1,10 @@
+#include "bare.hpp"
 #include "groups.hpp"
 #include "realtime_stream.hpp"
 #include "samples.hpp"
 
 #include <hotspare/hotspare.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -70,7 +70,14 @@ struct Case {
   std::vector<hotspare::chaos::How> ways{hotspare::chaos::How::sigkill};
 };
 
-void tell(Run& run, const Case& what, const StreamResult& result) {
+/// A process at a priority that is killed while it sleeps, and one above that sleeps on its robust futex: what the kernel and
+/// the machine take for it.
+Samples bare_notice_us(const Run& run) {
+  const AwakeCores awake;
+  return bare::death_notice_us(bare::Notice::robust_futex, 0, run.rounds(200, 20), realtime_priority - 2);
+}
+
+void tell(Run& run, const Case& what, const StreamResult& result, const Samples& bare) {
   const auto row = [&](const char* name, double value, const char* unit, const Limit& limit = {},
                        const char* said = "") {
     run.report.add({what.name + ": " + name, value, unit, limit, said});
@@ -85,9 +92,13 @@ void tell(Run& run, const Case& what, const StreamResult& result) {
   row("late blocks in all", static_cast<double>(result.stats.late), "blocks", control);
   row("latency p50", us(result.stats.latency.quantile(0.5)), "us");
   row("latency p99", us(result.stats.latency.quantile(0.99)), "us");
+  const Limit direct{"the same work, called directly", us(result.direct.quantile(0.5))};
+  row("caller's cost p50", us(result.stats.latency.quantile(0.5) - result.direct.quantile(0.5)), "us", direct);
   if (result.stats.deaths == 0) return;
-  row("death to notice p95", us(result.notice.quantile(0.95)), "us", {}, "SIGKILL only");
-  row("death to notice p99", us(result.notice.quantile(0.99)), "us");
+  row("death to notice p95", us(result.notice.quantile(0.95)), "us",
+      {"a bare process's death, seen by one on its robust futex", bare.percentile(95)}, "SIGKILL only");
+  row("death to notice p99", us(result.notice.quantile(0.99)), "us",
+      {"a bare process's death, seen by one on its robust futex", bare.p99()});
   row("death to the next good block p99", us(result.next_good.quantile(0.99)), "us", {},
       "from the kill, or from the block's begin if nobody waited, to the answer");
   row("notice to the next in step p50", us(result.stats.rejoin.quantile(0.5)), "us");
@@ -110,22 +121,21 @@ void measure(Run& run, const Case& what) {
   standby.lock_memory = true;
   standby.keep_cores_awake = true;
   standby.replica_stderr = hotspare::Stderr::capture;
-  tell(run, what, run_stream<P>(options, standby, P(0), what.resident));
+  const StreamResult result = run_stream<P>(options, standby, P(0), what.resident);
+  const Load load(what.load);
+  tell(run, what, result, result.stats.deaths == 0 ? Samples() : bare_notice_us(run));
 }
 
 }  // namespace
 
 void standby(Run& run) {
   using hotspare::StandbyMode;
-  using hotspare::chaos::How;
-  const std::vector<How> all{How::sigkill, How::sigsegv, How::abort,          How::exit,
-                             How::hang,    How::stop,    How::stack_overflow, How::memory};
   measure<Filter>(run, {.name = "lockstep 128, no deaths"});
   measure<Filter>(run, {.name = "lockstep 128, SIGKILL", .kill_every = 250ms});
-  measure<Filter>(run, {.name = "lockstep 128, eight ways", .kill_every = 500ms, .ways = all});
-  measure<Filter>(run, {.name = "lockstep 64, eight ways", .frames = 64, .kill_every = 500ms, .ways = all});
+  measure<Filter>(run, {.name = "lockstep 128, eight ways", .kill_every = 500ms, .ways = eight_ways});
+  measure<Filter>(run, {.name = "lockstep 64, eight ways", .frames = 64, .kill_every = 500ms, .ways = eight_ways});
   measure<Filter>(run,
-                  {.name = "lockstep 128, both cores loaded, eight ways", .kill_every = 500ms, .load = 2, .ways = all});
+                  {.name = "lockstep 128, both cores loaded, eight ways", .kill_every = 500ms, .load = 2, .ways = eight_ways});
   measure<SavedFilter>(
       run,
       {.name = "lockstep 128, 256 MB, saved, SIGKILL", .kill_every = 1000ms, .resident = std::uint64_t{256} << 20});

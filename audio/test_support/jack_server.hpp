@@ -9,7 +9,8 @@ namespace hotspare::audio::testing {
 class JackServer {
  public:
   /// Waits until it answers. started() is false where jackd is not installed or does not come up; why() says which.
-  JackServer(unsigned rate, unsigned period);
+  /// priority: SCHED_FIFO, of the server; its clients are called back at five less.
+  JackServer(unsigned rate, unsigned period, int priority = 10);
   ~JackServer();
   JackServer(const JackServer&) = delete;
   JackServer& operator=(const JackServer&) = delete;

@@ -30,7 +30,7 @@ void futex_wake(const std::atomic<std::uint32_t>& word, int count, FutexScope sc
   ::syscall(SYS_futex, &word, FUTEX_WAKE | flag(scope), count, nullptr, nullptr, 0);
 }
 
-void futex_wait_any(std::span<const FutexWatch> watches, std::int64_t deadline_ns) noexcept {
+int futex_wait_any(std::span<const FutexWatch> watches, std::int64_t deadline_ns) noexcept {
   HS_CHECK(!watches.empty() && watches.size() <= max_futex_watches);
   std::array<futex_waitv, max_futex_watches> entries{};
   for (std::size_t i = 0; i < watches.size(); ++i) {
@@ -39,7 +39,8 @@ void futex_wait_any(std::span<const FutexWatch> watches, std::int64_t deadline_n
     entries[i].flags = FUTEX_32 | static_cast<std::uint32_t>(flag(watches[i].scope));
   }
   const timespec deadline = to_timespec(deadline_ns < 0 ? 0 : deadline_ns);
-  ::syscall(SYS_futex_waitv, entries.data(), watches.size(), 0, deadline_ns < 0 ? nullptr : &deadline, CLOCK_MONOTONIC);
+  return static_cast<int>(::syscall(SYS_futex_waitv, entries.data(), watches.size(), 0,
+                                    deadline_ns < 0 ? nullptr : &deadline, CLOCK_MONOTONIC));
 }
 
 }  // namespace hotspare::os

@@ -23,7 +23,8 @@ struct FutexWatch {
 };
 /// futex_waitv takes this many words at most.
 inline constexpr std::size_t max_futex_watches = 128;
-/// Sleeps until one of the words no longer has its expected value and is woken, or the deadline. May return early.
-void futex_wait_any(std::span<const FutexWatch> watches, std::int64_t deadline_ns) noexcept;
+/// Sleeps until one of the words no longer has its expected value and is woken, or the deadline. May return early. Returns
+/// the index of one that was woken; -1: none was, as far as the kernel says.
+int futex_wait_any(std::span<const FutexWatch> watches, std::int64_t deadline_ns) noexcept;
 
 }  // namespace hotspare::os

@@ -62,6 +62,7 @@ Geometry geometry_of(const StandbyOptions& options, const BodyKind& kind, std::s
   geometry.replay_blocks = options.replay_blocks;
   const bool commits = options.mode == StandbyMode::replay && options.rejoin == Rejoin::saved;
   geometry.commit_every = commits ? options.commit_every : 0;
+  geometry.period_ns = options.period.count();
   geometry.lanes = standby::lanes_of(options.replicas);
   geometry.mode = options.mode;
   geometry.flush_denormals = options.flush_denormals;

@@ -75,13 +75,16 @@ void Crew::listen() {
                        "): blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
   }
   std::vector<os::FutexWatch> watches;
+  Heard heard;
   for (;;) {
     {
       const Lock lock(mutex_);
       if (closed_) return;
       const std::uint32_t roster = roster_bell_.load(std::memory_order_acquire);
       const std::uint32_t bell = shared_.bells().host.load(std::memory_order_acquire);
+      heard_ = heard;  // the lock may have kept us waiting
       look_at_all();
+      heard_ = {};
       watches.assign(
           {{&roster_bell_, roster, os::FutexScope::process}, {&shared_.bells().host, bell, os::FutexScope::shared}});
       for (const auto& [id, member] : members_) {
@@ -92,7 +95,8 @@ void Crew::listen() {
         if ((life & FUTEX_TID_MASK) != 0) watches.push_back({&word, life, os::FutexScope::shared});
       }
     }
-    os::futex_wait_any(watches, -1);
+    const int woken = os::futex_wait_any(watches, -1);
+    heard = {woken >= 0 ? watches[static_cast<std::size_t>(woken)].word : nullptr, os::monotonic_ns()};
   }
 }
 
@@ -119,7 +123,7 @@ void Crew::look_at(Member& member) {
     if (pid == 0) return;
     return adopt(member, pid);
   }
-  if (lost || spoke) return notice(member);
+  if (lost || spoke) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
   if (member.state != State::starting) return;
   // SYNC POINT replica-phase: released by Replica::tell_phase.
   const Phase phase = lane.phase.load(std::memory_order_acquire);

@@ -2,7 +2,9 @@
 
 #include "death/breaker.hpp"
 #include "metrics/recorder.hpp"
+#include "os/clock.hpp"
 #include "os/event_loop.hpp"
+#include "os/pi_mutex.hpp"
 #include "os/socket.hpp"
 #include "standby/decide.hpp"
 #include "standby/helm.hpp"
@@ -59,7 +61,12 @@ class Crew {
   void tell_unavailable(const std::string& what);
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = std::unique_lock<os::PiMutex>;
+  /// The robust word by which the kernel woke the listener, and when, ns.
+  struct Heard {
+    const std::atomic<std::uint32_t>* word = nullptr;
+    std::int64_t at = 0;
+  };
   static constexpr std::uint64_t unwatched = ~std::uint64_t{0};
 
   // crew.cc: the two threads
@@ -99,7 +106,7 @@ class Crew {
   Situation situation();
 
   // loss.cc: who goes
-  void notice(Member& member);
+  void notice(Member& member, std::int64_t at = os::monotonic_ns());
   bool only_starves(Member& member, std::int64_t stuck);
   void end_hung(Member& member);
   void replace_the_dying();
@@ -129,8 +136,8 @@ class Crew {
   const StandbyOptions& options_;
   Shared& shared_;
 
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
+  mutable os::PiMutex mutex_;
+  mutable std::condition_variable_any changed_;
   std::map<std::uint64_t, std::unique_ptr<Member>> members_;
   std::array<bool, most_lanes> lane_taken_{};
   std::uint64_t last_id_ = 0;
@@ -169,6 +176,7 @@ class Crew {
   std::optional<os::Notifier> call_;
   std::optional<os::Timer> timer_;
   std::atomic<std::uint32_t> roster_bell_{0};
+  Heard heard_;  ///< While the listener looks.
   std::thread supervisor_;
   std::thread listener_;
   supervisor::CallbackThread callbacks_;

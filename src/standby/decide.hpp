@@ -4,6 +4,7 @@
 
 #include <hotspare/standby_options.hpp>
 
+#include <algorithm>
 #include <cstdint>
 
 /// What a channel decides, as pure functions.
@@ -42,6 +43,15 @@ struct Progress {
     return now - since;
   }
 };
+
+/// When, at the earliest, a replica does what takes time between two blocks: at once if there is enough time until the next
+/// one is due, or if the stream stands still; else when the next one is answered, or does not come. All in ns.
+constexpr std::int64_t time_for_an_order(std::int64_t now, std::int64_t last_answer, std::int64_t period) {
+  constexpr std::int64_t surely_enough = 50'000'000;  // to fork with 2 GB resident
+  const std::int64_t next_due = last_answer + period;
+  if (next_due - now >= std::min(period - period / 4, surely_enough)) return now;
+  return std::max(now, next_due + std::min(2 * period, surely_enough));
+}
 
 /// automatic becomes what it means for this processor.
 constexpr Rejoin resolve(Rejoin wish, bool can_save, std::uint64_t replay_blocks) {

@@ -28,6 +28,29 @@ TEST(Hangs, OnlyWhoIsBehindWhileOthersAreNot) {
   for (const LagCase& each : cases) EXPECT_EQ(hangs(each.lag, limit), each.hung) << each.what;
 }
 
+TEST(TimeForAnOrder, NotShortlyBeforeABlock) {
+  constexpr std::int64_t last = 10'000;
+  constexpr std::int64_t period = 1000;
+  struct Case {
+    const char* what;
+    std::int64_t now;
+    std::int64_t due;
+  };
+  const Case cases[] = {
+      {"just answered", last, last},
+      {"a quarter of the period gone", last + 250, last + 250},
+      {"more than that", last + 251, last + 3 * period},
+      {"the next one is due", last + period, last + 3 * period},
+      {"it does not come", last + 3 * period, last + 3 * period},
+      {"the stream stands still", last + 100 * period, last + 100 * period},
+  };
+  for (const Case& each : cases) EXPECT_EQ(time_for_an_order(each.now, last, period), each.due) << each.what;
+  constexpr std::int64_t ms = 1'000'000;
+  EXPECT_EQ(time_for_an_order(9'900 * ms, 0, 10'000 * ms), 9'900 * ms) << "long periods: there is time enough";
+  EXPECT_EQ(time_for_an_order(9'960 * ms, 0, 10'000 * ms), 10'050 * ms);
+  EXPECT_EQ(time_for_an_order(5 * ms, -1'000'000 * ms, period), 5 * ms) << "no block yet";
+}
+
 TEST(Starves, OnlyWhoWantsToRunAndDoesNot) {
   EXPECT_TRUE(starves(true, 5'000'000, 5'000'100));
   EXPECT_FALSE(starves(true, 5'000'000, 9'000'000)) << "an endless loop";

@@ -42,6 +42,7 @@ struct Geometry {
   std::uint64_t history = 0;  ///< Input blocks kept.
   std::uint64_t replay_blocks = 0;
   std::uint64_t commit_every = 0;  ///< 0: states are committed on order only.
+  std::int64_t period_ns = 0;
   std::uint32_t lanes = 0;
   StandbyMode mode = StandbyMode::lockstep;
   bool flush_denormals = true;

@@ -19,11 +19,11 @@
 namespace hotspare::standby {
 
 /// Some sign says that it dies or is dead.
-void Crew::notice(Member& member) {
+void Crew::notice(Member& member, std::int64_t at) {
   if (!counts(member.state)) return;
   const bool was_in_step = member.state == State::in_step;
   member.step(Event::noticed);
-  member.noticed_at = os::monotonic_ns();
+  member.noticed_at = at;
   joined_at_[member.lane].store(unwatched, std::memory_order_release);
   suspects_.fetch_and(~(1u << member.lane), std::memory_order_acq_rel);
   if (was_in_step) --in_step_;

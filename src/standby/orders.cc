@@ -1,6 +1,8 @@
+#include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
+#include "standby/decide.hpp"
 #include "standby/replica.hpp"
 #include "worker/crash_point.hpp"
 #include "zygote/embedding.hpp"
@@ -13,6 +15,15 @@ namespace hotspare::standby {
 
 using worker::CrashPoint;
 using worker::reach;
+
+/// When the order that waits is to be obeyed, ns: 0: now, or there is none.
+std::int64_t Replica::order_due() const {
+  const std::uint64_t order = seat_->lane().order.load(std::memory_order_acquire);
+  if (order >> 8 == ticket_) return 0;
+  const std::int64_t now = os::monotonic_ns();
+  const std::int64_t due = time_for_an_order(now, last_answer_at_, seat_->geometry().period_ns);
+  return due > now ? due : 0;
+}
 
 /// True: there was something to do, so there may be a block by now.
 bool Replica::obey() {

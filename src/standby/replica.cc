@@ -1,5 +1,6 @@
 #include "standby/replica.hpp"
 
+#include "os/clock.hpp"
 #include "os/data_limit.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
@@ -100,8 +101,9 @@ void Replica::work() {
       settle_in();
       continue;
     }
-    if (obey()) continue;
-    os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared);
+    const std::int64_t due = order_due();
+    if (due == 0 && obey()) continue;
+    os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared, due > 0 ? due : -1);
   }
 }
 
@@ -145,8 +147,9 @@ void Replica::publish(std::uint64_t block) {
   // look at `answered` after that: one of both sees the other.
   seat_->lane().answered.store(block, std::memory_order_seq_cst);
   reach(CrashPoint::replica_answered);
-  if (block != newest() || seat_->blocks().awaited.load(std::memory_order_seq_cst) == 0) return;
-  ring(seat_->bells().caller, 1);
+  if (block != newest()) return;
+  if (seat_->blocks().awaited.load(std::memory_order_seq_cst) != 0) ring(seat_->bells().caller, 1);
+  last_answer_at_ = os::monotonic_ns();
 }
 
 /// It has caught up for the first time: what makes it punctual, then the good news. Both take their time, and blocks come

@@ -44,6 +44,7 @@ class Replica {
 
   // orders.cc
   bool obey();
+  std::int64_t order_due() const;
   void commit();
   void bequeath(std::uint64_t ticket);
   void cannot_fork(std::uint64_t ticket);
@@ -62,6 +63,7 @@ class Replica {
   std::unique_ptr<hotspare::detail::ReplicaBody> body_;
   std::uint64_t done_ = 0;    ///< The state is that after this block.
   std::uint64_t ticket_ = 0;  ///< Of the last order obeyed.
+  std::int64_t last_answer_at_ = 0;  ///< ns
   bool settled_ = false;      ///< Hygiene is done and the host knows that it is in step.
   bool leaving_ = false;
   std::vector<Middle> middles_;     ///< Not yet reaped.
