@@ -24,6 +24,7 @@ ChannelFigures ReplicatedProcessor::figures() const {
           .late = stats.late,
           .deaths = stats.deaths,
           .takeovers = stats.takeovers,
+          .bypassed = channel_.broken().empty() || stats.in_step != 0 ? 0U : 1U,
           .latency = stats.latency.quantile(0.5)};
 }
 

@@ -21,7 +21,8 @@ std::string status_line(const Status& status) {
                 std::chrono::duration<double, std::milli>(channel.latency).count(), status.load);
   return counted(channel.blocks, "block", "blocks") + ", " + std::to_string(channel.late) + " late, " +
          counted(status.xruns, "xrun", "xruns") + ", " + counted(channel.deaths, "death", "deaths") + ", " +
-         counted(channel.takeovers, "takeover", "takeovers") + ", " + rest;
+         counted(channel.takeovers, "takeover", "takeovers") + ", " + rest +
+         (channel.bypassed == 0 ? "" : ", " + std::to_string(channel.bypassed) + " BYPASSED");
 }
 
 StatusPrinter::StatusPrinter() : on_terminal_(isatty(STDERR_FILENO) == 1) {}

@@ -68,6 +68,7 @@ class Xruns {
 struct JackResult {
   StreamResult stream;
   std::uint64_t not_compared = 0;
+  std::uint64_t hangs = 0;  ///< Strikes after which a replica hangs or is stopped.
   std::uint64_t xruns = 0;
   std::uint64_t xruns_alone = 0;
   Resources before;
@@ -149,6 +150,7 @@ JackResult stream_through(const hotspare::audio::testing::JackServer& server, co
   result.stream.wrong = channel->wrong();
   result.not_compared = channel->not_compared();
   judge_blocks(channel->times(), period.count(), stalls, striker, result.stream);
+  for (const Striker::Blow& blow : striker.blows()) result.hangs += blow.how == How::hang || blow.how == How::stop;
   result.xruns = xruns.count();
   result.xruns_alone = xruns.unexplained(stalls);
   return result;
@@ -169,12 +171,13 @@ void tell(Run& run, const JackCase& what, const JackResult& result) {
   row("xruns beyond the control's", count(result.xruns_alone), "xruns",
       {"xruns while the machine stood still", count(result.xruns - result.xruns_alone)});
   row("deaths", count(stream.stats.deaths), "deaths", {"the saboteur's own count", count(stream.strikes)});
-  row("hangs ended", count(stream.stats.hangs), "hangs");
+  row("hangs ended", count(stream.stats.hangs), "hangs", {"strikes hang and stop", count(result.hangs)});
   row("latency p50", us(stream.stats.latency.quantile(0.5)), "us");
   row("latency p99", us(stream.stats.latency.quantile(0.99)), "us");
   row("death to notice p95", us(stream.notice.quantile(0.95)), "us", {}, "SIGKILL only");
   row("death to notice p99", us(stream.notice.quantile(0.99)), "us");
   row("notice to the next in step p95", us(stream.stats.rejoin.quantile(0.95)), "us");
+  row("began anew without the state", count(stream.stats.states_lost), "times");
   std::printf("  before: %s\n  after:  %s\n", result.before.text().c_str(), result.after.text().c_str());
 }
 

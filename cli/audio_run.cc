@@ -68,9 +68,12 @@ void watch(const AudioOptions& options, const audio::JackClient& client, const a
                  static_cast<unsigned long long>(client.midi_dropped()));
 }
 
-/// Replicas are on time as the server is: with a priority just below that of the thread that waits for them.
-ChannelOptions with_priority(ChannelOptions options, const audio::JackGeometry& geometry) {
+/// Replicas are on time as the server is: with a priority just below that of the thread that waits for them. What crashes
+/// again and again is bypassed.
+ChannelOptions for_a_server(ChannelOptions options, const audio::JackGeometry& geometry) {
   constexpr int least = 4;  // there is room for replicas and the channel's threads below it
+  constexpr unsigned usual_deaths = 5;  // strikes are deaths, too
+  if (options.replicas != 0 && !options.bypass_after && !options.chaos) options.bypass_after = usual_deaths;
   options.realtime_priority = geometry.realtime_priority >= least ? geometry.realtime_priority : 0;
   if (options.replicas != 0 && options.realtime_priority == 0)
     std::fprintf(stderr,
@@ -93,7 +96,7 @@ void run_audio(const AudioOptions& options) {
                                                audio::Lv2World());
   // Before JACK's threads are there: what forks replicas wants to be alone in this process.
   const std::shared_ptr<audio::BlockProcessor> processor =
-      make_processor(spec, with_priority(options.channel, geometry));
+      make_processor(spec, for_a_server(options.channel, geometry));
   audio::JackClient client(jack);
   client.start(processor, audio::BlockLayout(spec));
   if (options.connect) client.connect_to_machine();

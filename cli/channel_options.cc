@@ -7,6 +7,10 @@ std::shared_ptr<ChannelOptions> add_channel_options(CLI::App& subcommand) {
   subcommand.add_option("--replicas", options->replicas, "Processes that work on every block; 0: this process alone")
       ->check(CLI::Range(0U, 8U))
       ->capture_default_str();
+  subcommand.add_flag("--separate", options->separate,
+                      "Each plug-in in replicas of its own: one that crashes leaves the others alone");
+  subcommand.add_option("--bypass-after", options->bypass_after,
+                        "Deaths within a minute, after which the sound passes by what crashes; 0: never");
   subcommand
       .add_option_function<std::string>(
           "--chaos", [options](const std::string& text) { options->chaos = parse_chaos(text); },

@@ -21,6 +21,10 @@ void add_plugins(CLI::App& command) {
           "--length", [options](const std::string& text) { options->length = parse_duration("--length", text); },
           "Survey: of sound for each (default: 10s)")
       ->type_name("TIME");
+  plugins
+      ->add_option("--kills", options->kills,
+                   "Survey: kill one of two replicas of each so many times, and tell what was heard of it")
+      ->check(CLI::Range(0U, 100U));
   plugins->callback([options] { run_plugins(*options); });
 }
 

@@ -11,6 +11,7 @@ struct PluginsOptions {
   std::string input;   ///< Survey: file of sound that goes through them; empty: noise of our own.
   std::string output;  ///< Survey: Markdown file; empty: stdout.
   std::chrono::nanoseconds length{std::chrono::seconds(10)};  ///< Survey: of sound, for each.
+  unsigned kills = 0;  ///< Survey: times that one of two replicas of it is killed; 0: it is not run in replicas.
 };
 
 /// Throws Error, UsageError, NotBuilt.

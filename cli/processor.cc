@@ -5,8 +5,10 @@
 #include <audio/direct_processor.hpp>
 #include <audio/replicated_processor.hpp>
 #include <audio/saboteur.hpp>
+#include <audio/serial_processor.hpp>
 
 #include <cstdio>
+#include <string>
 
 namespace hotspare::cli {
 namespace {
@@ -14,16 +16,24 @@ namespace {
 /// What people want to know while it goes on.
 void print(const Event& event) {
   if (event.kind == Event::Kind::death) std::fprintf(stderr, "hotspare: %s\n", event.report->summary().c_str());
-  if (event.kind == Event::Kind::unavailable || event.kind == Event::Kind::broken)
-    std::fprintf(stderr, "hotspare: %s\n", event.detail.c_str());
+  if (event.kind == Event::Kind::unavailable) std::fprintf(stderr, "hotspare: %s\n", event.detail.c_str());
+  if (event.kind == Event::Kind::broken)
+    std::fprintf(stderr, "hotspare: BYPASSED from now on: %s\n", event.detail.c_str());
 }
 
-StandbyOptions standby_options(const ChannelOptions& options) {
+std::string name_of(const audio::ChainSpec& spec) {
+  std::string name;
+  for (const audio::PluginSpec& plugin : spec.plugins) name += (name.empty() ? "" : " + ") + plugin.uri;
+  return name;
+}
+
+StandbyOptions standby_options(const audio::ChainSpec& spec, const ChannelOptions& options) {
   StandbyOptions standby;
   standby.replicas = options.replicas;
   standby.when_late = WhenLate::bypass;
   standby.history = options.history;
-  standby.name = "plug-ins";
+  standby.name = name_of(spec);
+  standby.most_deaths = options.bypass_after.value_or(0);
   standby.realtime_priority = options.realtime_priority;
   standby.lock_memory = options.realtime_priority > 0;
   standby.keep_cores_awake = options.realtime_priority > 0;
@@ -37,7 +47,7 @@ StandbyOptions standby_options(const ChannelOptions& options) {
 class SabotagedProcessor final : public audio::BlockProcessor {
  public:
   SabotagedProcessor(const audio::ChainSpec& spec, const ChannelOptions& options)
-      : replicated_(spec, standby_options(options)),
+      : replicated_(spec, standby_options(spec, options)),
         saboteur_([this](chaos::How how) { return strike(how); }, options.chaos->kill_every, options.chaos->ways,
                   options.chaos->seed) {}
   ~SabotagedProcessor() override {
@@ -61,12 +71,25 @@ class SabotagedProcessor final : public audio::BlockProcessor {
 
 }  // namespace
 
+namespace {
+
+std::unique_ptr<audio::BlockProcessor> make_one(const audio::ChainSpec& spec, const ChannelOptions& options) {
+  if (options.chaos) return std::make_unique<SabotagedProcessor>(spec, options);
+  if (options.replicas != 0)
+    return std::make_unique<audio::ReplicatedProcessor>(spec, standby_options(spec, options));
+  return std::make_unique<audio::DirectProcessor>(spec);
+}
+
+}  // namespace
+
 std::unique_ptr<audio::BlockProcessor> make_processor(const audio::ChainSpec& spec, const ChannelOptions& options) {
   if (options.chaos && options.replicas < 2)
     throw UsageError("--chaos needs --replicas 2 or more: somebody has to go on");
-  if (options.chaos) return std::make_unique<SabotagedProcessor>(spec, options);
-  if (options.replicas != 0) return std::make_unique<audio::ReplicatedProcessor>(spec, standby_options(options));
-  return std::make_unique<audio::DirectProcessor>(spec);
+  if ((options.separate || options.bypass_after) && options.replicas == 0)
+    throw UsageError("--separate and --bypass-after need --replicas: without them nothing outlives a plug-in's crash");
+  if (!options.separate) return make_one(spec, options);
+  return std::make_unique<audio::SerialProcessor>(
+      spec, [&](const audio::ChainSpec& one) { return make_one(one, options); });
 }
 
 }  // namespace hotspare::cli

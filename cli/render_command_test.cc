@@ -65,6 +65,43 @@ TEST_F(RenderCommand, ReplicasDieAndNobodyHears) {
   EXPECT_TRUE(bytes_of(output()) == undisturbed);
 }
 
+/// Each plug-in in replicas of its own: it sounds the same, also while all of them are struck.
+TEST_F(RenderCommand, SeparatePluginsSoundAsOneChain) {
+  HOTSPARE_NEEDS_SOUND();
+  HOTSPARE_NEEDS_PLUGIN(audio::testing::equalizer_mono);
+  const std::string equalizer = std::string(" --plugin ") + audio::testing::equalizer_mono;
+  const std::string what = "render " + std::string(audio::testing::sound()) + equalizer + equalizer +
+                           " --set gain=-6 --tail 10s -o " + output();
+  expect(what, ExitStatus::good, "s of sound");
+  const std::string undisturbed = bytes_of(output());
+  expect(what + " --replicas 2 --separate", ExitStatus::good, "s of sound");
+  EXPECT_TRUE(bytes_of(output()) == undisturbed);
+  expect(what + " --replicas 2 --separate --chaos 'kill-every=10ms,ways=sigkill,segv;seed=3'", ExitStatus::good,
+         "strikes");
+  EXPECT_TRUE(bytes_of(output()) == undisturbed);
+}
+
+/// Strikes are deaths as well: after so many of them the sound passes by.
+TEST_F(RenderCommand, WhatCrashesAgainAndAgainIsBypassedWithAMessage) {
+  HOTSPARE_NEEDS_SOUND();
+  HOTSPARE_NEEDS_PLUGIN(audio::testing::equalizer_mono);
+  const testing::Ended ended =
+      testing::run("render " + std::string(audio::testing::sound()) + " --plugin " + audio::testing::equalizer_mono +
+                   " --tail 60s --replicas 2 --bypass-after 3 --chaos kill-every=10ms -o " + output());
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  EXPECT_NE(ended.output.find("BYPASSED from now on: standby channel \"" + std::string(audio::testing::equalizer_mono)),
+            std::string::npos)
+      << ended.output;
+  EXPECT_NE(ended.output.find("blocks went without a plug-in"), std::string::npos) << ended.output;
+}
+
+TEST_F(RenderCommand, SeparateNeedsReplicas) {
+  HOTSPARE_NEEDS_SOUND();
+  const std::string what = "render " + std::string(audio::testing::sound()) + " -o " + output();
+  expect(what + " --separate", ExitStatus::usage, "need --replicas");
+  expect(what + " --bypass-after 3", ExitStatus::usage, "need --replicas");
+}
+
 TEST_F(RenderCommand, ChaosNeedsSomebodyWhoGoesOn) {
   HOTSPARE_NEEDS_SOUND();
   expect("render " + std::string(audio::testing::sound()) + " --chaos kill-every=50ms -o " + output(),

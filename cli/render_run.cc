@@ -28,6 +28,9 @@ void print(const RenderOptions& options, const audio::Rendered& rendered, double
                options.output.c_str(), static_cast<double>(rendered.frames) / sample_rate,
                static_cast<unsigned long long>(rendered.blocks), options.frames, 1e3 * options.frames / sample_rate,
                quantile(0.5), quantile(0.99), milliseconds(times.back()));
+  if (rendered.bypassed != 0)
+    std::fprintf(stderr, "hotspare: WARNING: %llu of these blocks went without a plug-in that had been given up\n",
+                 static_cast<unsigned long long>(rendered.bypassed));
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ class Surveyor {
     if (!run(one, one.result) || !one.result.refused.empty()) return;
     audio::TrialResult elsewhere;
     if (run(one, elsewhere)) one.same_elsewhere = elsewhere.sound == one.result.sound;
+    if (options_.kills != 0 && verdict_of(one) == Verdict::works) kill(one);
   }
 
  private:
@@ -56,10 +57,22 @@ class Surveyor {
         .workers = 1, .spares = 1, .tasks_per_worker = 1, .worker_stderr = Stderr::capture, .name = "hotspare survey"};
   }
 
+  audio::Trial trial_of(const Surveyed& one) const {
+    return {.uri = one.uri, .sound = options_.input, .seconds = std::chrono::duration<double>(options_.length).count()};
+  }
+
+  /// From this process: it is the one that has to live.
+  void kill(Surveyed& one) const {
+    try {
+      one.killed = audio::kill_plugin(trial_of(one), options_.kills);
+    } catch (const Error& error) {
+      one.not_killed = error.what();
+    }
+  }
+
   /// False if it did not come to an end.
   bool run(Surveyed& one, audio::TrialResult& result) {
-    const audio::Trial trial{
-        .uri = one.uri, .sound = options_.input, .seconds = std::chrono::duration<double>(options_.length).count()};
+    const audio::Trial trial = trial_of(one);
     try {
       result = pool_.submit(limits_, audio::try_plugin, trial).get();
       return true;

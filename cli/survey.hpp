@@ -2,6 +2,7 @@
 
 #include "plugins.hpp"
 
+#include <audio/kill_trial.hpp>
 #include <audio/trial.hpp>
 
 #include <string>
@@ -18,6 +19,8 @@ struct Surveyed {
   std::string death;            ///< How its process died, with the stage; empty: it lived.
   std::string error;            ///< What it threw; empty: nothing.
   bool same_elsewhere = false;  ///< Another process gave the same sound.
+  audio::KillResult killed;     ///< Of --kills.
+  std::string not_killed;       ///< Why there is no such result; empty: there is, or it was not asked for.
 };
 
 enum class Verdict : unsigned char { works, refused, fails, dies };

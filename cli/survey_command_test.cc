@@ -19,7 +19,7 @@ std::string row_of(const std::string& page, const std::string& uri) {
 TEST(Survey, OutlivesPluginsThatDie) {
   if (hotspare::testing::under_tsan()) GTEST_SKIP() << "its pool forks; not under ThreadSanitizer";
   setenv("LV2_PATH", HOTSPARE_TEST_PLUGINS, 1);
-  const testing::Ended ended = testing::run("plugins --survey --length 100ms");
+  const testing::Ended ended = testing::run("plugins --survey --length 1s --kills 3");
   unsetenv("LV2_PATH");
   EXPECT_EQ(ended.status, 0) << ended.output;
   const auto expect = [&](const char* uri, const char* says) {
@@ -27,7 +27,9 @@ TEST(Survey, OutlivesPluginsThatDie) {
   };
   expect("urn:hotspare:test:rogue", "| 1>1 | works |");
   expect("urn:hotspare:test:rogue", "| yes |");
+  expect("urn:hotspare:test:rogue", "| 3 kills, same sound |");
   expect("urn:hotspare:test:worker", "| works |");
+  expect("urn:hotspare:test:worker", "| 3 kills, same sound |");
   expect("urn:hotspare:test:never_made", "| fails |");
   expect("urn:hotspare:test:crash_when_made", "| dies |");
   expect("urn:hotspare:test:crash_when_made", "while it is made");
@@ -41,13 +43,23 @@ TEST(Survey, TellsEachVerdictInItsTable) {
   Surveyed works{.uri = "http://maker.org/plugin", .name = "C"};
   works.same_elsewhere = true;
   works.result.threads = 2;
+  works.killed = {.kills = 10, .deaths = 10};
   const std::string page = markdown({works, refused}, {}, "2026-11-25");
   EXPECT_EQ(verdict_of(refused), Verdict::refused);
   EXPECT_NE(page.find("| A\\|B | `urn:maker:plugin` |  | refused |"), std::string::npos) << page;
   EXPECT_NE(page.find("it requires urn:moon |"), std::string::npos) << page;
-  EXPECT_NE(page.find("| between processes only | silent |"), std::string::npos) << page;
-  EXPECT_NE(page.find("| http://maker.org | 1 | 1 | 0 | 0 | 0 | 0 | 1 | 1 |"), std::string::npos) << page;
-  EXPECT_NE(page.find("| all | 2 | 1 | 1 | 0 | 0 | 0 | 1 | 1 |"), std::string::npos) << page;
+  EXPECT_NE(page.find("| between processes only | 10 kills, same sound | silent |"), std::string::npos) << page;
+  EXPECT_NE(page.find("| http://maker.org | 1 | 1 | 0 | 0 | 0 | 0 | 1 | 1 | 10 | 1 | 1 |"), std::string::npos) << page;
+  EXPECT_NE(page.find("| all | 2 | 1 | 1 | 0 | 0 | 0 | 1 | 1 | 10 | 1 | 1 |"), std::string::npos) << page;
+}
+
+TEST(Survey, TellsWhatKillsDid) {
+  Surveyed one{.uri = "urn:maker:plugin"};
+  one.killed = {.kills = 10, .deaths = 12, .late = 3, .states_lost = 1, .sound = 7};
+  EXPECT_NE(markdown({one}, {}, "").find("| 10 kills, 12 deaths, 3 blocks late, began anew 1 times, goes on |"),
+            std::string::npos);
+  one.not_killed = "no";
+  EXPECT_NE(markdown({one}, {}, "").find("| not run in replicas: no |"), std::string::npos);
 }
 
 }  // namespace

@@ -69,6 +69,10 @@ struct StandbyOptions {
   bool flush_denormals = true;
   /// Deaths in a row of replicas that never came into step, after which no more are started.
   unsigned breaker_deaths = 5;
+  /// If so many replicas die unexpectedly within deaths_within the channel gives up: the others are ended, none is started
+  /// any more, and each block is late at once. 0: never.
+  unsigned most_deaths = 0;
+  std::chrono::nanoseconds deaths_within{std::chrono::minutes(1)};
   Start start = Start::fork;              ///< As PoolOptions::start,
   std::vector<std::string> exec_command;  ///< PoolOptions::exec_command,
   std::vector<int> exec_keep;             ///< PoolOptions::exec_keep.

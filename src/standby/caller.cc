@@ -37,7 +37,7 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
   check_sizes(options_, in.size(), out.size());
   const std::int64_t begun = os::monotonic_ns();
   const std::uint64_t block = post(in);
-  const unsigned lane = find_who_answers(block, begun, deadline_ns);
+  const unsigned lane = crew_->deserted() ? none : find_who_answers(block, begun, deadline_ns);
   if (lane == none) {
     stand_in(in, out);
     count(late_);
@@ -60,7 +60,7 @@ unsigned StandbyCore::find_who_answers(std::uint64_t block, std::int64_t begun, 
   std::int64_t until = begun + (has_helm ? patience_ns_ : options_.hang_after.count());
   for (;;) {
     const unsigned lane = await_answer(block, std::min(until, deadline_ns));
-    if (lane != none || until >= deadline_ns) return lane;
+    if (lane != none || until >= deadline_ns || crew_->deserted()) return lane;
     if (has_helm) hand_over();
     look_for_hangs(block, until);
     until += options_.hang_after.count();
@@ -91,7 +91,8 @@ unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns) n
     const std::uint32_t bell = bells.caller.load(std::memory_order_acquire);
     awaited.store(1, std::memory_order_seq_cst);
     lane = find_answer(block);
-    if (lane != none) break;
+    // SYNC POINT deserted: set before the bell is rung, by Crew::note_if_deserted.
+    if (lane != none || crew_->deserted()) break;
     in_time = os::futex_wait(bells.caller, bell, os::FutexScope::shared, until_ns);
     lane = find_answer(block);
   }

@@ -32,6 +32,7 @@ StandbyOptions checked(StandbyOptions options, const BodyKind& kind) {
   require(options.realtime_priority == 0 || (options.realtime_priority >= 4 && options.realtime_priority <= 99),
           "realtime_priority must be 0 (none) or 4 to 99");
   require(options.breaker_deaths >= 1, "breaker_deaths must be at least 1");
+  require(options.deaths_within > 0ns, "deaths_within must be more than 0");
   require(options.hang_after >= 0ns && options.patience >= 0ns, "hang_after and patience must not be negative");
   options.rejoin = standby::resolve(options.rejoin, kind.can_save, options.replay_blocks);
   require(options.rejoin != Rejoin::saved || kind.can_save, "rejoin: saved needs a processor with save and load");

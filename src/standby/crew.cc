@@ -124,7 +124,7 @@ void Crew::look_at(Member& member) {
     return adopt(member, pid);
   }
   if (lost || spoke) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
-  if (member.state != State::starting) return;
+  if (member.state != State::starting || member.leaving) return;
   // SYNC POINT replica-phase: released by Replica::tell_phase.
   const Phase phase = lane.phase.load(std::memory_order_acquire);
   if (phase == Phase::needs_state) give_state(member);
@@ -269,6 +269,7 @@ void Crew::break_channel(const std::string& why) {
   event.kind = hotspare::Event::Kind::broken;
   event.detail = why;
   tell(std::move(event));
+  note_if_deserted();
   changed_.notify_all();
 }
 

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -49,6 +50,8 @@ class Crew {
   /// This block is over, answered or late.
   void settled(std::uint64_t block) noexcept { settled_.store(block, std::memory_order_release); }
   std::uint32_t next_at_helm(std::uint32_t after) const noexcept;
+  /// Nobody is there to answer, and nobody comes any more.
+  bool deserted() const noexcept { return deserted_.load(std::memory_order_seq_cst); }
 
   // For any thread.
   StandbyStats stats() const;
@@ -84,6 +87,9 @@ class Crew {
   void note_unavailable(const std::string& what);
   void note_lost_state(const Member& member) const;
   void break_channel(const std::string& why);
+  void note_death(const Member& member);
+  void give_up_if_too_many_died();
+  void note_if_deserted();
   bool closing_done();
   void nudge_listener();
 
@@ -156,6 +162,7 @@ class Crew {
   metrics::Recorder rejoin_;
   death::Breaker breaker_;
   std::uint64_t last_fatal_block_ = 0;
+  std::deque<std::int64_t> recent_deaths_;  ///< When they were noticed, ns; the last most_deaths of them.
   std::vector<std::int64_t> vacancies_;  ///< When those were noticed who are not yet replaced, ns.
   std::int64_t leave_deadline_ = 0;
   std::int64_t timer_at_ = 0;
@@ -167,6 +174,7 @@ class Crew {
   std::array<Progress, most_lanes> progress_{};
   std::atomic<std::uint32_t> suspects_{0};  ///< Bit: lane.
   std::atomic<std::uint64_t> settled_{0};
+  std::atomic<bool> deserted_{false};
 
   zygote::Handle zygote_;
   std::optional<zygote::Handle> copy_;  ///< A parked copy of it: takes its place.

@@ -53,6 +53,12 @@ constexpr std::int64_t time_for_an_order(std::int64_t now, std::int64_t last_ans
   return std::max(now, next_due + std::min(2 * period, surely_enough));
 }
 
+/// Whether so many died within so long; died: when, in order, ns.
+template <class Deaths>
+constexpr bool too_many_died(const Deaths& died, std::size_t most, std::int64_t within) {
+  return most != 0 && died.size() >= most && died.back() - died[died.size() - most] <= within;
+}
+
 /// automatic becomes what it means for this processor.
 constexpr Rejoin resolve(Rejoin wish, bool can_save, std::uint64_t replay_blocks) {
   if (wish != Rejoin::automatic) return wish;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace hotspare::standby {
 namespace {
 
@@ -49,6 +51,16 @@ TEST(TimeForAnOrder, NotShortlyBeforeABlock) {
   EXPECT_EQ(time_for_an_order(9'900 * ms, 0, 10'000 * ms), 9'900 * ms) << "long periods: there is time enough";
   EXPECT_EQ(time_for_an_order(9'960 * ms, 0, 10'000 * ms), 10'050 * ms);
   EXPECT_EQ(time_for_an_order(5 * ms, -1'000'000 * ms, period), 5 * ms) << "no block yet";
+}
+
+TEST(TooManyDied, WithinTheTimeOnly) {
+  using Deaths = std::vector<std::int64_t>;
+  EXPECT_FALSE(too_many_died(Deaths{}, 3, 100));
+  EXPECT_FALSE(too_many_died(Deaths{1, 2}, 3, 100));
+  EXPECT_TRUE(too_many_died(Deaths{1, 2, 101}, 3, 100));
+  EXPECT_FALSE(too_many_died(Deaths{1, 2, 102}, 3, 100));
+  EXPECT_TRUE(too_many_died(Deaths{1, 50, 60, 70}, 3, 100)) << "older ones do not count";
+  EXPECT_FALSE(too_many_died(Deaths{1, 1, 1}, 0, 100)) << "0: never";
 }
 
 TEST(Starves, OnlyWhoWantsToRunAndDoesNot) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -312,6 +314,77 @@ std::string error_of(Make make) {
     return error.what();
   }
   return "";
+}
+
+/// Dies of every block that is not 0.
+class Brittle {
+ public:
+  void process(std::span<const std::byte> in, std::span<std::byte> out) {
+    if (Word::from(in).value != 0) std::abort();
+    std::ranges::copy(in, out.begin());
+  }
+};
+
+class P10GivesUp : public ::testing::TestWithParam<StandbyMode> {};
+
+TEST_P(P10GivesUp, WhenTooManyDieAndEachBlockIsLateAtOnceThen) {
+  Signals given_up;
+  StandbyOptions options;
+  options.bytes_in = options.bytes_out = 8;
+  options.period = 1ms;
+  options.mode = GetParam();
+  options.when_late = WhenLate::bypass;
+  options.most_deaths = 6;
+  options.deaths_within = 1h;
+  options.replica_stderr = Stderr::capture;
+  std::string why;
+  options.on_event = [&](const Event& event) {
+    if (event.kind != Event::Kind::broken) return;
+    why = event.detail;
+    given_up.give();
+  };
+  StandbyChannel<Brittle> channel(options);
+  std::array<std::byte, 8> in{};
+  std::array<std::byte, 8> out{};
+  for (std::uint64_t block = 0; channel.broken().empty(); ++block) {
+    Word{block % 5}.to(in);
+    channel.process(in, out, std::chrono::steady_clock::now() + 1ms);
+  }
+  given_up.take();
+  EXPECT_THAT(why, ::testing::HasSubstr("gives up: 6 replicas died within"));
+  EXPECT_THAT(why, ::testing::HasSubstr("most_deaths"));
+  EXPECT_THAT(why, ::testing::HasSubstr("SIGABRT"));
+  while (!channel.replica_pids().empty()) std::this_thread::yield();
+  const std::uint64_t deaths = channel.stats().deaths;
+  EXPECT_GE(deaths, 6U);
+  EXPECT_LE(deaths, 8U) << "those that were dying already";
+  // Nobody would answer these, and their deadline is far away: the watchdog ends a test that waits for it.
+  for (std::uint64_t block = 1; block < 100; ++block) {
+    Word{block}.to(in);
+    EXPECT_EQ(channel.process(in, out, std::chrono::steady_clock::now() + 1h), BlockOutcome::late);
+    EXPECT_EQ(Word::from(out).value, block);
+  }
+  EXPECT_EQ(channel.stats().in_step, 0U);
+}
+INSTANTIATE_TEST_SUITE_P(, P10GivesUp, ::testing::Values(StandbyMode::lockstep, StandbyMode::stateless));
+
+TEST(P10GivesUpNot, ForDeathsThatAreFarApart) {
+  StandbyOptions options;
+  options.bytes_in = options.bytes_out = 8;
+  options.period = 1ms;
+  options.mode = StandbyMode::stateless;
+  options.most_deaths = 2;
+  options.deaths_within = 1ns;
+  options.replica_stderr = Stderr::capture;
+  StandbyChannel<Brittle> channel(options);
+  std::array<std::byte, 8> in{};
+  std::array<std::byte, 8> out{};
+  for (std::uint64_t deaths = 1; deaths < 4; ++deaths) {
+    ASSERT_NE(channel.strike(chaos::How::sigkill), 0);
+    while (channel.stats().deaths < deaths || channel.stats().in_step < 2) std::this_thread::yield();
+  }
+  EXPECT_EQ(channel.broken(), "");
+  EXPECT_EQ(channel.process(in, out, std::chrono::steady_clock::now() + 60s), BlockOutcome::answered);
 }
 
 TEST(P10BadInput, AProcessorThatCannotBeMade) {
