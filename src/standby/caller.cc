@@ -37,7 +37,7 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
   check_sizes(options_, in.size(), out.size());
   const std::int64_t begun = os::monotonic_ns();
   const std::uint64_t block = post(in);
-  const unsigned lane = crew_->deserted() ? none : find_who_answers(block, begun, deadline_ns);
+  const unsigned lane = find_who_answers(block, begun, deadline_ns);
   if (lane == none) {
     stand_in(in, out);
     count(late_);
@@ -60,7 +60,7 @@ unsigned StandbyCore::find_who_answers(std::uint64_t block, std::int64_t begun, 
   std::int64_t until = begun + (has_helm ? patience_ns_ : options_.hang_after.count());
   for (;;) {
     const unsigned lane = await_answer(block, std::min(until, deadline_ns));
-    if (lane != none || until >= deadline_ns || crew_->deserted()) return lane;
+    if (lane != none || until >= deadline_ns || nobody_will_answer(block)) return lane;
     if (has_helm) hand_over();
     look_for_hangs(block, until);
     until += options_.hang_after.count();
@@ -83,6 +83,12 @@ unsigned StandbyCore::find_answer(std::uint64_t block) const noexcept {
   return none;
 }
 
+/// It has killed too many, or nobody is left and nobody comes. Who makes it so rings for us.
+bool StandbyCore::nobody_will_answer(std::uint64_t block) const noexcept {
+  // SYNC POINT nobody-answers: stored before the bell is rung, by Crew::blame_block and Crew::note_if_deserted.
+  return crew_->deserted() || shared_.blocks().not_before.load(std::memory_order_seq_cst) > block;
+}
+
 unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns) noexcept {
   standby::Bells& bells = shared_.bells();
   std::atomic<std::uint32_t>& awaited = shared_.blocks().awaited;
@@ -91,8 +97,7 @@ unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns) n
     const std::uint32_t bell = bells.caller.load(std::memory_order_acquire);
     awaited.store(1, std::memory_order_seq_cst);
     lane = find_answer(block);
-    // SYNC POINT deserted: set before the bell is rung, by Crew::note_if_deserted.
-    if (lane != none || crew_->deserted()) break;
+    if (lane != none || nobody_will_answer(block)) break;
     in_time = os::futex_wait(bells.caller, bell, os::FutexScope::shared, until_ns);
     lane = find_answer(block);
   }

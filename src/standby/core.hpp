@@ -39,6 +39,7 @@ class StandbyCore {
   std::uint64_t post(std::span<const std::byte> in) noexcept;
   unsigned find_answer(std::uint64_t block) const noexcept;
   unsigned find_who_answers(std::uint64_t block, std::int64_t begun, std::int64_t deadline_ns) noexcept;
+  bool nobody_will_answer(std::uint64_t block) const noexcept;
   unsigned await_answer(std::uint64_t block, std::int64_t until_ns) noexcept;
   void hand_over() noexcept;
   void stand_in(std::span<const std::byte> in, std::span<std::byte> out) const noexcept;

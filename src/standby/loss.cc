@@ -191,7 +191,7 @@ void Crew::note_if_deserted() {
     return counts(entry.second->state) && !entry.second->leaving;
   });
   if (broken_.empty() || anybody || deserted()) return;
-  // SYNC POINT deserted: seen by StandbyCore::await_answer.
+  // SYNC POINT nobody-answers: seen by StandbyCore::nobody_will_answer.
   deserted_.store(true, std::memory_order_seq_cst);
   ring(shared_.bells().caller, 1);
 }
@@ -201,7 +201,9 @@ void Crew::blame_block(const Lane& lane) {
   const std::uint64_t block = lane.begun.load(std::memory_order_acquire);
   if (block <= lane.answered.load(std::memory_order_acquire)) return;
   if (block == last_fatal_block_ && shared_.blocks().not_before.load(std::memory_order_acquire) <= block) {
-    shared_.blocks().not_before.store(block + 1, std::memory_order_release);
+    // SYNC POINT nobody-answers: seen by StandbyCore::nobody_will_answer.
+    shared_.blocks().not_before.store(block + 1, std::memory_order_seq_cst);
+    ring(shared_.bells().caller, 1);
     note_unavailable("block " + std::to_string(block) + " has killed two replicas: it is not processed again");
   }
   last_fatal_block_ = block;

@@ -368,6 +368,30 @@ TEST_P(P10GivesUp, WhenTooManyDieAndEachBlockIsLateAtOnceThen) {
 }
 INSTANTIATE_TEST_SUITE_P(, P10GivesUp, ::testing::Values(StandbyMode::lockstep, StandbyMode::stateless));
 
+/// Nobody processes it a third time, so nobody needs to wait for that.
+TEST_P(P10GivesUp, ABlockThatKillsTwiceIsLateAtOnce) {
+  StandbyOptions options;
+  options.bytes_in = options.bytes_out = 8;
+  options.period = 1ms;
+  options.patience = 1h;
+  options.mode = GetParam();
+  options.when_late = WhenLate::bypass;
+  options.replica_stderr = Stderr::capture;
+  StandbyChannel<Brittle> channel(options);
+  std::array<std::byte, 8> in{};
+  std::array<std::byte, 8> out{};
+  for (std::uint64_t block = 0; block < 10; ++block) {
+    const bool kills = block % 5 == 1;
+    Word{kills}.to(in);
+    EXPECT_EQ(channel.process(in, out, std::chrono::steady_clock::now() + 1h),
+              kills ? BlockOutcome::late : BlockOutcome::answered)
+        << block;
+    EXPECT_EQ(Word::from(out).value, kills);
+  }
+  EXPECT_GE(channel.stats().deaths, 4U);
+  EXPECT_LE(channel.stats().deaths, 8U) << "two that were there, and two that came before it was known";
+}
+
 TEST(P10GivesUpNot, ForDeathsThatAreFarApart) {
   StandbyOptions options;
   options.bytes_in = options.bytes_out = 8;
