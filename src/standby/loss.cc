@@ -19,6 +19,16 @@
 /// Who goes: notice, replacement, verdict, report. The stream waits for none of it.
 namespace hotspare::standby {
 
+namespace {
+
+/// The block in which a replica died; 0: between two.
+std::uint64_t fatal_block(const Lane& lane) {
+  const std::uint64_t block = lane.begun.load(std::memory_order_acquire);
+  return block > lane.answered.load(std::memory_order_acquire) ? block : 0;
+}
+
+}  // namespace
+
 /// Some sign says that it dies or is dead.
 void Crew::notice(Member& member, std::int64_t at) {
   if (!counts(member.state)) return;
@@ -151,7 +161,9 @@ void Crew::bury(Member& member, const os::ExitStatus& status) {
     event.detail = std::string(name(report->cause));
     event.report = report;
     tell(std::move(event));
-    if (!member.was_in_step && breaker_.died_before_ready())
+    // A block that kills many as they catch up counts once: it will be left out, and the next ones come into step.
+    const bool known_block = fatal_block(shared_.lane(member.lane)) == last_fatal_block_ && last_fatal_block_ != 0;
+    if (!member.was_in_step && !known_block && breaker_.died_before_ready())
       break_channel("standby channel \"" + options_.name + "\": " + std::to_string(breaker_.in_a_row()) +
                     " replicas in a row died before they were in step; the last one: " + last_death_);
   }
@@ -198,8 +210,8 @@ void Crew::note_if_deserted() {
 
 /// A block that has killed twice is processed by nobody again: each replica that has to catch up would die of it.
 void Crew::blame_block(const Lane& lane) {
-  const std::uint64_t block = lane.begun.load(std::memory_order_acquire);
-  if (block <= lane.answered.load(std::memory_order_acquire)) return;
+  const std::uint64_t block = fatal_block(lane);
+  if (block == 0) return;
   if (block == last_fatal_block_ && shared_.blocks().not_before.load(std::memory_order_acquire) <= block) {
     // SYNC POINT nobody-answers: seen by StandbyCore::nobody_will_answer.
     shared_.blocks().not_before.store(block + 1, std::memory_order_seq_cst);

@@ -355,9 +355,7 @@ TEST_P(P10GivesUp, WhenTooManyDieAndEachBlockIsLateAtOnceThen) {
   EXPECT_THAT(why, ::testing::HasSubstr("most_deaths"));
   EXPECT_THAT(why, ::testing::HasSubstr("SIGABRT"));
   while (!channel.replica_pids().empty()) std::this_thread::yield();
-  const std::uint64_t deaths = channel.stats().deaths;
-  EXPECT_GE(deaths, 6U);
-  EXPECT_LE(deaths, 8U) << "those that were dying already";
+  EXPECT_GE(channel.stats().deaths, 6U);
   // Nobody would answer these, and their deadline is far away: the watchdog ends a test that waits for it.
   for (std::uint64_t block = 1; block < 100; ++block) {
     Word{block}.to(in);
@@ -389,7 +387,7 @@ TEST_P(P10GivesUp, ABlockThatKillsTwiceIsLateAtOnce) {
     EXPECT_EQ(Word::from(out).value, kills);
   }
   EXPECT_GE(channel.stats().deaths, 4U);
-  EXPECT_LE(channel.stats().deaths, 8U) << "two that were there, and two that came before it was known";
+  EXPECT_EQ(channel.broken(), "");
 }
 
 TEST(P10GivesUpNot, ForDeathsThatAreFarApart) {
