@@ -17,7 +17,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -79,6 +78,7 @@ class Crew {
   void break_channel(const std::string& why);
   bool closing_done();
   void nudge_listener();
+  void wake_waiters();
 
   // recruit.cc: who comes
   void refill();
@@ -130,7 +130,7 @@ class Crew {
   Shared& shared_;
 
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
+  std::atomic<std::uint32_t> changes_{0};  ///< Of what wait_in_step() waits for.
   std::map<std::uint64_t, std::unique_ptr<Member>> members_;
   std::array<bool, most_lanes> lane_taken_{};
   std::uint64_t last_id_ = 0;

@@ -101,6 +101,7 @@ void Replica::work() {
       continue;
     }
     if (obey()) continue;
+    const zygote::Idle idle;
     os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared);
   }
 }
