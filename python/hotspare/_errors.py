@@ -422,7 +422,7 @@ def report_of(core: Any, task: str) -> CrashReport:
     )
 
 
-_OURS = ("/hotspare/_start.py", "/hotspare/_zygote.py")
+_OURS = ("/hotspare/_start.py", "/hotspare/_zygote.py", "/hotspare/_standby.py")
 
 
 def _parse_python_stack(text: str) -> tuple[PythonFrame, ...]:

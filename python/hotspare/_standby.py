@@ -153,7 +153,14 @@ class StandbyChannel:
         saved_bytes = settings.engine["state_bytes"] if settings.saves else 0
         order = Order(make, args, is_function, block_form, self._out, saved_bytes)
         death = _LastDeath(settings.on_event)
-        given = {**settings.engine, "block": block_form, "out": self._out, "on_event": event_callback(death.hear)}
+        given = {
+            **settings.engine,
+            "block": block_form,
+            "out": self._out,
+            "bytes_in": block_form.nbytes,
+            "bytes_out": self._out.nbytes,
+            "on_event": event_callback(death.hear),
+        }
         launch = Launch(settings.start, None, (), settings.preload)
         self._core = _open_core(launch, given, _pickling.dumps(order, None), death)
         self._finalizer = weakref.finalize(self, self._core.close_in_background, launch.close)

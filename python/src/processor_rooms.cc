@@ -23,7 +23,7 @@ nb::object InputRoom::filled(std::span<const std::byte> in) {
     return checked(
         PyBytes_FromStringAndSize(reinterpret_cast<const char*>(in.data()), static_cast<Py_ssize_t>(in.size())));
   if (!view_.is_valid()) {
-    const nb::tuple made = form_.attr("input_room")();
+    const nb::tuple made = nb::cast<nb::tuple>(form_.attr("input_room")());
     owner_ = made[0];
     view_ = made[1];
     data_ = bytes_of_room(owner_).data();

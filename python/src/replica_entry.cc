@@ -28,7 +28,7 @@ auto telling_what_it_raised(Call call) {
     return call();
   } catch (nb::python_error& error) {
     const nb::object value = nb::borrow(error.value());
-    const nb::tuple words = python_name("hotspare._replica", "explain")(value);
+    const nb::tuple words = nb::cast<nb::tuple>(python_name("hotspare._replica", "explain")(value));
     remember_stack(nb::cast<std::string>(words[1]));
     throw ProcessorRaised(nb::cast<std::string>(words[0]));
   }
@@ -61,7 +61,7 @@ class PythonBody final : public detail::ReplicaBody {
 
   std::size_t save(std::span<std::byte> room) override {
     return telling_what_it_raised([&] {
-      const nb::bytes state = nb::borrow<nb::bytes>(replica_.attr("save")());
+      const nb::bytes state = nb::cast<nb::bytes>(replica_.attr("save")());
       if (state.size() > room.size()) replica_.attr("refuse_state")(state.size());
       std::memcpy(room.data(), state.c_str(), state.size());
       return state.size();
