@@ -101,7 +101,7 @@ def form_of(name: str, wanted: Any) -> Form:
     shape, dtype = wanted if pair else (wanted.shape, wanted.dtype)
     kind = numpy.dtype(dtype)
     if kind.hasobject or kind.subdtype is not None:
-        raise TypeError(f"{name}: items of dtype {kind} cannot lie in shared memory: use numbers, or a structure of them")
+        raise TypeError(f"{name}: items of dtype {kind} cannot lie in shared memory: use numbers")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     lengths = tuple(_options.count(f"{name}: each length in its shape", int(each)) for each in sizes)
     try:

@@ -345,8 +345,8 @@ class StandbyClosed(RuntimeError):
 
 
 class StandbyBroken(RuntimeError):
-    """A standby channel cannot be made, for its replicas cannot; the message says why. Its cause has the traceback, if it
-    was Python code that raised there."""
+    """A standby channel cannot be made, for its replicas cannot; the message says why. Its cause has the traceback,
+    if it was Python code that raised there."""
 
     def __init__(self, message: str, report: CrashReport | None = None) -> None:
         super().__init__(message, report)

@@ -78,8 +78,8 @@ class Replica:
             return _pickling.dumps(self._processor, None)
         except Exception as error:
             raise TypeError(
-                f"the processor cannot be pickled, which is how a new replica gets its state: {_kind(self._processor)}. "
-                'Give it save() and load(state), or choose rejoin="forked", or replay_blocks'
+                f"the processor cannot be pickled, which is how a new replica gets its state: {_kind(self._processor)}"
+                '. Give it save() and load(state), or choose rejoin="forked", or replay_blocks'
             ) from error
 
     def load(self, state: bytes) -> None:
@@ -107,7 +107,8 @@ def _nothing(block: Any, out: Any) -> None:
 
 
 def _kind(value: object) -> str:
-    return f"an object of class {type(value).__module__}.{type(value).__qualname__}".replace("class builtins.", "class ")
+    name = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    return f"an object of class {name}"
 
 
 def _has_both(processor: Any) -> bool:
@@ -140,7 +141,7 @@ def _writes_for(function: Callable[[Any], Any], form: Form) -> Callable[[Any, An
 
 
 def explain(error: BaseException) -> tuple[str, str]:
-    """What a replica dies of: the last line of its traceback, and where in the words of faulthandler; innermost first."""
+    """What a replica dies of: the last line of its traceback, and where, in the words of faulthandler."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.write(text)

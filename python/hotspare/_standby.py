@@ -25,49 +25,56 @@ class StandbyChannel:
     """A stream of small blocks, each with a deadline, processed by replicas that may die at any instant.
 
         class Echo:
-            def __init__(self, seconds): self.line = numpy.zeros((int(48000 * seconds) // 128, 128, 2), "float32"); self.at = 0
+            def __init__(self, blocks):
+                self.line = numpy.zeros((blocks, 128, 2), "float32")
+                self.at = 0
+
             def process(self, block, out):
                 numpy.add(block, 0.5 * self.line[self.at], out=out)
                 self.line[self.at] = out
                 self.at = (self.at + 1) % len(self.line)
 
-        with hotspare.StandbyChannel(Echo, 0.3, block=((128, 2), "float32"), period=128 / 48000) as channel:
+        with hotspare.StandbyChannel(Echo, 100, block=((128, 2), "float32"), period=128 / 48000) as channel:
             answer = channel.process(block)
 
-    make(*args) is called in each replica and returns the processor, an object with a method process(block, out): it reads
-    block, writes its answer into out, which is all zeros, and returns None (or out). Both are its own to keep: they are
-    arrays (read-only and writable) or, without numpy, bytes and a bytearray. make and args travel by pickle, as what a Pool
-    is given does: by name, or with cloudpickle. For a plain function that returns its answer: StandbyChannel.of.
+    make(*args) is called in each replica and returns the processor, an object with a method process(block, out): it
+    reads block, writes its answer into out, which is all zeros, and returns None (or out). Both are its own to
+    keep: they are arrays (read-only and writable) or, without numpy, bytes and a bytearray. make and args travel by
+    pickle, as what a Pool is given does: by name, or with cloudpickle. For a plain function that returns its
+    answer: StandbyChannel.of.
 
-    Processors must be deterministic: two that were made alike and were given the same blocks are in the same state. So
-    seed your random numbers (the module random is seeded anew in each process), and do not ask for the time.
+    Processors must be deterministic: two that were made alike and were given the same blocks are in the same state.
+    So seed your random numbers (the module random is seeded anew in each process), and do not ask for the time.
     What process() raises is a death of its replica; so is what save() or load() raises.
 
-    block: (shape, dtype), an array like those that will come, or a number of bytes. out: the same for answers; None: as
-    block. At most 16 MiB each.
+    block: (shape, dtype), an array like those that will come, or a number of bytes. out: the same for answers;
+    None: as block. At most 16 MiB each.
     period: seconds between two blocks, 50 us to 10 s: the default deadline of a block.
     replicas: 1 to 8.
-    mode: lockstep: each replica processes each block, and the first answer is taken; a death is invisible; costs a core a
-    replica. replay: one works; when it dies the next one takes the state committed last and processes again what came
-    since. stateless: one works, and the next one answers the same block.
-    rejoin: how a new replica comes to the state that the others have, where there is one.
-    "saved": a living replica saves its state between two blocks, the new one loads it. With save() -> bytes and
-    load(state) of the processor, if it has both; else the whole processor is pickled: its attributes, not what it has in
-    other places, such as a module's globals. "forked": a living replica forks: exact whatever the processor holds, but
-    no threads (some BLAS libraries have some), and it costs that replica a fork, often longer than a block in Python;
-    lockstep only. "replayed": a fresh one processes the last replay_blocks blocks: exact if no older ones matter.
-    "automatic": replayed if replay_blocks is given, else saved.
+    mode: lockstep: each replica processes each block, and the first answer is taken; a death is invisible; costs a
+    core a replica. replay: one works; when it dies the next one takes the state committed last and processes again
+    what came since. stateless: one works, and the next one answers the same block.
+    rejoin: how a new replica comes to the state that the others have. "saved": a living one saves its state between
+    two blocks, the new one loads it: by save() -> bytes and load(state) of the processor, if it has both; else the
+    whole processor is pickled, which is its attributes, not what it has in other places, such as a module's
+    globals. "forked": a living one forks: exact whatever the processor holds, if there are no threads (some BLAS
+    libraries have some); costs that replica a fork, often longer than a block; not in mode replay. "replayed": a
+    fresh one processes the last replay_blocks blocks: exact if no older ones matter. "automatic": replayed if
+    replay_blocks is given, else saved.
     replay_blocks: so many of the last blocks have an effect on the next answer.
     commit_every: mode replay: the state is saved after so many blocks.
     state_bytes: the most that a saved state may have. A processor whose state is larger when it is made is refused.
-    history: blocks kept for those who have to catch up, 16 to 65536; None: 2 s of them, 64 to 4096.
-    when_late: what an answer holds that did not come in time: silence (zeros), repeat (the last one) or bypass (the block).
-    hang_after: seconds after which a replica that has not answered while another has is ended, with its stack in the
-    report; None: 20 periods, at least 0.5 (0.05 with real-time priority).
-    patience: modes replay and stateless: seconds after which the next replica is woken too; None: half of the period.
+    history: blocks kept for those who have to catch up, 16 to 65536; None: 2 s of them, 64 to 4096. A replica that
+    falls further behind is replaced.
+    when_late: what out holds when no answer came in time: silence (zeros), repeat (the last answer) or bypass (the
+    block).
+    hang_after: seconds after which a replica that has not answered while another has is ended, with its stack in
+    the report; None: 20 periods, at least 0.5 (0.05 with real-time priority).
+    patience: modes replay and stateless: seconds after which the next replica is woken too; None: half of the
+    period.
     realtime_priority: SCHED_FIFO priority, 4 to 99, of the thread that calls process(), which sets it itself
     (os.sched_setscheduler); replicas get two less. 0: none.
-    lock_memory: pages stay in memory (mlock). keep_cores_awake: cores do not sleep deeply: costs power.
+    lock_memory: pages stay in memory (mlock). keep_cores_awake: cores do not sleep deeply, which costs power.
     flush_denormals: denormal numbers count as zero in replicas.
     breaker_deaths: so many replicas in a row that die before they are in step, and no more are started.
     preload: modules imported once, in the process from which replicas are forked.
@@ -77,9 +84,11 @@ class StandbyChannel:
     name: in process titles, errors and events.
 
     The constructor returns when all replicas are in step. It raises TypeError and ValueError for arguments, and
-    StandbyBroken when the replicas die instead, as they do when make raises; its cause is the traceback from there then.
+    StandbyBroken when the replicas die instead, as they do when make raises; its cause is the traceback from there
+    then.
 
-    Threads: process() from one at a time; everything else from any. A fork of this process needs a channel of its own.
+    Threads: process() from one at a time; everything else from any. A fork of this process needs a channel of its
+    own.
     """
 
     def __init__(
@@ -127,9 +136,9 @@ class StandbyChannel:
         mode: str = "stateless",
         **options: Any,
     ) -> StandbyChannel:
-        """A channel of a function of one block that returns its answer: an array of out's shape, whose items can become
-        out's ("same_kind" of numpy.can_cast), or a buffer of out's size. It has no state: what one call leaves behind must
-        not matter to the next one. options: those of the class, but for how state is handed on."""
+        """A channel of a function of one block that returns its answer: an array of out's shape, whose items can
+        become out's ("same_kind" of numpy.can_cast), or a buffer of out's size. It has no state: what one call
+        leaves behind must not matter to the next one. options: those of the class, but for how state is handed on."""
         if not callable(function):
             raise TypeError("function must be a callable")
         for each in ("rejoin", "replay_blocks", "commit_every", "state_bytes"):
@@ -141,7 +150,13 @@ class StandbyChannel:
         return channel
 
     def _open(
-        self, settings: Settings, make: Callable[..., Any], args: tuple[Any, ...], is_function: bool, block: Any, out: Any
+        self,
+        settings: Settings,
+        make: Callable[..., Any],
+        args: tuple[Any, ...],
+        is_function: bool,
+        block: Any,
+        out: Any,
     ) -> None:
         block_form = form_of("block", block)
         self._out: Form = block_form if out is None else form_of("out", out)
@@ -180,8 +195,8 @@ class StandbyChannel:
         timeout: seconds from now. deadline: on time.monotonic()'s clock. Neither: one period from now.
         block and out must be C-contiguous and have exactly the channel's shapes and dtypes: TypeError and ValueError
         otherwise, and no block has passed. out may be the block itself.
-        Raises StandbyClosed; RuntimeError when another thread is in here. A KeyboardInterrupt comes when the block is over:
-        the channel has processed it.
+        Raises StandbyClosed; RuntimeError when another thread is in here. A KeyboardInterrupt comes when the block is
+        over: the channel has processed it.
         """
         if timeout is not None and deadline is not None:
             raise TypeError("process takes a timeout or a deadline, not both")
@@ -217,9 +232,9 @@ class StandbyChannel:
         return bool(self._core.wait_in_step(wanted))
 
     def strike(self, how: str) -> int:
-        """To test what depends on it: a replica that is in step (each in turn; where one works, that one) dies in this way
-        of hotspare.chaos.WAYS: of sigkill or stop at once, of the others in its next block. Returns its pid, 0 if there is
-        none."""
+        """To test what depends on it: a replica that is in step (each in turn; where one works, that one) dies in this
+        way of hotspare.chaos.WAYS: of sigkill or stop at once, of the others in its next block. Returns its pid, 0 if
+        there is none."""
         return int(self._core.strike(_options.choice("how", how, chaos.WAYS)))
 
     @property
@@ -233,16 +248,16 @@ class StandbyChannel:
         return bool(self._core.closed)
 
     def close(self) -> None:
-        """Returns when the block that is being processed is over and every process is gone; from on_event at once. May be
-        called again."""
+        """Returns when the block that is being processed is over and every process is gone; from on_event at once.
+        May be called again."""
         with _lock:
             _open_channels.discard(self)
         if in_callback():  # on a thread that has to end before the channel is gone
             self._finalizer()
             return
         self._core.close()
-        self._finalizer.detach()
-        self._launch.close()
+        if self._finalizer.detach() is not None:  # else it was closed in the background
+            self._launch.close()
 
     def __enter__(self) -> StandbyChannel:
         return self
@@ -297,7 +312,7 @@ def _check_call(make: Any, args: tuple[Any, ...]) -> None:
         signature.bind(*args)
     except TypeError as error:
         raise TypeError(
-            f"make cannot be called with {len(args)} arguments: {error}. It is called once in each replica and returns a "
+            f"make cannot be called with {len(args)} arguments: {error}. It is called in each replica and returns a "
             "processor. For a plain function of a block, use StandbyChannel.of"
         ) from None
 

@@ -92,8 +92,6 @@ std::unique_ptr<detail::ReplicaBody> make_python_body(std::span<const std::byte>
 
 }  // namespace
 
-detail::BodyKind python_body_kind() {
-  return {detail::locate(reinterpret_cast<const void*>(&make_python_body)), true};
-}
+detail::BodyKind python_body_kind() { return {detail::locate(reinterpret_cast<const void*>(&make_python_body)), true}; }
 
 }  // namespace hotspare::python

@@ -240,7 +240,9 @@ class TestArrays:
         shape = (128, 2)
         noise = numpy.random.default_rng(7)
         alone, answer = Echo(5, shape), numpy.zeros(shape, "float32")
-        with StandbyChannel(Echo, 5, shape, block=(shape, "float32"), period=0.01, history=8192, rejoin=rejoin) as channel:
+        with StandbyChannel(
+            Echo, 5, shape, block=(shape, "float32"), period=0.01, history=8192, rejoin=rejoin
+        ) as channel:
             for i in range(200):
                 block = noise.standard_normal(shape, "float32")
                 alone.process(block, answer)
