@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 from hotspare import _options
@@ -102,13 +103,21 @@ def form_of(name: str, wanted: Any) -> Form:
     kind = numpy.dtype(dtype)
     if kind.hasobject or kind.subdtype is not None:
         raise TypeError(f"{name}: items of dtype {kind} cannot lie in shared memory: use numbers")
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    lengths = tuple(_options.count(f"{name}: each length in its shape", int(each)) for each in sizes)
+    sizes = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+    lengths = tuple(_length(name, each) for each in sizes)
     try:
         form = Form(lengths, kind)
     except ValueError as error:  # dates and the like have no buffers
         raise TypeError(f"{name}: items of dtype {kind} have no buffer: view them as integers ({error})") from None
     return _checked(name, form)
+
+
+def _length(name: str, value: Any) -> int:
+    try:
+        length = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: a length in a shape must be an integer, not {type(value).__name__}") from None
+    return _options.count(f"{name}: a length in its shape", length)
 
 
 def _checked(name: str, form: Form) -> Form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import pickle
 import sys
 import traceback
@@ -140,12 +141,15 @@ def _writes_for(function: Callable[[Any], Any], form: Form) -> Callable[[Any, An
     return write_array
 
 
-def explain(error: BaseException) -> tuple[str, str]:
-    """What a replica dies of: the last line of its traceback, and where, in the words of faulthandler."""
+def explain(error: BaseException, aloud: bool) -> tuple[str, str]:
+    """What a replica dies of: the last line of its traceback, and where, in the words of faulthandler.
+    aloud: on its stderr, too."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        sys.stderr.write(text)
-        sys.stderr.flush()
+    if aloud:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode("utf-8", "backslashreplace"))  # sys.stderr may be a stand-in of the host's
     last = traceback.format_exception_only(type(error), error)[-1].strip()
     frames = reversed(traceback.extract_tb(error.__traceback__))
     lines = [f'  File "{frame.filename}", line {frame.lineno} in {frame.name}' for frame in frames]

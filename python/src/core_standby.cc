@@ -32,6 +32,12 @@ std::chrono::nanoseconds nanoseconds_of(double seconds) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(bounded));
 }
 
+double number_of(nb::handle value) {
+  const double number = PyFloat_AsDouble(value.ptr());
+  if (number == -1.0 && PyErr_Occurred() != nullptr) raise_set_error();
+  return number;
+}
+
 /// The place of a word among those of an enumeration.
 template <class E>
 E choice(const nb::dict& given, const char* name) {
@@ -181,9 +187,9 @@ bool CoreStandby::process(nb::handle block, nb::handle out, nb::handle timeout, 
   detail::StandbyCore& core = *inner_->core;
   Clock::time_point until = Clock::now();
   if (!deadline.is_none()) {
-    until = Clock::time_point(nanoseconds_of(nb::cast<double>(deadline)));
+    until = Clock::time_point(nanoseconds_of(number_of(deadline)));
   } else {
-    until += timeout.is_none() ? detail::period_of(core) : nanoseconds_of(nb::cast<double>(timeout));
+    until += timeout.is_none() ? detail::period_of(core) : nanoseconds_of(number_of(timeout));
   }
   const nb::gil_scoped_release others_may_run;
   return detail::process_block(core, in_view.bytes(), out_view.bytes(), until) == BlockOutcome::answered;

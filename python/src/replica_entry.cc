@@ -21,14 +21,15 @@ class ProcessorRaised : public std::runtime_error {
 
 namespace {
 
-/// What is raised within becomes a death: its last line is the reason, the traceback goes to stderr and into the report.
+/// What is raised within becomes a death: its last line is the reason, the traceback goes into the report, and to stderr
+/// unless somebody is waiting to be told of it.
 template <class Call>
-auto telling_what_it_raised(Call call) {
+auto telling_what_it_raised(Call call, bool aloud = true) {
   try {
     return call();
   } catch (nb::python_error& error) {
     const nb::object value = nb::borrow(error.value());
-    const nb::tuple words = nb::cast<nb::tuple>(python_name("hotspare._replica", "explain")(value));
+    const nb::tuple words = nb::cast<nb::tuple>(python_name("hotspare._replica", "explain")(value, aloud));
     remember_stack(nb::cast<std::string>(words[1]));
     throw ProcessorRaised(nb::cast<std::string>(words[0]));
   }
@@ -87,7 +88,7 @@ class PythonBody final : public detail::ReplicaBody {
 };
 
 std::unique_ptr<detail::ReplicaBody> make_python_body(std::span<const std::byte> arguments) {
-  return telling_what_it_raised([&] { return std::make_unique<PythonBody>(arguments); });
+  return telling_what_it_raised([&] { return std::make_unique<PythonBody>(arguments); }, false);
 }
 
 }  // namespace

@@ -27,11 +27,15 @@ from python_processors import (
 FAR = 60.0
 """Seconds: a deadline that only a channel that has stopped could miss."""
 HANG_AFTER = 0.1
+HISTORY = 8192
+"""Tests send without a pause: thousands of blocks may pass while a replica waits for a CPU."""
+PAST = HISTORY // 2
+"""After so many blocks a new replica no longer begins with the first one: it needs the state of another."""
 DEADLY = ("sigkill", "sigsegv", "abort", "exit", "stack_overflow", "memory", "hang", "stop", "raise")
 OPTIONS: dict[str, Any] = {
     "block": BLOCK,
     "period": 0.01,
-    "history": 65536,  # tests send without a pause: many blocks pass while somebody hangs
+    "history": HISTORY,
     "hang_after": HANG_AFTER,
     "capture_stderr": True,
 }
@@ -51,6 +55,9 @@ class Stream:
             answer = self.channel.process(block_of(self.sent[-1]), timeout=FAR)
             assert not self.channel.late, f"block {len(self.sent)}: {self.channel.stats()}"
             assert number(answer) == self._right(self.sent), f"block {len(self.sent)}: {self.channel.stats()}"
+
+    def pass_history(self) -> None:
+        self.send(max(0, PAST - len(self.sent)))
 
     def recover(self, deaths: int) -> None:
         """Until so many deaths were told, and all replicas are there again."""
@@ -102,7 +109,7 @@ def open_stream(kind: str, **options: Any) -> Stream:
 def test_each_answer_is_right_while_replicas_die(kind: str, how: str) -> None:
     stream = open_stream(kind)
     with stream.channel as channel:
-        stream.send(20)
+        stream.pass_history()
         for deaths in (1, 2, 3):
             assert channel.strike(how) != 0
             stream.recover(deaths)
@@ -119,6 +126,7 @@ def test_with_each_start_method(kind: str, start: str) -> None:
         pytest.skip("its processors may have imported a library that has threads")
     stream = open_stream(kind, start=start)
     with stream.channel as channel:
+        stream.pass_history()
         for deaths in (1, 2):
             stream.send(10)
             assert channel.strike("sigkill") != 0
@@ -132,7 +140,7 @@ def test_with_each_start_method(kind: str, start: str) -> None:
 def test_signals_from_outside(kind: str, sign: signal.Signals) -> None:
     stream = open_stream(kind)
     with stream.channel as channel:
-        stream.send(5)
+        stream.pass_history()
         for deaths in (1, 2, 3, 4):
             pids = channel.replica_pids()
             os.kill(pids[deaths % len(pids)], sign)
@@ -143,7 +151,7 @@ def test_signals_from_outside(kind: str, sign: signal.Signals) -> None:
 def test_three_replicas_of_which_two_die_at_once() -> None:
     stream = open_stream("pickled", replicas=3)
     with stream.channel as channel:
-        stream.send(5)
+        stream.pass_history()
         for pid in channel.replica_pids()[:2]:
             os.kill(pid, signal.SIGKILL)
         stream.recover(2)
@@ -151,15 +159,27 @@ def test_three_replicas_of_which_two_die_at_once() -> None:
         assert channel.stats().in_step == 3
 
 
-def test_when_all_die_new_ones_begin_anew_and_it_is_said() -> None:
-    with StandbyChannel(Chain, **OPTIONS) as channel:
-        channel.process(block_of(1), timeout=FAR)
+def test_when_all_die_in_the_beginning_nothing_is_lost() -> None:
+    """All blocks are in the history."""
+    stream = open_stream("pickled")
+    with stream.channel as channel:
+        stream.send(20)
         for pid in channel.replica_pids():
             os.kill(pid, signal.SIGKILL)
-        answers = {next_state(0, 2), next_state(next_state(0, 1), 2)}  # anew; or a dying one was quicker
-        assert number(channel.process(block_of(2), timeout=FAR)) in answers
+        stream.recover(2)
+        stream.send(10)
+        assert channel.stats().states_lost == 0
+
+
+def test_when_all_die_later_new_ones_begin_anew_and_it_is_said() -> None:
+    with StandbyChannel(Chain, **{**OPTIONS, "history": 16}) as channel:
+        while channel.stats().blocks < 100:
+            channel.process(block_of(1), timeout=FAR)
         while channel.stats().states_lost == 0:
-            channel.process(block_of(3), timeout=FAR)
+            for pid in channel.replica_pids():
+                os.kill(pid, signal.SIGKILL)
+            channel.process(block_of(2), timeout=FAR)
+            assert not channel.late
         assert not channel.broken
 
 

@@ -397,6 +397,7 @@ def test_a_channel_that_breaks_says_so_and_goes_on(tmp_path: Any) -> None:
         path.unlink()
         channel.process(block_of(1), timeout=FAR)
         channel.strike("sigkill")
+        deaths.first()
         assert not channel.wait_in_step()
         assert "FileNotFoundError" in channel.broken
         assert number(channel.process(block_of(2), timeout=FAR)) == next_state(next_state(0, 1), 2)
@@ -404,8 +405,9 @@ def test_a_channel_that_breaks_says_so_and_goes_on(tmp_path: Any) -> None:
 
 
 def test_threads_forbid_forks_and_that_is_said() -> None:
-    with StandbyChannel(_Threaded, rejoin="forked", **OPTIONS) as channel:
-        channel.process(block_of(1), timeout=FAR)
+    with StandbyChannel(_Threaded, rejoin="forked", **{**OPTIONS, "history": 4096}) as channel:
+        while channel.stats().blocks < 4096 // 2:  # before that a new one begins with the first block
+            channel.process(block_of(1), timeout=FAR)
         channel.strike("sigkill")
         while not channel.stats().unavailable:
             channel.process(block_of(1), timeout=FAR)
