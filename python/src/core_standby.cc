@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
@@ -35,6 +36,7 @@ std::chrono::nanoseconds nanoseconds_of(double seconds) {
 double number_of(nb::handle value) {
   const double number = PyFloat_AsDouble(value.ptr());
   if (number == -1.0 && PyErr_Occurred() != nullptr) raise_set_error();
+  if (std::isnan(number)) throw nb::value_error("a time must not be nan");
   return number;
 }
 

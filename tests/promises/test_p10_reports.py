@@ -354,6 +354,8 @@ def test_a_timeout_and_a_deadline_are_one_too_many() -> None:
             channel.process(block_of(1), timeout=1, deadline=1)
         with pytest.raises(TypeError):
             channel.process(block_of(1), timeout="1")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="nan"):
+            channel.process(block_of(1), timeout=float("nan"))
         assert channel.stats().blocks == 0
 
 
