@@ -24,6 +24,8 @@ from hotspare._errors import (
     QueueTimeout,
     RemoteError,
     SoftTimeout,
+    StandbyBroken,
+    StandbyClosed,
     TaskTimeout,
     WorkerDied,
 )
@@ -44,6 +46,8 @@ else:
     from hotspare._future import Future
     from hotspare._pool import Pool, Submitter
     from hotspare._retries import Failure, Retries, Tag
+    from hotspare._standby import StandbyChannel
+    from hotspare._standby_stats import Histogram, StandbyStats
     from hotspare._this_task import Progress, attempt, progress
 
     del _core
@@ -60,6 +64,7 @@ __all__ = [
     "Event",
     "Failure",
     "Future",
+    "Histogram",
     "JournalError",
     "NativeFrame",
     "NeedsProcess",
@@ -76,6 +81,10 @@ __all__ = [
     "RemoteError",
     "Retries",
     "SoftTimeout",
+    "StandbyBroken",
+    "StandbyChannel",
+    "StandbyClosed",
+    "StandbyStats",
     "Submitter",
     "Tag",
     "TaskTimeout",

@@ -40,7 +40,8 @@ class Engine:
                 with _lock:
                     _alive.add(self)
                 try:
-                    self.core = self.launch.make({**self.options, "on_settled": settle_all})
+                    hooks = {"on_settled": settle_all, "host_begins": self.launch.host_begins}
+                    self.core = self.launch.make(_core.CorePool, {**self.options, **hooks})
                 except BaseException:
                     with _lock:
                         _alive.discard(self)

@@ -23,6 +23,8 @@ __all__ = [
     "QueueTimeout",
     "RemoteError",
     "SoftTimeout",
+    "StandbyBroken",
+    "StandbyClosed",
     "TaskTimeout",
     "WorkerDied",
 ]
@@ -112,6 +114,11 @@ class CrashReport:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_native": self.native_stack, "_others": self.other_threads}
 
+    def traceback_text(self) -> str:
+        """The traceback of the exception that the processor of a standby channel died of; empty if it was none."""
+        begin = self.python_stack_text.find("Traceback (most recent call last)")
+        return "" if begin < 0 else self.python_stack_text[begin:]
+
     def summary(self) -> str:
         """One line: who died, of what, in what, where."""
         parts = [f"worker {self.pid} {_fate(self)}{_whereabouts(self)}"]
@@ -161,6 +168,9 @@ def _signal_name(number: int | None) -> str:
         return f"signal {number}"
 
 
+_RAISED = "hotspare::python::ProcessorRaised: "
+
+
 def _fate(report: CrashReport) -> str:
     name = _signal_name(report.signal)
     at = f" at address {report.fault_address:#x}" if report.fault_address is not None else ""
@@ -168,6 +178,8 @@ def _fate(report: CrashReport) -> str:
         if report.sender_pid and report.sender_pid != report.pid:
             return f"was killed by {name} that process {report.sender_pid} sent"
         return f"died of {name}{at}"
+    if report.cause == "terminated" and report.detail.startswith(_RAISED):
+        return f"raised {report.detail.removeprefix(_RAISED)}"
     if report.cause == "terminated":
         return f"called std::terminate: {report.detail}"
     if report.cause == "out_of_memory":
@@ -328,6 +340,35 @@ class BrokenPool(PoolBroken, BrokenProcessPool):
     """PoolBroken as the drop-in raises it."""
 
 
+class StandbyClosed(RuntimeError):
+    """The channel is closed and takes no more blocks."""
+
+
+class StandbyBroken(RuntimeError):
+    """A standby channel cannot be made, for its replicas cannot; the message says why. Its cause has the traceback,
+    if it was Python code that raised there."""
+
+    def __init__(self, message: str, report: CrashReport | None = None) -> None:
+        super().__init__(message, report)
+        self.message = message
+        self.report = report
+        """Of the last replica that died, if one did."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class RemoteTraceback(Exception):
+    """As cause of an exception: where in another process it comes from."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
 class QueueFull(RuntimeError):
     """The pool's limit of waiting tasks or bytes is reached."""
 
@@ -381,7 +422,7 @@ def report_of(core: Any, task: str) -> CrashReport:
     )
 
 
-_OURS = ("/hotspare/_start.py", "/hotspare/_zygote.py")
+_OURS = ("/hotspare/_start.py", "/hotspare/_zygote.py", "/hotspare/_standby.py")
 
 
 def _parse_python_stack(text: str) -> tuple[PythonFrame, ...]:

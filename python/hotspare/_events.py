@@ -16,7 +16,8 @@ class Event:
 
     def __init__(self, kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
         self.kind = kind
-        """worker_ready, death, takeover, refill, retired, zygote_died, broken, retry, host_run or host_run_ends."""
+        """worker_ready, death, takeover, refill, retired, zygote_died, broken, retry, host_run, host_run_ends or
+        unavailable (something that was asked for is not to be had here, and what that costs)."""
         self.at = at
         """Seconds on time.monotonic()'s clock."""
         self.pid = pid
@@ -37,7 +38,7 @@ def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., ob
         return None
 
     def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
-        facts = None if report is None else report_of(report, "")
+        facts = None if report is None else report_of(report, report.task_name())
         with callback():
             on_event(Event(kind, at, pid, task_id, detail, facts))
 

@@ -12,7 +12,7 @@ from multiprocessing import context as mp_contexts
 from multiprocessing import reduction, spawn, util
 from typing import Any
 
-from hotspare import _core, _worker
+from hotspare import _worker
 from hotspare._worker import Plan
 
 METHODS = ("fork", "forkserver", "spawn")
@@ -116,14 +116,14 @@ class Launch:
         if self._initializer is not None:
             _worker.initialize(self._initializer, self._initargs)
 
-    def make(self, options: dict[str, Any]) -> Any:
+    def make(self, engine: Callable[[dict[str, Any]], Any], options: dict[str, Any]) -> Any:
         """The engine, with its zygote forked off or started. Raises what the engine refuses."""
         before = _worker.plan
         _worker.plan = self.plan
         try:
             if self.method == "fork":
                 util._flush_std_streams()  # type: ignore[attr-defined]  # what is buffered is printed once, not by each fork
-            return _core.CorePool({**options, **self.engine_options(), "host_begins": self.host_begins})
+            return engine({**options, **self.engine_options()})
         finally:
             _worker.plan = before
 

@@ -112,8 +112,7 @@ def _stop(number: int, frame: Any) -> None:
         raise SoftTimeout("the task's soft_timeout has passed")
 
 
-def worker_begins() -> None:
-    signal.signal(_core.stop_signal(), _stop)
+def _process_begins() -> None:
     pipe = _core.open_stack_pipe(_stack_signal)
     if pipe >= 0:
         faulthandler.register(_stack_signal, file=pipe, all_threads=True, chain=False)
@@ -121,6 +120,16 @@ def worker_begins() -> None:
     _become_multiprocessing_child()
     if plan.preparation is not None and plan.prepare_each:
         _prepare(plan.preparation)
+
+
+def replica_begins() -> None:
+    """In each replica of a channel, those that another one has forked among them."""
+    _process_begins()
+
+
+def worker_begins() -> None:
+    signal.signal(_core.stop_signal(), _stop)
+    _process_begins()
     initializer, initargs = plan.initializer, plan.initargs
     if plan.pickled_initializer is not None:
         initializer, initargs = pickle.loads(plan.pickled_initializer)

@@ -1,6 +1,7 @@
 #include "core_pool.hpp"
 
 #include "block.hpp"
+#include "events.hpp"
 #include "payload.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
@@ -24,24 +25,6 @@ using detail::TaskRef;
 template <class T>
 T option(const nb::dict& options, const char* name) {
   return nb::cast<T>(options[name]);
-}
-
-/// Tells Python of an event, on the engine's thread for that. The callable must live until that has ended.
-std::function<void(const Event&)> event_callback(nb::handle callable) {
-  if (callable.is_none()) return {};
-  return [kept = callable.ptr()](const Event& event) {
-    const nb::gil_scoped_acquire gil;
-    try {
-      static constexpr const char* names[] = {"worker_ready", "death",         "takeover",   "refill",
-                                              "retired",      "zygote_died",   "broken",     "retry",
-                                              "host_run",     "host_run_ends", "unavailable"};
-      const nb::object report = event.report ? make_report(event.report) : nb::object(nb::none());
-      const double at = std::chrono::duration<double>(event.at.time_since_epoch()).count();
-      nb::borrow(kept)(names[static_cast<std::size_t>(event.kind)], at, event.pid, event.task_id, event.detail, report);
-    } catch (nb::python_error& error) {
-      error.discard_as_unraisable("hotspare event callback");
-    }
-  };
 }
 
 /// What Python does before the first task that runs in this process, on the engine's thread for those. The callable must
@@ -406,6 +389,8 @@ std::vector<std::int64_t> CorePool::started_pids(std::size_t at_least) const {
 }
 std::string CorePool::broken() const { return inner_->pool.broken(); }
 std::int64_t CorePool::zygote_pid() const { return inner_->pool.zygote_pid(); }
+
+void run_in_background(std::function<void()> work) { closers->run(std::move(work)); }
 
 void join_closers() {
   const nb::gil_scoped_release others_may_run;

@@ -7,6 +7,7 @@
 
 #include <hotspare/pool.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -59,6 +60,8 @@ class CorePool {
   std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
 };
 
+/// Runs it on a thread of its own, without the GIL. Whoever ends the interpreter joins it first.
+void run_in_background(std::function<void()> work);
 /// Waits until every shutdown in the background has ended, its callback included. Lets go of the GIL.
 void join_closers();
 /// In a fork of the process: they are not here.

@@ -2,6 +2,7 @@
 #include "chaos.hpp"
 #include "core_batch.hpp"
 #include "core_pool.hpp"
+#include "core_standby.hpp"
 #include "core_task.hpp"
 #include "python.hpp"
 #include "report.hpp"
@@ -26,6 +27,7 @@ NB_MODULE(_core, module) {
   define_task(module);
   define_pool(module);
   define_batch(module);
+  define_standby(module);
   define_runtime(module);
   define_chaos(module);
   tie_runtime();

@@ -34,6 +34,9 @@ nb::dict facts(const CoreReport& core) {
   return all;
 }
 
+/// Of a channel's replica the block; a pool's tasks are named in Python.
+nb::str task_name(const CoreReport& core) { return text(core.get().task_name); }
+
 nb::list earlier(const CoreReport& core) {
   nb::list all;
   for (const auto& death : core.get().earlier) all.append(make_report(death));
@@ -79,6 +82,7 @@ nb::object make_report(std::shared_ptr<const CrashReport> report) { return nb::c
 void define_report(nb::module_& module) {
   nb::class_<CoreReport>(module, "CoreReport")
       .def("facts", facts)
+      .def("task_name", task_name)
       .def("native_stack", native_stack)
       .def("earlier", earlier)
       .def("other_threads", other_threads);

@@ -9,11 +9,34 @@
 #include <stdexcept>
 #include <string>
 #include <unistd.h>
+#include <utility>
 
 namespace hotspare::python {
 namespace {
 
 PyThreadState* idle_thread = nullptr;
+
+thread_local PyThreadState* let_go = nullptr;
+
+void before_fork() {
+  if (let_go != nullptr) PyEval_RestoreThread(let_go);
+  PyOS_BeforeFork();
+}
+void after_fork_in_parent() {
+  PyOS_AfterFork_Parent();
+  if (let_go != nullptr) let_go = PyEval_SaveThread();
+}
+/// What is forked goes on with the GIL.
+void after_fork_in_child() {
+  PyOS_AfterFork_Child();
+  let_go = nullptr;
+}
+
+/// On a thread of the host that has let go of the GIL.
+void interrupted() {
+  const nb::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() != 0) raise_set_error();
+}
 
 void idle_begins() { idle_thread = PyEval_SaveThread(); }
 void idle_ends() { PyEval_RestoreThread(idle_thread); }
@@ -43,7 +66,11 @@ int stack_pipe[2] = {-1, -1};
 int stack_signal = 0;
 struct sigaction stack_handler {};
 
+/// Never freed: the process ends.
+const std::string* remembered_stack = nullptr;
+
 std::size_t describe_stack(char* room, std::size_t size) noexcept {
+  if (remembered_stack != nullptr) return remembered_stack->copy(room, size);
   if (stack_signal == 0) return 0;
   sigset_t only;
   sigemptyset(&only);
@@ -78,6 +105,11 @@ void keep_stack_handler() { ::sigaction(stack_signal, nullptr, &stack_handler); 
 
 }  // namespace
 
+ForkingCall::ForkingCall() { let_go = PyEval_SaveThread(); }
+ForkingCall::~ForkingCall() { PyEval_RestoreThread(std::exchange(let_go, nullptr)); }
+
+void remember_stack(std::string text) { remembered_stack = new std::string(std::move(text)); }
+
 void preload_in_zygote() {
   in_words([] { call_worker_module("zygote_preloads"); });
 }
@@ -88,13 +120,14 @@ void begin_worker() {
 
 void tie_runtime() {
   detail::Embedding embedding;
-  embedding.before_fork = PyOS_BeforeFork;
-  embedding.after_fork_in_parent = PyOS_AfterFork_Parent;
-  embedding.after_fork_in_child = PyOS_AfterFork_Child;
+  embedding.before_fork = before_fork;
+  embedding.after_fork_in_parent = after_fork_in_parent;
+  embedding.after_fork_in_child = after_fork_in_child;
   embedding.zygote_begins = zygote_begins;
   embedding.idle_begins = idle_begins;
   embedding.idle_ends = idle_ends;
   embedding.worker_leaves = worker_leaves;
+  embedding.interrupted = interrupted;
   embedding.describe_stack = describe_stack;
   embedding.keeps_signal_handlers = true;
   embedding.forks_with_threads = true;  // as the standard library's pool does

@@ -27,6 +27,20 @@ void in_words(Call call) {
   }
 }
 
+/// Around a call of the engine that may wait, and may fork on this thread: lets go of the GIL, which a fork takes back for
+/// as long as it takes.
+class ForkingCall {
+ public:
+  ForkingCall();
+  ~ForkingCall();
+  ForkingCall(const ForkingCall&) = delete;
+  ForkingCall& operator=(const ForkingCall&) = delete;
+};
+
+/// A traceback for the crash report of this process, which is about to end because of it; the interpreter's stack is gone
+/// by then. In the words of faulthandler.
+void remember_stack(std::string text);
+
 void define_runtime(nb::module_& module);
 
 }  // namespace hotspare::python

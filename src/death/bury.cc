@@ -1,10 +1,8 @@
 #include "death/stack_image.hpp"
-#include "death/stack_of_process.hpp"
+#include "death/stacks_of_hung.hpp"
 #include "death/verdict.hpp"
 #include "os/clock.hpp"
-#include "os/futex.hpp"
 #include "supervisor/engine.hpp"
-#include "worker/crash_handler.hpp"
 #include "zygote/embedding.hpp"
 
 #include <hotspare/error.hpp>
@@ -143,34 +141,10 @@ void Engine::note_death_before_ready(const CrashReport& report) {
   break_pool(why);
 }
 
-namespace {
-
-/// False: it did not in the time that it has for that.
-bool wait_for_script_stack(const worker::LastWords& words) {
-  const std::int64_t end = os::monotonic_ns() + 15'000'000;
-  while (words.script_stack_told.load(std::memory_order_acquire) == 0)
-    if (!os::futex_wait(words.script_stack_told, 0, os::FutexScope::shared, end)) return false;
-  return true;
-}
-
-/// Has the worker itself write the stack of the language that is embedded, if a signal reaches it. True: nothing is left
-/// to be done about that.
-bool ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWords& words) {
-  if (words.script_stack_teller == 0) return true;
-  const int signal = worker::script_stack_signal();
-  if (!os::would_handle(pid, signal)) return false;
-  os::signal_process(pidfd, signal);
-  return wait_for_script_stack(words);
-}
-
-}  // namespace
-
 /// Off the engine's threads: reading a stack may take milliseconds, and the takeover has already happened.
 void Engine::take_stack_then_kill(Worker& worker) {
   coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd, &words = worker.channel().last_words] {
-    const bool asked = ask_for_script_stack(pid, pidfd, words);
-    auto stacks = death::stacks_of_process(pid, pidfd);  // the worker is held for us
-    if (!asked && stacks && death::divert_process(pid, pidfd, words.script_stack_teller)) wait_for_script_stack(words);
+    auto stacks = death::stacks_of_hung(pid, pidfd, words);  // the worker is held for us
     Lock lock(mutex_);
     const auto found = workers_.find(id);
     HS_CHECK(found != workers_.end());  // it is held for us

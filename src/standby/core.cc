@@ -115,6 +115,8 @@ std::shared_ptr<StandbyCore> open_channel(StandbyOptions options, const BodyKind
   return std::make_shared<StandbyCore>(std::move(options), kind, std::move(arguments));
 }
 
+void close_channel(StandbyCore& core) { core.crew().close(); }
+
 BlockOutcome process_block(StandbyCore& core, std::span<const std::byte> in, std::span<std::byte> out,
                            std::chrono::steady_clock::time_point deadline) {
   return core.process(in, out, deadline.time_since_epoch().count());
@@ -130,5 +132,6 @@ std::string why_broken(const StandbyCore& core) { return core.crew().broken(); }
 ReplicaBody::~ReplicaBody() = default;
 std::size_t ReplicaBody::save(std::span<std::byte>) { throw Error("this processor has no save()"); }
 void ReplicaBody::load(std::span<const std::byte>) { throw Error("this processor has no load()"); }
+void ReplicaBody::inherited() {}
 
 }  // namespace hotspare::detail

@@ -7,10 +7,12 @@
 #include "os/realtime.hpp"
 #include "os/signals.hpp"
 #include "standby/tags.hpp"
+#include "zygote/embedding.hpp"
 
 #include <hotspare/error.hpp>
 
 #include <algorithm>
+#include <climits>
 #include <csignal>
 #include <linux/futex.h>
 
@@ -38,7 +40,12 @@ void Crew::start() {
     supervisor_ = std::thread([this] { supervise(); });
     listener_ = std::thread([this] { listen(); });
   }
-  if (wait_in_step(options_.replicas)) return;
+  try {
+    if (wait_in_step(options_.replicas)) return;
+  } catch (...) {  // of a runtime that has heard a signal
+    close();
+    throw;
+  }
   const std::string why = broken();
   close();
   throw Error(why);
@@ -48,7 +55,7 @@ void Crew::close() {
   {
     const Lock lock(mutex_);
     closing_ = true;
-    changed_.notify_all();
+    wake_waiters();
     if (call_) call_->notify();
   }
   if (!supervisor_.joinable()) return;
@@ -157,7 +164,7 @@ void Crew::on_in_step(Member& member) {
   event.pid = member.pid;
   tell(std::move(event));
   man_the_helm();
-  changed_.notify_all();
+  wake_waiters();
 }
 
 void Crew::supervise() {
@@ -270,7 +277,7 @@ void Crew::break_channel(const std::string& why) {
   event.detail = why;
   tell(std::move(event));
   note_if_deserted();
-  changed_.notify_all();
+  wake_waiters();
 }
 
 /// One step further towards the end. True when nobody is left.
@@ -358,9 +365,23 @@ std::vector<std::int64_t> Crew::pids() const {
 }
 
 bool Crew::wait_in_step(unsigned replicas) const {
-  Lock lock(mutex_);
-  changed_.wait(lock, [&] { return in_step_ >= replicas || closing_ || !broken_.empty(); });
-  return in_step_ >= replicas;
+  for (;;) {
+    const std::uint32_t seen = changes_.load(std::memory_order_acquire);
+    {
+      const Lock lock(mutex_);
+      if (in_step_ >= replicas) return true;
+      if (closing_ || !broken_.empty()) return false;
+    }
+    bool interrupted = false;
+    os::futex_wait(changes_, seen, os::FutexScope::process, -1, &interrupted);
+    if (interrupted) zygote::call(hotspare::detail::embedding().interrupted);
+  }
+}
+
+/// With the mutex held: who waits looks under it.
+void Crew::wake_waiters() {
+  changes_.fetch_add(1, std::memory_order_release);
+  os::futex_wake(changes_, INT_MAX, os::FutexScope::process);
 }
 
 /// Each in turn; where one works, that one. A death from outside comes at once, whatever the replica does; the others in its

@@ -19,7 +19,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -92,6 +91,7 @@ class Crew {
   void note_if_deserted();
   bool closing_done();
   void nudge_listener();
+  void wake_waiters();
 
   // recruit.cc: who comes
   void refill();
@@ -143,7 +143,7 @@ class Crew {
   Shared& shared_;
 
   mutable os::PiMutex mutex_;
-  mutable std::condition_variable_any changed_;
+  std::atomic<std::uint32_t> changes_{0};  ///< Of what wait_in_step() waits for.
   std::map<std::uint64_t, std::unique_ptr<Member>> members_;
   std::array<bool, most_lanes> lane_taken_{};
   std::uint64_t last_id_ = 0;

@@ -1,5 +1,5 @@
 #include "death/stack_image.hpp"
-#include "death/stack_of_process.hpp"
+#include "death/stacks_of_hung.hpp"
 #include "death/verdict.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
@@ -108,8 +108,9 @@ void Crew::end_hung(Member& member) {
   member.held_for_stack = true;
   ++counts_.hangs;
   notice(member);
-  coroner_.run([this, id = member.id, pid = member.pid, &pidfd = member.pidfd] {
-    auto stacks = death::stacks_of_process(pid, pidfd);  // it is held for us
+  const worker::LastWords& words = shared_.lane(member.lane).last_words;
+  coroner_.run([this, id = member.id, pid = member.pid, &pidfd = member.pidfd, &words] {
+    auto stacks = death::stacks_of_hung(pid, pidfd, words);  // it is held for us
     const Lock lock(mutex_);
     Member& held = *members_.at(id);
     if (stacks) {

@@ -107,6 +107,7 @@ void Replica::be_born(const ReplicaStart& start, std::vector<os::Fd> fds) {
   middles_.clear();
   ticket_ = 0;
   settled_ = false;
+  body_->inherited();
   seat_->lane().pid.store(os::own_pid(), std::memory_order_seq_cst);
   tell_phase(Phase::catching_up);
   reach(CrashPoint::heir_announced);
@@ -130,6 +131,7 @@ void Replica::await_source() {
       if (!load_from(source - 1)) give_up("the state that it was to load was not there");
       return;
     }
+    const zygote::Idle idle;
     os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared);
   }
 }

@@ -2,6 +2,7 @@
 #include "standby/decide.hpp"
 #include "standby/replica.hpp"
 #include "worker/crash_point.hpp"
+#include "zygote/embedding.hpp"
 
 #include <array>
 #include <climits>
@@ -46,6 +47,7 @@ void Replica::sleep_until_something_moves(Helm helm, std::uint32_t bell) {
     if ((life & FUTEX_OWNER_DIED) != 0) return;
     if ((life & FUTEX_TID_MASK) != 0) watches[count++] = {&word, life, os::FutexScope::shared};
   }
+  const zygote::Idle idle;
   os::futex_wait_any({watches.data(), count}, -1);
 }
 

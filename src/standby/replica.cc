@@ -103,6 +103,7 @@ void Replica::work() {
     }
     const std::int64_t due = order_due();
     if (due == 0 && obey()) continue;
+    const zygote::Idle idle;
     os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared, due > 0 ? due : -1);
   }
 }

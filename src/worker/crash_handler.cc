@@ -189,6 +189,7 @@ void die_of_initializer(const char* message) noexcept {
   if (claim()) {
     note_here();
     copy_text(message);
+    note_script_stack();
     publish(LastWordsKind::initializer);
   }
   os::exit_now(1);

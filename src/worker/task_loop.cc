@@ -58,9 +58,8 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin, Segments& segments) {
       continue;
     }
     reach(CrashPoint::before_sleep);
-    zygote::call(detail::embedding().idle_begins);
+    const zygote::Idle idle;
     os::futex_wait(channel.bell, bell, os::FutexScope::shared);
-    zygote::call(detail::embedding().idle_ends);
   }
   channel.asleep.store(0, std::memory_order_relaxed);
   return present();

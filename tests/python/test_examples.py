@@ -187,3 +187,16 @@ def period(output: str, name: str) -> float:
     found = re.search(rf"^{re.escape(name)} .* points +([0-9.]+) d", output, re.M)
     assert found, output
     return float(found[1])
+
+
+class TestEcho:
+    @pytest.fixture(autouse=True)
+    def needs_numpy(self) -> None:
+        pytest.importorskip("numpy")
+
+    @pytest.mark.parametrize("mode", ["lockstep", "replay"])
+    def test_no_sample_is_wrong(self, mode: str) -> None:
+        done = run("echo.py", "--seconds", 2, "--every", 100, "--unpaced", "--mode", mode)
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert re.search(r"^750 blocks, [67] deaths, \d replaced, 0 states lost$", done.stdout, re.M), done.stdout
+        assert "late: 0, wrong: 0" in done.stdout

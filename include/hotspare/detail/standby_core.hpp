@@ -32,6 +32,9 @@ class HOTSPARE_API ReplicaBody {
   /// Writes the state, returns its size; only if the body can save.
   virtual std::size_t save(std::span<std::byte> room);
   virtual void load(std::span<const std::byte> state);
+  /// In an heir, first thing: it has all that the replica had which forked it, and must share nothing with it that is the
+  /// process's own.
+  virtual void inherited();
 };
 using MakeBody = std::unique_ptr<ReplicaBody> (*)(std::span<const std::byte> arguments);
 
@@ -46,6 +49,9 @@ class StandbyCore;
 /// Throws Error. The channel closes when the last reference goes.
 HOTSPARE_API std::shared_ptr<StandbyCore> open_channel(StandbyOptions options, const BodyKind& kind,
                                                        std::vector<std::byte> arguments);
+/// Waits until nothing is left of its processes and threads; nobody may be in process_block(). Who waits in wait_in_step()
+/// is told.
+HOTSPARE_API void close_channel(StandbyCore& core);
 HOTSPARE_API BlockOutcome process_block(StandbyCore& core, std::span<const std::byte> in, std::span<std::byte> out,
                                         std::chrono::steady_clock::time_point deadline);
 HOTSPARE_API std::chrono::nanoseconds period_of(const StandbyCore& core) noexcept;

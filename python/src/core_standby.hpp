@@ -1,0 +1,51 @@
+#pragma once
+
+#include "python.hpp"
+
+#include <hotspare/detail/standby_core.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hotspare::python {
+
+/// A standby channel as Python sees it: blocks are objects with a buffer. All functions need the GIL, and let go of it while
+/// they wait. What is refused because of its form is said by the Python half (hotspare._blocks.Form).
+class CoreStandby {
+ public:
+  /// Returns when all replicas are in step.
+  CoreStandby(const nb::dict& options, const nb::bytes& arguments);
+  ~CoreStandby();
+  CoreStandby(const CoreStandby&) = delete;
+  CoreStandby& operator=(const CoreStandby&) = delete;
+
+  /// True: a replica answered. timeout and deadline: seconds or None; neither: one period.
+  bool process(nb::handle block, nb::handle out, nb::handle timeout, nb::handle deadline);
+  nb::dict stats() const;
+  std::vector<std::int64_t> replica_pids() const;
+  bool wait_in_step(unsigned replicas) const;
+  std::int64_t strike(std::string_view how);
+  std::string broken() const;
+
+  /// Waits for the block that is being processed, then until nothing is left. Any number of times.
+  void close();
+  /// Returns at once; on_gone() is called when nothing is left, on a thread of its own.
+  void close_in_background(nb::object on_gone);
+  bool closed() const;
+  /// False in a fork of the process that made it.
+  bool in_host() const;
+
+ private:
+  struct Inner;
+  class Turn;
+  std::shared_ptr<detail::StandbyCore> core() const;
+
+  std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
+};
+
+void define_standby(nb::module_& module);
+
+}  // namespace hotspare::python
