@@ -42,6 +42,7 @@ else:
     from hotspare._events import Event
     from hotspare._executor import ProcessPoolExecutor
     from hotspare._future import Future
+    from hotspare._health import Health, Subscription, health, openmetrics, subscribe
     from hotspare._pool import Pool, Submitter
     from hotspare._retries import Failure, Retries, Tag
     from hotspare._this_task import Progress, attempt, progress
@@ -60,6 +61,7 @@ __all__ = [
     "Event",
     "Failure",
     "Future",
+    "Health",
     "JournalError",
     "NativeFrame",
     "NeedsProcess",
@@ -77,13 +79,17 @@ __all__ = [
     "Retries",
     "SoftTimeout",
     "Submitter",
+    "Subscription",
     "Tag",
     "TaskTimeout",
     "WorkerDied",
     "attempt",
     "empty",
+    "health",
+    "openmetrics",
     "progress",
     "recover_journal",
+    "subscribe",
 ]
 
 

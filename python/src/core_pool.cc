@@ -1,6 +1,7 @@
 #include "core_pool.hpp"
 
 #include "block.hpp"
+#include "event_kind.hpp"
 #include "payload.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
@@ -32,12 +33,10 @@ std::function<void(const Event&)> event_callback(nb::handle callable) {
   return [kept = callable.ptr()](const Event& event) {
     const nb::gil_scoped_acquire gil;
     try {
-      static constexpr const char* names[] = {"worker_ready", "death",         "takeover",   "refill",
-                                              "retired",      "zygote_died",   "broken",     "retry",
-                                              "host_run",     "host_run_ends", "unavailable"};
       const nb::object report = event.report ? make_report(event.report) : nb::object(nb::none());
       const double at = std::chrono::duration<double>(event.at.time_since_epoch()).count();
-      nb::borrow(kept)(names[static_cast<std::size_t>(event.kind)], at, event.pid, event.task_id, event.detail, report);
+      nb::borrow(kept)(event_kind(event), at, event.pid, event.task_id, event.detail, report, event_source(event),
+                       event.source_name);
     } catch (nb::python_error& error) {
       error.discard_as_unraisable("hotspare event callback");
     }

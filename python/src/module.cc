@@ -3,6 +3,7 @@
 #include "core_batch.hpp"
 #include "core_pool.hpp"
 #include "core_task.hpp"
+#include "health.hpp"
 #include "python.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
@@ -28,5 +29,6 @@ NB_MODULE(_core, module) {
   define_batch(module);
   define_runtime(module);
   define_chaos(module);
+  define_health(module);
   tie_runtime();
 }
