@@ -141,8 +141,60 @@ class Sabotaged {
   Deeds& deeds_;
 };
 
-void expect_equal(const Deeds& deeds) {
-  const Health now = health();
+Histogram minus(Histogram now, const Histogram& before) {
+  for (std::size_t i = 0; i < now.counts.size(); ++i) now.counts[i] -= before.counts[i];
+  return now;
+}
+
+/// What has been counted since the test began: others may have run in this process before.
+class P11Health : public ::testing::Test {
+ protected:
+  /// In a fork of the process, too, which begins anew.
+  void begin() {
+    before_ = health();
+    samples_before_ = samples();
+  }
+  Health since() const {
+    Health now = health();
+    now.pools_made -= before_.pools_made;
+    now.channels_made -= before_.channels_made;
+    for (const auto counter : {&Stats::submitted, &Stats::values, &Stats::raised, &Stats::died, &Stats::deaths})
+      now.pools.*counter -= before_.pools.*counter;
+    for (const auto counter : {&StandbyStats::blocks, &StandbyStats::answered, &StandbyStats::deaths,
+                               &StandbyStats::deaths_before_ready, &StandbyStats::takeovers})
+      now.channels.*counter -= before_.channels.*counter;
+    for (std::size_t i = 0; i < cause_count; ++i) {
+      now.pools.deaths_by_cause[i] -= before_.pools.deaths_by_cause[i];
+      now.channels.deaths_by_cause[i] -= before_.channels.deaths_by_cause[i];
+    }
+    now.pools.detection = minus(now.pools.detection, before_.pools.detection);
+    for (const auto times : {&StandbyStats::latency, &StandbyStats::takeover, &StandbyStats::rejoin})
+      now.channels.*times = minus(now.channels.*times, before_.channels.*times);
+    return now;
+  }
+  void expect_equal(const Deeds& deeds) const;
+  static std::map<std::string, double> samples();
+  double sample(const std::string& metric, const std::string& kind, const std::string& name,
+                const std::string& more = "") const {
+    const std::string series = "hotspare_" + metric + "{kind=\"" + kind + "\",name=\"" + name + "\"" + more + "}";
+    const auto before = samples_before_.find(series);
+    return samples().at(series) - (before == samples_before_.end() ? 0 : before->second);
+  }
+  static void expect_empty() {
+    const Health now = health();
+    EXPECT_EQ(now.pools_made + now.pools_open + now.channels_made + now.channels_open, 0u);
+    EXPECT_EQ(now.pools.submitted + now.pools.deaths + now.channels.blocks, 0u);
+    EXPECT_TRUE(samples().empty());
+  }
+
+ private:
+  void SetUp() override { begin(); }
+  Health before_;
+  std::map<std::string, double> samples_before_;
+};
+
+void P11Health::expect_equal(const Deeds& deeds) const {
+  const Health now = since();
   EXPECT_EQ(now.pools_made, deeds.pools);
   EXPECT_EQ(now.channels_made, deeds.channels);
   EXPECT_EQ(now.pools.submitted, deeds.tasks);
@@ -162,8 +214,8 @@ void expect_equal(const Deeds& deeds) {
   EXPECT_EQ(now.channels.takeover.count(), deeds.strikes);
 }
 
-/// The samples of OpenMetrics text: series and value.
-std::map<std::string, double> samples() {
+/// Series and value.
+std::map<std::string, double> P11Health::samples() {
   std::istringstream text(openmetrics());
   std::map<std::string, double> all;
   for (std::string line; std::getline(text, line);) {
@@ -173,14 +225,7 @@ std::map<std::string, double> samples() {
   }
   return all;
 }
-double sample(const std::string& metric, const std::string& kind, const std::string& name,
-              const std::string& more = "") {
-  const auto all = samples();
-  const auto found = all.find("hotspare_" + metric + "{kind=\"" + kind + "\",name=\"" + name + "\"" + more + "}");
-  return found == all.end() ? -1 : found->second;
-}
-
-TEST(P11Health, ClosedOnesStay) {
+TEST_F(P11Health, ClosedOnesStay) {
   Deeds deeds;
   for (const std::string name : {"alpha", "beta", "alpha"}) {
     {
@@ -196,7 +241,7 @@ TEST(P11Health, ClosedOnesStay) {
   expect_equal(deeds);
   Sabotaged<SavedChain>("delta", StandbyMode::replay, deeds).sabotage(3);
   expect_equal(deeds);
-  const Health now = health();
+  const Health now = since();
   EXPECT_EQ(now.pools_open + now.channels_open, 0u);
   EXPECT_EQ(now.pools.workers + now.pools.spares + now.channels.in_step, 0u);
   EXPECT_EQ(now.channels.rejoin.count(), deeds.strikes);
@@ -212,7 +257,7 @@ TEST(P11Health, ClosedOnesStay) {
 }
 
 /// A program with threads, which other pools have, makes them with Start::exec.
-TEST(P11Health, LivingAndClosedOnesTogether) {
+TEST_F(P11Health, LivingAndClosedOnesTogether) {
   if (start_method() == Start::fork) GTEST_SKIP() << "one pool at a time";
   Deeds deeds;
   std::optional<Pool> first(pool_named("alpha"));
@@ -244,7 +289,7 @@ TEST(P11Health, LivingAndClosedOnesTogether) {
   EXPECT_EQ(sample("deaths_total", "standby", "delta", ",cause=\"signal\""), 3);
 }
 
-TEST(P11Health, NoCounterEverGoesDown) {
+TEST_F(P11Health, NoCounterEverGoesDown) {
   if (start_method() == Start::fork) GTEST_SKIP() << "this process has threads";
   std::atomic<bool> done{false};
   std::thread scraper([&done] {
@@ -288,14 +333,7 @@ void in_fork(F check) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
 }
 
-void expect_empty() {
-  const Health now = health();
-  EXPECT_EQ(now.pools_made + now.pools_open + now.channels_made + now.channels_open, 0u);
-  EXPECT_EQ(now.pools.submitted + now.pools.deaths + now.channels.blocks, 0u);
-  EXPECT_TRUE(samples().empty());
-}
-
-TEST(P11Health, AForkBeginsWithAnEmptyOneThatWorks) {
+TEST_F(P11Health, AForkBeginsWithAnEmptyOneThatWorks) {
   Deeds deeds;
   std::uint64_t parents_events = 0;
   const Subscription parents = subscribe([&](const Event&) { ++parents_events; });
@@ -306,6 +344,7 @@ TEST(P11Health, AForkBeginsWithAnEmptyOneThatWorks) {
   }
   in_fork([&] {
     expect_empty();
+    begin();
     parents_events = 0;
     Deeds own;
     Witness deaths;
@@ -322,7 +361,7 @@ TEST(P11Health, AForkBeginsWithAnEmptyOneThatWorks) {
 }
 
 /// Whatever lock another thread holds at that moment.
-TEST(P11Health, ForksWhileOthersScrape) {
+TEST_F(P11Health, ForksWhileOthersScrape) {
   if (start_method() == Start::fork) GTEST_SKIP() << "this process has threads";
   Pool pool(pool_named("alpha"));
   std::atomic<bool> done{false};
@@ -346,11 +385,11 @@ TEST(P11Health, ForksWhileOthersScrape) {
   EXPECT_EQ(health().pools_open, 1u);
 }
 
-TEST(P11Health, WorkersHaveOneOfTheirOwn) {
+TEST_F(P11Health, WorkersHaveOneOfTheirOwn) {
   { const Pool first(pool_named("alpha")); }
   Pool pool(pool_named("alpha"));
   EXPECT_EQ(pool.submit([] { return health().pools_made; }).get(), 0u);
-  EXPECT_EQ(health().pools_made, 2u);
+  EXPECT_EQ(since().pools_made, 2u);
 }
 
 class DiesAtOnce {
@@ -359,18 +398,18 @@ class DiesAtOnce {
   void process(std::span<const std::byte>, std::span<std::byte>) {}
 };
 
-TEST(P11Health, ChannelsThatCannotBeMadeCount) {
+TEST_F(P11Health, ChannelsThatCannotBeMadeCount) {
   StandbyOptions options = small_channel(StandbyMode::lockstep);
   options.breaker_deaths = 3;
   EXPECT_THROW(StandbyChannel<DiesAtOnce>(options, 1), Error);
-  const Health now = health();
+  const Health now = since();
   EXPECT_EQ(now.channels_made, 1u);
   EXPECT_EQ(now.channels_open, 0u);
   EXPECT_GE(now.channels.deaths, 3u);
   EXPECT_EQ(now.channels.deaths_before_ready, now.channels.deaths);
 }
 
-TEST(P11Health, DetectionOfDeathsWhoseInstantIsKnown) {
+TEST_F(P11Health, DetectionOfDeathsWhoseInstantIsKnown) {
   Witness deaths;
   {
     Pool pool(pool_named("alpha"));
@@ -393,10 +432,10 @@ TEST(P11Health, DetectionOfDeathsWhoseInstantIsKnown) {
     EXPECT_EQ(pool.stats().deaths, 6u);
     EXPECT_EQ(pool.stats().detection.count(), 3u);
   }
-  EXPECT_EQ(health().pools.detection.count(), 3u);
+  EXPECT_EQ(since().pools.detection.count(), 3u);
 }
 
-TEST(P11Health, DetectionOfReplicasThatWeStrike) {
+TEST_F(P11Health, DetectionOfReplicasThatWeStrike) {
   Deeds deeds;
   Witness deaths;
   StandbyOptions options = small_channel(StandbyMode::lockstep);
@@ -419,7 +458,7 @@ TEST(P11Health, DetectionOfReplicasThatWeStrike) {
   EXPECT_EQ(stats.takeover.count(), dead);
 }
 
-TEST(P11Health, RecoveryOfEachDeathOfAReadyWorker) {
+TEST_F(P11Health, RecoveryOfEachDeathOfAReadyWorker) {
   Witness ready(Event::Kind::worker_ready);
   Pool pool(pool_named("alpha"));
   ready.await(3);
