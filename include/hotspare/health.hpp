@@ -18,7 +18,7 @@ struct Health {
   std::uint64_t pools_open = 0;  ///< Not yet shut down to the end.
   std::uint64_t pools_made = 0;
   std::uint64_t channels_open = 0;
-  std::uint64_t channels_made = 0;
+  std::uint64_t channels_made = 0;  ///< Those among them that could not be opened.
 
   Stats pools;            ///< peak_unsettled: the highest of any one pool.
   StandbyStats channels;  ///< unavailable: of the open ones, each text once.

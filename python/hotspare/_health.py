@@ -54,7 +54,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Health:
-    """The sum over all pools and standby channels of this process, living and closed; gauges are those of the living."""
+    """The sum over all pools and standby channels of this process, living and closed; gauges only of the living."""
 
     pools_open: int
     pools_made: int
@@ -106,8 +106,8 @@ class Subscription:
 
 
 def subscribe(on_event: Callable[[Event], object]) -> Subscription:
-    """Calls on_event with each Event of all pools and standby channels of this process, from now on: those of one pool one
-    at a time, on its thread for that, those of several maybe at the same time. What it raises goes to
+    """Calls on_event with each Event of all pools and standby channels of this process, from now on: those of one pool
+    one at a time, on its thread for that, those of several maybe at the same time. What it raises goes to
     ``sys.unraisablehook``. In a process that was forked off nobody is subscribed."""
     if not callable(on_event):
         raise TypeError("on_event must be callable")

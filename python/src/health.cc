@@ -1,7 +1,7 @@
 #include "health.hpp"
 
 #include "event_kind.hpp"
-#include "metrics/figures.hpp"
+#include "metrics/families.hpp"
 #include "report.hpp"
 
 #include <hotspare/health.hpp>

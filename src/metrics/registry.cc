@@ -1,6 +1,7 @@
 #include "metrics/registry.hpp"
 
 #include "metrics/process_wide.hpp"
+#include "metrics/valid_utf8.hpp"
 
 namespace hotspare::metrics {
 namespace {

@@ -97,7 +97,4 @@ class Registration {
   typename Book<S>::Place place_;
 };
 
-/// Text that may stand in UTF-8: what is none becomes U+FFFD.
-std::string valid_utf8(std::string_view text);
-
 }  // namespace hotspare::metrics

@@ -50,50 +50,5 @@ TEST(Book, ANameThatIsNoTextIsMadeOne) {
   EXPECT_TRUE(book.totals().contains("a\xEF\xBF\xBD"));
 }
 
-TEST(Figures, OfChannelsAddUp) {
-  StandbyStats one{.deaths = 2, .unavailable = {"no rights", "no room"}};
-  StandbyStats two{.deaths = 3, .in_step = 2, .unavailable = {"no rights"}};
-  one.takeover.add(std::chrono::nanoseconds(5));
-  two.takeover.add(std::chrono::nanoseconds(9));
-  two.deaths_by_cause[1] = 3;
-  add(one, two);
-  EXPECT_EQ(one.deaths, 5u);
-  EXPECT_EQ(one.deaths_by_cause[1], 3u);
-  EXPECT_EQ(one.in_step, 2u);
-  EXPECT_EQ(one.takeover.count(), 2u);
-  EXPECT_EQ(one.takeover.sum_ns, 14u);
-  EXPECT_EQ(one.takeover.max_ns, 9u);
-  EXPECT_EQ(one.unavailable, (std::vector<std::string>{"no rights", "no room"}));
-  forget_gauges(one);
-  EXPECT_EQ(one.deaths, 5u);
-  EXPECT_EQ(one.in_step, 0u);
-  EXPECT_TRUE(one.unavailable.empty());
-}
-
-TEST(Figures, OfPeaksTheHighestCounts) {
-  Stats one{.peak_unsettled = 9};
-  add(one, Stats{.peak_unsettled = 7});
-  EXPECT_EQ(one.peak_unsettled, 9u);
-  forget_gauges(one);
-  EXPECT_EQ(one.peak_unsettled, 9u);
-}
-
-TEST(ValidUtf8, Table) {
-  const std::string bad = "\xEF\xBF\xBD";
-  const std::pair<std::string, std::string> rows[] = {
-      {"", ""},
-      {"plain", "plain"},
-      {"ä €\xF0\x9F\x98\x80", "ä €\xF0\x9F\x98\x80"},
-      {"\xFF", bad},
-      {"a\x80z", "a" + bad + "z"},
-      {"cut\xE2\x82", "cut" + bad + bad},
-      {"\xC0\xAF", bad + bad},                      // longer than it need be
-      {"\xE0\x80\x80", bad + bad + bad},            // the same
-      {"\xED\xA0\x80", bad + bad + bad},            // half a surrogate pair
-      {"\xF4\x90\x80\x80", bad + bad + bad + bad},  // beyond the last character
-  };
-  for (const auto& [given, valid] : rows) EXPECT_EQ(valid_utf8(given), valid) << given;
-}
-
 }  // namespace
 }  // namespace hotspare::metrics

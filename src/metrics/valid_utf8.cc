@@ -1,6 +1,7 @@
-#include "metrics/registry.hpp"
+#include "metrics/valid_utf8.hpp"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace hotspare::metrics {
 namespace {

@@ -1,16 +1,13 @@
 #include "support/standby.hpp"
+#include "support/witness.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <map>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <sys/wait.h>
 #include <thread>
@@ -41,39 +38,6 @@ int sleep_for_ever() {
 int tell_and_sleep(const std::string& beacon) {
   Beacon(beacon).tell(1);
   return sleep_for_ever();
-}
-
-/// Waits for what subscribers are told: events of one kind, of all or of one alone.
-class Witness {
- public:
-  explicit Witness(Event::Kind kind = Event::Kind::death, std::string only = {})
-      : kind_(kind), only_(std::move(only)) {}
-  /// Returns when so many events of the kind have been told.
-  void await(std::uint64_t count) {
-    std::unique_lock lock(mutex_);
-    told_.wait(lock, [&] { return seen_ >= count; });
-  }
-
- private:
-  void see(const Event& event) {
-    if (event.kind != kind_ || (!only_.empty() && event.source_name != only_)) return;
-    const std::lock_guard lock(mutex_);
-    ++seen_;
-    told_.notify_all();
-  }
-  const Event::Kind kind_;
-  const std::string only_;
-  std::mutex mutex_;
-  std::condition_variable told_;
-  std::uint64_t seen_ = 0;
-  Subscription subscription_ = subscribe([this](const Event& event) { see(event); });
-};
-
-PoolOptions pool_named(const std::string& name) {
-  PoolOptions options = small_pool();
-  options.name = name;
-  options.quarantine_deaths = 0;
-  return options;
 }
 
 /// What the saboteur did, by his own count.
@@ -467,85 +431,6 @@ TEST_F(P11Health, RecoveryOfEachDeathOfAReadyWorker) {
   ready.await(3 + deaths);
   EXPECT_EQ(pool.stats().recovery.count(), deaths);
 }
-
-TEST(P11Events, EachSubscriberHearsAllInOrderAfterItsPoolsOwn) {
-  std::mutex mutex;
-  std::vector<std::string> told;
-  const auto note = [&](const std::string& who) {
-    return [&, who](const Event& event) {
-      if (event.kind != Event::Kind::death) return;
-      const std::lock_guard lock(mutex);
-      told.push_back(who + event.source_name);
-    };
-  };
-  const Subscription one = subscribe(note("one "));
-  const Subscription two = subscribe(note("two "));
-  for (const std::string name : {"alpha", "beta"}) {
-    PoolOptions options = pool_named(name);
-    options.on_event = note("own ");
-    Pool pool(options);
-    pool.submit(meet, Fate::kill).outcome();
-  }
-  EXPECT_EQ(told,
-            (std::vector<std::string>{"own alpha", "one alpha", "two alpha", "own beta", "one beta", "two beta"}));
-}
-
-TEST(P11Events, WhatASubscriberThrowsHarmsNobody) {
-  Witness deaths;
-  std::atomic<int> thrown{0};
-  const Subscription careless = subscribe([&](const Event&) {
-    ++thrown;
-    throw std::runtime_error("careless");
-  });
-  const Subscription worse = subscribe([&](const Event&) { throw 7; });
-  Pool pool(pool_named("alpha"));
-  pool.submit(meet, Fate::kill).outcome();
-  deaths.await(1);
-  EXPECT_EQ(pool.submit(meet, Fate::value).get(), 7);
-  EXPECT_GT(thrown, 0);
-}
-
-TEST(P11Events, NobodyIsCalledAfterTheEnd) {
-  std::atomic<bool> ended{false};
-  std::atomic<int> calls{0};
-  Witness deaths;
-  std::uint64_t dead = 0;
-  Pool pool(pool_named("alpha"));
-  for (int round = 0; round < 10; ++round) {
-    ended = false;
-    Subscription passing = subscribe([&](const Event&) {
-      ++calls;
-      EXPECT_FALSE(ended);
-    });
-    pool.submit(meet, Fate::kill).outcome();
-    passing.end();
-    ended = true;
-    deaths.await(++dead);
-  }
-}
-
-TEST(P11Events, ACallbackMayEndItself) {
-  std::atomic<int> calls{0};
-  auto alive = std::make_shared<int>(1);
-  const std::weak_ptr<int> watch = alive;
-  Witness deaths;
-  auto own = std::make_shared<Subscription>();
-  *own = subscribe([&calls, own, alive](const Event&) {
-    ++calls;
-    own->end();
-  });
-  own.reset();
-  alive.reset();
-  Pool pool(pool_named("alpha"));
-  pool.submit(meet, Fate::kill).outcome();
-  pool.submit(meet, Fate::kill).outcome();
-  deaths.await(2);
-  pool.shutdown();
-  EXPECT_EQ(calls, 1);
-  EXPECT_TRUE(watch.expired());
-}
-
-TEST(P11Events, WithoutAFunctionThereIsNoSubscription) { EXPECT_THROW(subscribe({}), Error); }
 
 }  // namespace
 }  // namespace hotspare::testing

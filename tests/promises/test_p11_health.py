@@ -126,9 +126,9 @@ def test_histograms_have_quantiles() -> None:
 def test_events_of_all_pools_with_their_names(start: str) -> None:
     own: list[tuple[str, str]] = []
     with _Witness() as witness:
-        with Pool(1, start=start, name="alpha", on_event=lambda e: own.append((e.kind, e.source_name))) as alpha:
-            with pytest.raises(WorkerDied):
-                alpha.submit(kill_self).result()
+        alpha = Pool(1, start=start, name="alpha", on_event=lambda e: own.append((e.kind, e.source_name)))
+        with alpha, pytest.raises(WorkerDied):
+            alpha.submit(kill_self).result()
         with Pool(1, start=start, name="beta") as beta, pytest.raises(WorkerDied):
             beta.submit(_crash).result()
         seen = witness.wait(2)
