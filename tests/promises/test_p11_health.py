@@ -20,14 +20,14 @@ def _scrape() -> dict[str, Metric]:
     return {family.name: family for family in text_string_to_metric_families(hotspare.openmetrics())}
 
 
-def _sample(families: dict[str, Metric], name: str, **labels: str) -> float:
+def _sample(families: dict[str, Metric], metric: str, /, **labels: str) -> float:
     values = [
         sample.value
         for family in families.values()
         for sample in family.samples
-        if sample.name == name and labels.items() <= sample.labels.items()
+        if sample.name == metric and labels.items() <= sample.labels.items()
     ]
-    assert values, name
+    assert values, metric
     return sum(values)
 
 
