@@ -3,6 +3,7 @@
 #include <hotspare/export.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@ enum class Cause : std::uint8_t {
   protocol,         ///< It wrote nonsense into its channel; we ended it.
   unknown,          ///< The exit status was lost together with the zygote.
 };
+inline constexpr std::size_t cause_count = 11;
 
 /// How sure it is that the kernel's OOM killer did it.
 enum class Oom : std::uint8_t {

@@ -11,6 +11,7 @@ struct CrashReport;
 
 /// Something that happened in a pool or a standby channel. Delivered in order.
 struct Event {
+  enum class Source : std::uint8_t { pool, standby };
   enum class Kind : std::uint8_t {
     worker_ready,  ///< A worker finished its initializer.
     death,         ///< A worker died unexpectedly; report is set.
@@ -30,6 +31,8 @@ struct Event {
   std::uint64_t task_id = 0;
   std::string detail;
   std::shared_ptr<const CrashReport> report;
+  Source source = Source::pool;  ///< A pool, or a standby channel,
+  std::string source_name;       ///< and its PoolOptions::name or StandbyOptions::name.
 };
 
 }  // namespace hotspare

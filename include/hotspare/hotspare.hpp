@@ -18,6 +18,7 @@
 #include <hotspare/error.hpp>
 #include <hotspare/event.hpp>
 #include <hotspare/future.hpp>
+#include <hotspare/health.hpp>
 #include <hotspare/journal.hpp>
 #include <hotspare/map.hpp>
 #include <hotspare/options.hpp>

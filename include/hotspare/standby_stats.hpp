@@ -1,7 +1,9 @@
 #pragma once
 
+#include <hotspare/crash_report.hpp>
 #include <hotspare/histogram.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,6 +30,14 @@ struct StandbyStats {
 
   Histogram latency;  ///< From process() to its answer, of answered blocks.
   Histogram rejoin;   ///< From the notice of a death to its successor in step.
+  /// From a death to its notice, of those deaths whose instant is known: the replica's own crash handler noted it (fatal
+  /// signals but SIGKILL, std::terminate, a memory limit), it was StandbyChannel::strike(sigkill), or it hung: then from the
+  /// moment when it had made no step for hang_after. Not of other SIGKILLs, and of exit, which leave no note.
+  Histogram detection;
+  /// What a takeover cost the stream: from the notice of the death, or from the begin of the first block that was not over by
+  /// then, if that is later, to the next block that was answered. count() == takeovers once a block has been answered.
+  Histogram takeover;
+  std::array<std::uint64_t, cause_count> deaths_by_cause{};  ///< By CrashReport::cause, as in Stats.
 
   std::vector<std::string> unavailable;  ///< What was asked for and is not to be had here, and what that costs.
 };

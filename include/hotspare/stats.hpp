@@ -1,5 +1,9 @@
 #pragma once
 
+#include <hotspare/crash_report.hpp>
+#include <hotspare/histogram.hpp>
+
+#include <array>
 #include <cstdint>
 
 namespace hotspare {
@@ -36,6 +40,16 @@ struct Stats {
   std::uint64_t workers = 0;        ///< Ready to run tasks.
   std::uint64_t spares = 0;         ///< Ready and parked.
   std::uint64_t segment_bytes = 0;  ///< Shared memory held for large payloads.
+
+  /// The deaths, by CrashReport::cause: element static_cast<std::size_t>(Cause::signal) are those of a signal.
+  std::array<std::uint64_t, cause_count> deaths_by_cause{};
+  /// From a death to its notice, of those deaths whose instant is known: the worker's own crash handler noted it (fatal
+  /// signals but SIGKILL, std::terminate, a memory limit, an initializer that threw), or a time limit passed, from which on
+  /// it counts. Not of SIGKILL and exit, which leave no note.
+  Histogram detection;
+  /// From the notice of the death of a worker that was ready to a new one that is ready; each newcomer counts for one death,
+  /// the oldest that none has counted for yet.
+  Histogram recovery;
 };
 
 }  // namespace hotspare

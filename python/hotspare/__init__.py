@@ -44,10 +44,12 @@ else:
     from hotspare._events import Event
     from hotspare._executor import ProcessPoolExecutor
     from hotspare._future import Future
+    from hotspare._health import Health, Subscription, health, openmetrics, subscribe
+    from hotspare._histogram import Histogram
     from hotspare._pool import Pool, Submitter
     from hotspare._retries import Failure, Retries, Tag
     from hotspare._standby import StandbyChannel
-    from hotspare._standby_stats import Histogram, StandbyStats
+    from hotspare._standby_stats import StandbyStats
     from hotspare._this_task import Progress, attempt, progress
 
     del _core
@@ -64,6 +66,7 @@ __all__ = [
     "Event",
     "Failure",
     "Future",
+    "Health",
     "Histogram",
     "JournalError",
     "NativeFrame",
@@ -86,13 +89,17 @@ __all__ = [
     "StandbyClosed",
     "StandbyStats",
     "Submitter",
+    "Subscription",
     "Tag",
     "TaskTimeout",
     "WorkerDied",
     "attempt",
     "empty",
+    "health",
+    "openmetrics",
     "progress",
     "recover_journal",
+    "subscribe",
 ]
 
 

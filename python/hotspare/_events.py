@@ -10,11 +10,21 @@ from hotspare._errors import report_of
 
 
 class Event:
-    """Something that happened in a pool."""
+    """Something that happened in a pool or a standby channel."""
 
-    __slots__ = ("at", "detail", "kind", "pid", "report", "task_id")
+    __slots__ = ("at", "detail", "kind", "pid", "report", "source", "source_name", "task_id")
 
-    def __init__(self, kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
+    def __init__(
+        self,
+        kind: str,
+        at: float,
+        pid: int,
+        task_id: int,
+        detail: str,
+        report: Any,
+        source: str = "pool",
+        source_name: str = "",
+    ) -> None:
         self.kind = kind
         """worker_ready, death, takeover, refill, retired, zygote_died, broken, retry, host_run, host_run_ends or
         unavailable (something that was asked for is not to be had here, and what that costs)."""
@@ -28,6 +38,10 @@ class Event:
         """In words."""
         self.report = report
         """CrashReport of a death, else None."""
+        self.source = source
+        """pool or standby: what it comes from,"""
+        self.source_name = source_name
+        """and its name."""
 
     def __repr__(self) -> str:
         return f"<Event {self.kind} pid={self.pid} {self.detail}>"
@@ -37,9 +51,18 @@ def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., ob
     if on_event is None:
         return None
 
-    def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any) -> None:
+    def call(
+        kind: str,
+        at: float,
+        pid: int,
+        task_id: int,
+        detail: str,
+        report: Any,
+        source: str = "pool",
+        source_name: str = "",
+    ) -> None:
         facts = None if report is None else report_of(report, report.task_name())
         with callback():
-            on_event(Event(kind, at, pid, task_id, detail, facts))
+            on_event(Event(kind, at, pid, task_id, detail, facts, source, source_name))
 
     return call

@@ -77,6 +77,8 @@ class StandbyChannel:
     lock_memory: pages stay in memory (mlock). keep_cores_awake: cores do not sleep deeply, which costs power.
     flush_denormals: denormal numbers count as zero in replicas.
     breaker_deaths: so many replicas in a row that die before they are in step, and no more are started.
+    most_deaths: so many deaths within deaths_within (seconds), and the channel gives up: no replica is started any
+        more, and each block is late at once. 0: never.
     preload: modules imported once, in the process from which replicas are forked.
     start: fork, forkserver or spawn, as of multiprocessing; None: this program's default.
     capture_stderr: the replicas' stderr goes into crash reports only.
@@ -114,6 +116,8 @@ class StandbyChannel:
         keep_cores_awake: bool = False,
         flush_denormals: bool = True,
         breaker_deaths: int = 5,
+        most_deaths: int = 0,
+        deaths_within: float = 60.0,
         preload: Sequence[str] = (),
         start: str | None = None,
         capture_stderr: bool = False,

@@ -29,6 +29,8 @@ _DEFAULTS: dict[str, Any] = {
     "keep_cores_awake": False,
     "flush_denormals": True,
     "breaker_deaths": 5,
+    "most_deaths": 0,
+    "deaths_within": 60.0,
     "preload": (),
     "start": None,
     "capture_stderr": False,
@@ -69,6 +71,8 @@ class Settings:
             "patience": _options.seconds("patience", want["patience"]),
             "realtime_priority": _priority(want["realtime_priority"]),
             "breaker_deaths": _options.count("breaker_deaths", want["breaker_deaths"], 1, 2**31),
+            "most_deaths": _options.count("most_deaths", want["most_deaths"], 0, 2**31),
+            "deaths_within": _between("deaths_within", want["deaths_within"], 1e-9, 1e9),
             "name": self.name,
             **{
                 each: bool(want[each])

@@ -5,36 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-
-class Histogram:
-    """Durations in seconds, as they were at one moment. A quantile is at most 12.5 % above the true one."""
-
-    __slots__ = ("_core",)
-
-    def __init__(self, core: Any) -> None:
-        self._core = core
-
-    @property
-    def count(self) -> int:
-        """How many durations."""
-        return int(self._core.count)
-
-    @property
-    def max(self) -> float:
-        """The longest; 0 when there are none."""
-        return float(self._core.max_ns) / 1e9
-
-    @property
-    def mean(self) -> float:
-        """0 when there are none."""
-        return float(self._core.sum_ns) / 1e9 / max(1, self.count)
-
-    def quantile(self, q: float) -> float:
-        """The least duration that a share of q (0 to 1) of all does not exceed; 0 when there are none."""
-        return float(self._core.quantile_ns(q)) / 1e9
-
-    def __repr__(self) -> str:
-        return f"<Histogram of {self.count}: median {self.quantile(0.5):.6f} s, longest {self.max:.6f} s>"
+from hotspare._histogram import Histogram
 
 
 @dataclass(frozen=True)
@@ -51,6 +22,8 @@ class StandbyStats:
     """Replicas that died unexpectedly, the hung ones that were ended among them."""
     deaths_before_ready: int
     """Of these: before they were in step."""
+    deaths_by_cause: dict[str, int]
+    """The same by CrashReport.cause."""
     hangs: int
     """Of these: ended because they hung."""
     takeovers: int
@@ -68,11 +41,18 @@ class StandbyStats:
     """Replicas that answer, or are parked and could."""
     latency: Histogram
     """From process() to its answer, of answered blocks, without Python's part."""
+    detection: Histogram
+    """From a death to its notice, of those whose instant is known (docs/health.md)."""
+    takeover: Histogram
+    """From the notice of a death to the next answer."""
     rejoin: Histogram
     """From the notice of a death to its successor in step."""
     unavailable: tuple[str, ...]
     """What was asked for and is not to be had here, and what that costs."""
 
 
+_histograms = ("latency", "detection", "takeover", "rejoin")
+
+
 def stats_of(given: dict[str, Any]) -> StandbyStats:
-    return StandbyStats(**{**given, "latency": Histogram(given["latency"]), "rejoin": Histogram(given["rejoin"])})
+    return StandbyStats(**{**given, **{name: Histogram(given[name]) for name in _histograms}})

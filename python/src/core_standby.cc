@@ -66,6 +66,8 @@ StandbyOptions standby_options(const nb::dict& given) {
   options.keep_cores_awake = nb::cast<bool>(given["keep_cores_awake"]);
   options.flush_denormals = nb::cast<bool>(given["flush_denormals"]);
   options.breaker_deaths = nb::cast<unsigned>(given["breaker_deaths"]);
+  options.most_deaths = nb::cast<unsigned>(given["most_deaths"]);
+  options.deaths_within = nanoseconds_of(nb::cast<double>(given["deaths_within"]));
   options.start = nb::cast<bool>(given["exec"]) ? Start::exec : Start::fork;
   options.exec_command = nb::cast<std::vector<std::string>>(given["exec_command"]);
   options.exec_keep = nb::cast<std::vector<int>>(given["exec_keep"]);
@@ -100,7 +102,15 @@ nb::dict dict_of(const StandbyStats& stats) {
   };
   for (const auto& [name, value] : entries) all[name] = value;
   all["latency"] = nb::cast(stats.latency);
+  all["detection"] = nb::cast(stats.detection);
+  all["takeover"] = nb::cast(stats.takeover);
   all["rejoin"] = nb::cast(stats.rejoin);
+  nb::dict causes;
+  for (std::size_t i = 0; i < cause_count; ++i) {
+    const std::string cause(name(static_cast<Cause>(i)));
+    causes[cause.c_str()] = stats.deaths_by_cause[i];
+  }
+  all["deaths_by_cause"] = causes;
   all["unavailable"] = nb::tuple(nb::cast(stats.unavailable));
   return all;
 }
@@ -260,6 +270,18 @@ void CoreStandby::close_in_background(nb::object on_gone) {
   });
 }
 
+namespace {
+
+/// [(longest of the bucket, ns, how many)] of the buckets that are not empty.
+nb::list filled_buckets(const Histogram& from) {
+  nb::list buckets;
+  for (std::size_t i = 0; i < from.counts.size(); ++i)
+    if (from.counts[i] != 0) buckets.append(nb::make_tuple(Histogram::top_of(i), from.counts[i]));
+  return buckets;
+}
+
+}  // namespace
+
 void define_standby(nb::module_& module) {
   // NOLINTNEXTLINE(bugprone-throw-keyword-missing,bugprone-unused-raii): to construct one is to define Python's class
   closed_class = PyErr_NewException("hotspare._core.StandbyClosed", PyExc_RuntimeError, nullptr);
@@ -269,6 +291,7 @@ void define_standby(nb::module_& module) {
       .def_prop_ro("count", [](const Histogram& it) { return it.count(); })
       .def_prop_ro("max_ns", [](const Histogram& it) { return it.max_ns; })
       .def_prop_ro("sum_ns", [](const Histogram& it) { return it.sum_ns; })
+      .def_prop_ro("buckets_ns", filled_buckets)
       .def(
           "quantile_ns", [](const Histogram& it, double q) { return it.quantile(q).count(); }, nb::arg("q"));
   nb::class_<CoreStandby>(module, "CoreStandby", nb::is_weak_referenceable())

@@ -4,6 +4,7 @@
 #include "core_pool.hpp"
 #include "core_standby.hpp"
 #include "core_task.hpp"
+#include "health.hpp"
 #include "python.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
@@ -30,5 +31,6 @@ NB_MODULE(_core, module) {
   define_standby(module);
   define_runtime(module);
   define_chaos(module);
+  define_health(module);
   tie_runtime();
 }

@@ -1,3 +1,4 @@
+#include "death/detection.hpp"
 #include "death/stack_image.hpp"
 #include "death/stacks_of_hung.hpp"
 #include "death/verdict.hpp"
@@ -49,10 +50,8 @@ void Engine::bury(Worker& worker, const os::ExitStatus& status) {
     event.pid = worker.pid;
     tell(std::move(event));
   } else {
-    ++counts_.deaths;
-    if (before_ready) ++counts_.deaths_before_ready;
-    if (!worker.victim && worker.evidence.ended_by != death::EndedBy::cancel) ++counts_.deaths_idle;
     const std::shared_ptr<CrashReport> report = write_report(worker);
+    count_death(worker, report->cause);
     Event event;
     event.kind = Event::Kind::death;
     event.pid = worker.pid;
@@ -75,6 +74,15 @@ void Engine::bury(Worker& worker, const os::ExitStatus& status) {
   forget(worker);
   refill_soon();
   if (!queue_.empty()) pump_and_look();  // what waited to know what it died of
+}
+
+void Engine::count_death(const Worker& worker, Cause cause) {
+  ++counts_.deaths;
+  ++counts_.deaths_by_cause[static_cast<std::size_t>(cause)];
+  if (!worker.was_ready) ++counts_.deaths_before_ready;
+  if (!worker.victim && worker.evidence.ended_by != death::EndedBy::cancel) ++counts_.deaths_idle;
+  if (const auto ns = death::detection(worker.evidence, worker.asked_at, worker.noticed_at))
+    counts_.detection.add(std::chrono::nanoseconds(*ns));
 }
 
 void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) {

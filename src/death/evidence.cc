@@ -17,6 +17,7 @@ void read_last_words(const worker::LastWords& words, Evidence& into) {
   const LastWordsKind kind = words.kind.load(std::memory_order_acquire);
   if (kind == LastWordsKind::none || kind > LastWordsKind::fenced) return;
   into.words = kind;
+  into.words_at = words.died_at;
   into.signal = std::clamp(words.signal, 0, NSIG);
   into.signal_code = words.signal_code;
   into.address = words.address;

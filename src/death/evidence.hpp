@@ -25,6 +25,11 @@ struct Evidence {
   MemoryTaken memory_taken;        ///< If it was EndedBy::memory,
   std::uint64_t memory_limit = 0;  ///< and its task's limit.
 
+  // Instants, ns of CLOCK_MONOTONIC; 0: not known.
+  std::int64_t due_at = 0;     ///< When the limit passed, if it was EndedBy::deadline.
+  std::int64_t struck_at = 0;  ///< When we sent it SIGKILL because the user wished to see that.
+  std::int64_t words_at = 0;   ///< When it began to die, by its own words: it may be nonsense.
+
   // The worker's last words.
   worker::LastWordsKind words = worker::LastWordsKind::none;
   int signal = 0;

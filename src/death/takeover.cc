@@ -1,3 +1,4 @@
+#include "os/clock.hpp"
 #include "supervisor/engine.hpp"
 
 #include <algorithm>
@@ -10,9 +11,11 @@ namespace hotspare::detail {
 using shm::SlotState;
 
 void Engine::condemn(Worker& worker) {
+  worker.noticed_at = os::monotonic_ns();
   const bool was_active = worker.state == workers::State::active;
   harvest(worker);                                        // what it committed before it died counts
   if (worker.state == workers::State::condemned) return;  // harvesting found nonsense, and came here itself
+  if (worker.was_ready && !worker.retiring && !finishing()) vacancies_.push_back(worker.noticed_at);
   worker.step(workers::Event::noticed);
   fence(worker);
   if (worker.victim) dig_grave(*worker.victim);

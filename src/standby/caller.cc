@@ -50,6 +50,7 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
   crew_->settled(block);
   const std::int64_t ended = os::monotonic_ns();
   if (lane != none) latency_.add(ended - begun);
+  crew_->block_over(begun, ended, lane != none);
   look_for_hangs(block, ended);
   return lane == none ? BlockOutcome::late : BlockOutcome::answered;
 }

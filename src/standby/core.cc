@@ -95,9 +95,12 @@ StandbyCore::StandbyCore(StandbyOptions options, const BodyKind& kind, std::vect
                               "): each wake takes up to 50 us longer");
     }
   }
+  // Before: replicas may die of what they are to do while the channel is being made, and these count, too.
+  registration_.open(options_.name, [this] { return stats(); });
   crew_->start();
 }
 
+/// The registration goes when nobody is left who could count.
 StandbyCore::~StandbyCore() { crew_->close(); }
 
 StandbyStats StandbyCore::stats() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "metrics/recorder.hpp"
+#include "metrics/registry.hpp"
 #include "os/fd.hpp"
 #include "os/memory.hpp"
 #include "standby/crew.hpp"
@@ -59,6 +60,7 @@ class StandbyCore {
   metrics::Recorder latency_;
 
   std::unique_ptr<standby::Crew> crew_;
+  metrics::Registration<StandbyStats> registration_;  ///< Last: it looks at all of the above until it goes.
 };
 
 }  // namespace hotspare::detail

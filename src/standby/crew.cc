@@ -1,5 +1,6 @@
 #include "standby/crew.hpp"
 
+#include "metrics/subscribers.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
@@ -244,9 +245,14 @@ void Crew::arm_timer() {
 }
 
 void Crew::tell(hotspare::Event event) {
-  if (!options_.on_event) return;
+  if (!options_.on_event && !metrics::anybody_listens()) return;
   if (event.at == std::chrono::steady_clock::time_point()) event.at = std::chrono::steady_clock::now();
-  callbacks_.run([this, event = std::move(event)] { options_.on_event(event); });
+  event.source = hotspare::Event::Source::standby;
+  event.source_name = options_.name;
+  callbacks_.run([this, event = std::move(event)] {
+    if (options_.on_event) options_.on_event(event);
+    metrics::publish(event);
+  });
 }
 
 void Crew::tell_unavailable(const std::string& what) {
@@ -327,6 +333,7 @@ std::int64_t Crew::stuck_for(unsigned number, std::uint64_t block, std::int64_t 
   const Lane& lane = shared_.lane(number);
   const std::uint64_t marker = lane.answered.load(std::memory_order_acquire) + (lane.seen_term.load() << 32);
   const std::int64_t stuck = progress_[number].look(marker, behind(lane, number, block), now);
+  stuck_since_[number].store(now - stuck, std::memory_order_relaxed);
   stuck_[number].store(stuck, std::memory_order_release);
   return stuck;
 }
@@ -353,6 +360,7 @@ StandbyStats Crew::stats() const {
   StandbyStats stats = counts_;
   stats.in_step = in_step_;
   stats.rejoin = rejoin_.copy();
+  stats.takeover = takeover_clock_.copy();
   return stats;
 }
 
@@ -398,6 +406,7 @@ std::int64_t Crew::strike(chaos::How how) {
   if (victim == nullptr) return 0;
   last_struck_ = victim->id;
   if (how == chaos::How::sigkill) {
+    victim->evidence.struck_at = os::monotonic_ns();
     os::signal_process(victim->pidfd, SIGKILL);
   } else if (how == chaos::How::stop) {
     os::signal_process(victim->pidfd, SIGSTOP);

@@ -10,6 +10,7 @@
 #include "standby/helm.hpp"
 #include "standby/member.hpp"
 #include "standby/shared.hpp"
+#include "standby/takeover_clock.hpp"
 #include "supervisor/callback_thread.hpp"
 #include "zygote/launcher.hpp"
 
@@ -48,6 +49,10 @@ class Crew {
   void suspect(unsigned lane) noexcept;
   /// This block is over, answered or late.
   void settled(std::uint64_t block) noexcept { settled_.store(block, std::memory_order_release); }
+  /// The same with its times, ns: what takeovers cost.
+  void block_over(std::int64_t begun, std::int64_t ended, bool answered) noexcept {
+    takeover_clock_.block_over(begun, ended, answered);
+  }
   std::uint32_t next_at_helm(std::uint32_t after) const noexcept;
   /// Nobody is there to answer, and nobody comes any more.
   bool deserted() const noexcept { return deserted_.load(std::memory_order_seq_cst); }
@@ -120,6 +125,7 @@ class Crew {
   void on_exit(Member& member);
   void ask_reap(Member& member);
   void bury(Member& member, const os::ExitStatus& status);
+  void count_death(const Member& member, Cause cause);
   void blame_block(const Lane& lane);
   std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
   void forward_stderr(Member& member);
@@ -160,6 +166,7 @@ class Crew {
   std::string last_death_;  ///< For the reason why a channel cannot be made.
   mutable StandbyStats counts_;
   metrics::Recorder rejoin_;
+  TakeoverClock takeover_clock_;
   death::Breaker breaker_;
   std::uint64_t last_fatal_block_ = 0;
   std::deque<std::int64_t> recent_deaths_;  ///< When they were noticed, ns; the last most_deaths of them.
@@ -171,6 +178,7 @@ class Crew {
   std::array<std::atomic<std::uint64_t>, most_lanes> joined_at_;
   // Written by the caller.
   std::array<std::atomic<std::int64_t>, most_lanes> stuck_{};
+  std::array<std::atomic<std::int64_t>, most_lanes> stuck_since_{};
   std::array<Progress, most_lanes> progress_{};
   std::atomic<std::uint32_t> suspects_{0};  ///< Bit: lane.
   std::atomic<std::uint64_t> settled_{0};

@@ -1,3 +1,4 @@
+#include "death/detection.hpp"
 #include "death/stack_image.hpp"
 #include "death/stacks_of_hung.hpp"
 #include "death/verdict.hpp"
@@ -41,7 +42,10 @@ void Crew::notice(Member& member, std::int64_t at) {
   note_lost_state(member);
   if (closing_ || member.leaving) return;
   if (was_in_step) vacancies_.push_back(member.noticed_at);
-  if (was_in_step && in_step_ > 0) ++counts_.takeovers;
+  if (was_in_step && in_step_ > 0) {
+    ++counts_.takeovers;
+    takeover_clock_.noticed(member.noticed_at);
+  }
   man_the_helm();
   // What takes time is the supervisor's: this may be the listener, which stands above the replicas.
   call_->notify();
@@ -105,6 +109,7 @@ bool Crew::only_starves(Member& member, std::int64_t stuck) {
 /// Its stack is taken from outside, then it is killed. Its place is filled at once.
 void Crew::end_hung(Member& member) {
   member.evidence.ended_by = death::EndedBy::deadline;
+  member.evidence.due_at = stuck_since_[member.lane].load(std::memory_order_relaxed) + options_.hang_after.count();
   member.held_for_stack = true;
   ++counts_.hangs;
   notice(member);
@@ -152,9 +157,8 @@ void Crew::bury(Member& member, const os::ExitStatus& status) {
     event.kind = hotspare::Event::Kind::retired;
     tell(std::move(event));
   } else {
-    ++counts_.deaths;
-    if (!member.was_in_step) ++counts_.deaths_before_ready;
     const auto report = write_report(member, status);
+    count_death(member, report->cause);
     last_death_ = report->summary();
     if (!report->detail.empty()) last_death_ += ": " + report->detail;
     event.kind = hotspare::Event::Kind::death;
@@ -207,6 +211,14 @@ void Crew::note_if_deserted() {
   // SYNC POINT nobody-answers: seen by StandbyCore::nobody_will_answer.
   deserted_.store(true, std::memory_order_seq_cst);
   ring(shared_.bells().caller, 1);
+}
+
+void Crew::count_death(const Member& member, Cause cause) {
+  ++counts_.deaths;
+  ++counts_.deaths_by_cause[static_cast<std::size_t>(cause)];
+  if (!member.was_in_step) ++counts_.deaths_before_ready;
+  if (const auto ns = death::detection(member.evidence, member.asked_at, member.noticed_at))
+    counts_.detection.add(std::chrono::nanoseconds(*ns));
 }
 
 /// A block that has killed twice is processed by nobody again: each replica that has to catch up would die of it.

@@ -43,6 +43,7 @@ struct Member {
   bool reap_asked = false;
   bool held_for_stack = false;  ///< Its stack is being taken: it must not be reaped meanwhile.
   bool leaving = false;         ///< Told to leave: its exit is no death.
+  std::int64_t asked_at = 0;    ///< For it, ns.
   std::int64_t noticed_at = 0;
   std::int64_t gone_by = 0;  ///< Dying: should it still be there then (ns), it is killed. 0: not set.
   std::uint64_t oom_kills_at_birth = 0;

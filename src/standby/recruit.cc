@@ -109,6 +109,7 @@ bool Crew::recruit() {
   if (loses_state(now, plan) && !beginning_anew_) begin_anew(now.newest);
   member.zygote_pid = zygote_.pid;
   member.oom_kills_at_birth = death::oom_kills();
+  member.asked_at = os::monotonic_ns();
   if (!(donor != nullptr ? ask_donor(member, *donor) : ask_zygote(member))) return false;
   supervisor::close_in_forks(member.ties.lifeline.ours.get());
   lane_taken_[*lane] = true;

@@ -71,12 +71,15 @@ void Engine::start() {
   start_zygotes();  // before there are threads: a fork of this process is taken
   if (options_.run_in_host) start_host_thread();
 
-  // The host's signal handlers run in its own threads.
-  const os::SignalsBlocked blocked;
-  const Lock lock(mutex_);  // none of them looks before all are there
-  supervisor_ = std::thread([this] { supervise(); });
-  listeners_.reserve(most_listeners);  // others refer to them without the mutex
-  start_listeners();
+  {
+    // The host's signal handlers run in its own threads.
+    const os::SignalsBlocked blocked;
+    const Lock lock(mutex_);  // none of them looks before all are there
+    supervisor_ = std::thread([this] { supervise(); });
+    listeners_.reserve(most_listeners);  // others refer to them without the mutex
+    start_listeners();
+  }
+  registration_.open(options_.name, [this] { return stats(); });
 }
 
 /// As many as the workers wanted need, under the mutex.
@@ -101,6 +104,7 @@ void Engine::resize(unsigned workers) {
   const Lock lock(mutex_);
   if (!broken_.empty()) throw PoolBroken(broken_);
   if (closing_) throw PoolClosed("pool \"" + options_.name + "\" cannot be resized: it was shut down");
+  if (workers < target_) vacancies_.clear();  // they may stay empty
   target_ = workers;
   const os::SignalsBlocked blocked;
   start_listeners();
@@ -140,6 +144,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
     bells_fd_.reset();
     wishes_fd_.reset();
   }
+  registration_.close();  // nobody is left who could count
   callbacks_.stop();
 }
 

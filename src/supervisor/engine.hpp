@@ -4,6 +4,7 @@
 #include "death/memory_guard.hpp"
 #include "death/memory_limit.hpp"
 #include "death/quarantine.hpp"
+#include "metrics/registry.hpp"
 #include "os/event_loop.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
@@ -204,7 +205,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void watch_limits(Worker& worker, const task::Limits& limits);
   void look_at_limits(Worker& worker, std::int64_t now);
   void ask_to_stop(Worker& worker, std::int64_t begun_at);
-  void end_running(Worker& worker, std::uint64_t ticket, task::Step::Kind why);
+  void end_running(Worker& worker, std::uint64_t ticket, const task::Step& why);
   void on_timer();
   void arm_timer();
   void on_alarm(TaskRef task);
@@ -277,6 +278,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void gather_evidence(Worker& worker, const os::ExitStatus& status);
   std::shared_ptr<CrashReport> write_report(Worker& worker);
   void settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report);
+  void count_death(const Worker& worker, Cause cause);
   void note_death_before_ready(const CrashReport& report);
   void take_stack_then_kill(Worker& worker);
 
@@ -374,6 +376,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<std::unique_ptr<Worker>> graveyard_;  ///< Freed when no leader may still look at their channels.
   WorkerId last_worker_id_ = 0;
   std::size_t asked_ = 0;
+  std::deque<std::int64_t> vacancies_;  ///< When those were noticed for whom nobody new is ready yet, ns.
   death::Breaker breaker_;
   zygote::Handle zygote_;                  ///< Forks the workers.
   std::optional<zygote::Handle> standby_;  ///< A parked copy of it: takes its place.
@@ -418,7 +421,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool memory_watched_ = false;  ///< It looks by itself; otherwise it must be called.
   bool memory_watch_ends_ = false;
   supervisor::CallbackThread callbacks_;
-  supervisor::CallbackThread coroner_;  ///< Takes stacks of hung workers; slow work about the dead.
+  supervisor::CallbackThread coroner_;         ///< Takes stacks of hung workers; slow work about the dead.
+  metrics::Registration<Stats> registration_;  ///< Last: it looks at all of the above until it goes.
 };
 
 }  // namespace hotspare::detail

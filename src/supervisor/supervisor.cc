@@ -1,3 +1,4 @@
+#include "metrics/subscribers.hpp"
 #include "os/clock.hpp"
 #include "supervisor/engine.hpp"
 #include "supervisor/tags.hpp"
@@ -87,9 +88,13 @@ void Engine::refuse_queued() {
 }
 
 void Engine::tell(Event event) {
-  if (!options_.on_event) return;
+  if (!options_.on_event && !metrics::anybody_listens()) return;
   event.at = std::chrono::steady_clock::now();
-  callbacks_.run([self = this, event = std::move(event)] { self->options_.on_event(event); });
+  event.source_name = options_.name;
+  callbacks_.run([self = this, event = std::move(event)] {
+    if (self->options_.on_event) self->options_.on_event(event);
+    metrics::publish(event);
+  });
 }
 
 /// One step further towards the end, as far as it can go now. True when nothing is left.

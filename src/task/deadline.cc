@@ -73,7 +73,7 @@ void Engine::look_at_limits(Worker& worker, std::int64_t now) {
     if (!limits.any()) continue;
     shm::TaskSlot& slot = worker.channel().slot(ticket);
     const bool running = slot.word.load(std::memory_order_acquire) == shm::pack({ticket, SlotState::running});
-    Step step{Step::Kind::nothing, now + limits.shortest()};
+    Step step{Step::Kind::nothing, now + limits.shortest(), 0};
     if (running) {
       const std::int64_t begun = slot.begun_at.load(std::memory_order_acquire);
       step = task::next_step(
@@ -84,7 +84,7 @@ void Engine::look_at_limits(Worker& worker, std::int64_t now) {
     if (step.kind == Step::Kind::ask_to_stop) {
       ask_to_stop(worker, slot.begun_at.load(std::memory_order_relaxed));
     } else if (step.kind != Step::Kind::nothing) {
-      end_running(worker, ticket, step.kind);
+      end_running(worker, ticket, step);
     }
     if (worker.state == workers::State::condemned) return;
   }
@@ -97,7 +97,7 @@ void Engine::ask_to_stop(Worker& worker, std::int64_t begun_at) {
   if (const int signal = embedding().stop_signal; signal != 0) os::signal_process(worker.pidfd, signal);
 }
 
-void Engine::end_running(Worker& worker, std::uint64_t ticket, Step::Kind why) {
+void Engine::end_running(Worker& worker, std::uint64_t ticket, const Step& why) {
   std::uint64_t expected = shm::pack({ticket, SlotState::running});
   if (!worker.channel().slot(ticket).word.compare_exchange_strong(expected, shm::pack({ticket, SlotState::condemned}),
                                                                   std::memory_order_seq_cst))
@@ -105,8 +105,9 @@ void Engine::end_running(Worker& worker, std::uint64_t ticket, Step::Kind why) {
   worker.victim = std::move(worker.task(ticket));
   worker.look_at = 0;
   --counts_.in_workers;
-  worker.evidence.limit = why;
-  if (why == Step::Kind::end_soft) worker.grace = worker.victim->limits().grace;
+  worker.evidence.limit = why.kind;
+  worker.evidence.due_at = why.due_at;
+  if (why.kind == Step::Kind::end_soft) worker.grace = worker.victim->limits().grace;
   end_worker(worker, death::EndedBy::deadline);
 }
 

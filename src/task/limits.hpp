@@ -42,6 +42,7 @@ struct Step {
   enum class Kind : unsigned char { nothing, ask_to_stop, end_hard, end_soft, end_silent };
   Kind kind = Kind::nothing;
   std::int64_t again_at = 0;  ///< When something may be due next, if the task still runs then; 0: never.
+  std::int64_t due_at = 0;    ///< Of an end: when the limit passed.
 };
 
 /// The table of what is due. The hard limit comes before all others, and a time in the future is nonsense from the worker:
@@ -56,18 +57,19 @@ inline Step next_step(std::int64_t now, Running running, const Limits& limits) {
     if (next == 0 || at < next) next = at;
     return false;
   };
-  if (limits.hard != 0 && is_due(begun + limits.hard)) return {Step::Kind::end_hard, 0};
-  if (limits.progress != 0 && is_due(heard + limits.progress)) return {Step::Kind::end_silent, 0};
-  if (limits.soft == 0) return {Step::Kind::nothing, next};
+  if (limits.hard != 0 && is_due(begun + limits.hard)) return {Step::Kind::end_hard, 0, begun + limits.hard};
+  if (limits.progress != 0 && is_due(heard + limits.progress))
+    return {Step::Kind::end_silent, 0, heard + limits.progress};
+  if (limits.soft == 0) return {Step::Kind::nothing, next, 0};
   const std::int64_t end = begun + limits.soft + limits.grace;
   if (running.asked_to_stop) {
-    if (is_due(end)) return {Step::Kind::end_soft, 0};
-    return {Step::Kind::nothing, std::min(next, now + limits.soft)};  // the next element of a chunk may begin now
+    if (is_due(end)) return {Step::Kind::end_soft, 0, end};
+    return {Step::Kind::nothing, std::min(next, now + limits.soft), 0};  // the next element of a chunk may begin now
   }
-  if (!is_due(begun + limits.soft)) return {Step::Kind::nothing, next};
+  if (!is_due(begun + limits.soft)) return {Step::Kind::nothing, next, 0};
   // However late we are, it is asked first; a look at once if its grace is over, too.
   if (is_due(end)) next = now;
-  return {Step::Kind::ask_to_stop, std::min(next, now + limits.soft)};
+  return {Step::Kind::ask_to_stop, std::min(next, now + limits.soft), 0};
 }
 
 }  // namespace hotspare::task

@@ -1,5 +1,6 @@
 #include "worker/crash_handler.hpp"
 
+#include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
@@ -45,6 +46,7 @@ void copy_text(const char* text) noexcept {
 
 void note_here() noexcept {
   LastWords& words = *state.last_words;
+  words.died_at = os::monotonic_ns();
   words.thread_id = os::own_thread_id();
   words.data_limit = state.memory_limit.load(std::memory_order_relaxed);
   if (words.data_limit == 0) return;

@@ -26,6 +26,7 @@ struct LastWords {
   std::uint64_t address = 0;    ///< si_addr.
   std::int32_t sender_pid = 0;  ///< si_pid, for signals that somebody sent.
   std::int32_t thread_id = 0;
+  std::int64_t died_at = 0;      ///< When it began to die, ns of CLOCK_MONOTONIC.
   std::uint64_t data_bytes = 0;  ///< Private memory that the task had added by then, if it had a limit.
   std::uint64_t data_limit = 0;  ///< The task's limit then; 0: none.
   char detail[512] = {};         ///< Cut, zero-terminated.

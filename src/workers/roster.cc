@@ -61,6 +61,7 @@ void Engine::ask_worker() {
   if (!zygote::send(zygote_.control, request, fds)) return;  // the zygote is gone; its successor will be asked
   supervisor::close_in_forks(held.lifeline.ours.get());
   worker.oom_kills_at_birth = death::oom_kills();
+  worker.asked_at = os::monotonic_ns();
   worker.zygote_pid = zygote_.pid;
   worker.listener = worker.id % listeners_.size();
   workers_.emplace(worker.id, std::move(made));
@@ -104,6 +105,10 @@ void Engine::note_ready(Worker& worker) {
   worker.step(workers::Event::ready);
   worker.was_ready = true;
   breaker_.worker_ready();
+  if (!vacancies_.empty()) {
+    counts_.recovery.add(std::chrono::nanoseconds(os::monotonic_ns() - vacancies_.front()));
+    vacancies_.pop_front();
+  }
   // In this process, too: a page fault costs 10 µs just when it is to take over.
   os::populate({reinterpret_cast<std::byte*>(worker.channel().slots), 4 * os::page_size()});
   spares_.push_back(&worker);

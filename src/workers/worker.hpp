@@ -72,6 +72,8 @@ class Worker {
   detail::TaskRef victim;  ///< What it ran when it was condemned.
   StderrTail stderr_tail;
   std::uint64_t oom_kills_at_birth = 0;
+  std::int64_t asked_at = 0;    ///< For it, ns.
+  std::int64_t noticed_at = 0;  ///< That it dies, ns; 0: not yet.
   bool reap_asked = false;
   bool held_for_stack = false;  ///< Its stack is being taken: it must not be reaped meanwhile.
   std::int64_t gone_by = 0;     ///< Dying: should it still be there then (ns), it is killed. 0: not set.
