@@ -7,7 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <type_traits>
+#include <vector>
 
 /// What the figures of a pool and of a channel are called: one table of counts, one of histograms.
 namespace hotspare::metrics {
@@ -181,6 +183,6 @@ static_assert(sizeof(Stats) == count_of<Stats>(families) * sizeof(std::uint64_t)
                                    sizeof(Stats::deaths_by_cause));
 static_assert(sizeof(StandbyStats) == count_of<StandbyStats>(families) * sizeof(std::uint64_t) +
                                           count_of<StandbyStats>(histogram_families) * sizeof(Histogram) +
-                                          sizeof(StandbyStats::deaths_by_cause) + sizeof(StandbyStats::unavailable));
+                                          sizeof(StandbyStats::deaths_by_cause) + sizeof(std::vector<std::string>));
 
 }  // namespace hotspare::metrics
