@@ -73,15 +73,23 @@ struct Situation {
   std::uint64_t newest = 0;      ///< Block.
   std::uint64_t not_before = 1;  ///< Blocks before this one are nobody's any more.
   std::uint64_t history = 0;
-  bool has_donor = false;  ///< A replica is in step.
+  bool has_donor = false;  ///< A replica is in step,
+  bool can_fork = false;   ///< and one without other threads.
 };
+/// Whether another replica, or what a dead one left, has a state to give.
+constexpr bool state_is_given(const Situation& now) {
+  if (now.rejoin == Rejoin::replayed) return false;
+  if (now.mode == StandbyMode::replay) return true;  // what the dead committed is still in their lanes
+  return now.rejoin == Rejoin::saved ? now.has_donor : now.can_fork;
+}
 /// How it comes to the state.
 constexpr Plan plan_for(const Situation& now) {
   if (now.mode == StandbyMode::stateless) return Plan::now;
+  constexpr std::uint64_t few = 16;  // to process these again is quicker than to get a state
   // Half of the history: blocks go on coming while it starts.
-  if (now.not_before == 1 && now.newest < now.history / 2) return Plan::first_block;
+  const bool has_all = now.not_before == 1 && now.newest < now.history / 2;
+  if (has_all && (now.newest <= few || !state_is_given(now))) return Plan::first_block;
   if (now.rejoin == Rejoin::replayed) return Plan::replay;
-  // What the dead committed is still in their lanes.
   if (now.mode == StandbyMode::replay) return Plan::load;
   if (!now.has_donor) return Plan::now;
   return now.rejoin == Rejoin::saved ? Plan::load : Plan::inherit;

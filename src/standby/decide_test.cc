@@ -97,9 +97,15 @@ TEST(PlanFor, EachSituation) {
   using M = StandbyMode;
   using R = Rejoin;
   const PlanCase cases[] = {
-      {"a new channel", {M::lockstep, R::forked, 0, 1, 64, false}, Plan::first_block, false},
-      {"all blocks are still there", {M::lockstep, R::forked, 31, 1, 64, true}, Plan::first_block, false},
+      {"a new channel", {M::lockstep, R::forked, 0, 1, 64}, Plan::first_block, false},
+      {"few blocks so far", {M::lockstep, R::forked, 16, 1, 64, true, true}, Plan::first_block, false},
+      {"more, somebody can fork", {M::lockstep, R::forked, 17, 1, 64, true, true}, Plan::inherit, false},
+      {"more, somebody can save", {M::lockstep, R::saved, 17, 1, 64, true}, Plan::load, false},
+      {"all have threads, all blocks are still there", {M::lockstep, R::forked, 31, 1, 64, true}, Plan::first_block, false},
       {"not any more", {M::lockstep, R::forked, 32, 1, 64, true}, Plan::inherit, false},
+      {"all are dead, all blocks are still there", {M::lockstep, R::saved, 31, 1, 64}, Plan::first_block, false},
+      {"replayed, all blocks are still there", {M::lockstep, R::replayed, 31, 1, 64, true, true}, Plan::first_block, false},
+      {"replay mode, early", {M::replay, R::saved, 31, 1, 64, true}, Plan::load, false},
       {"a survivor saves", {M::lockstep, R::saved, 500, 1, 64, true}, Plan::load, false},
       {"nobody is left to give it", {M::lockstep, R::saved, 500, 1, 64, false}, Plan::now, true},
       {"nobody is left to fork", {M::lockstep, R::forked, 500, 1, 64, false}, Plan::now, true},

@@ -30,6 +30,10 @@ Situation Crew::situation() {
   now.not_before = shared_.blocks().not_before.load(std::memory_order_acquire);
   now.history = shared_.geometry().history;
   now.has_donor = donor_for(Plan::load) != nullptr;
+  now.can_fork = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+    const Member& member = *entry.second;
+    return member.state == State::in_step && !member.leaving && shared_.lane(member.lane).threads.load() <= 1;
+  });
   return now;
 }
 
