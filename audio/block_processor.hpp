@@ -13,7 +13,7 @@ struct ChannelFigures {
   std::uint64_t late = 0;  ///< Not answered by their deadline.
   std::uint64_t deaths = 0;
   std::uint64_t takeovers = 0;
-  std::uint64_t bypassed = 0;  ///< Channels that gave their plug-ins up: sound passes by them.
+  std::uint64_t bypassed = 0;           ///< Channels that gave their plug-ins up: sound passes by them.
   std::chrono::nanoseconds latency{0};  ///< From the call to the answer, of a typical block.
 };
 

@@ -13,7 +13,7 @@ namespace hotspare::audio {
 struct Rendered {
   std::uint64_t frames = 0;  ///< That were written.
   std::uint64_t blocks = 0;
-  std::uint64_t bypassed = 0;  ///< Of these: without a plug-in whose channel had given it up.
+  std::uint64_t bypassed = 0;                         ///< Of these: without a plug-in whose channel had given it up.
   std::vector<std::chrono::nanoseconds> block_times;  ///< One for each block, in order.
 };
 

@@ -91,8 +91,8 @@ TEST(SerialReplicas, WhatCrashesAgainAndAgainIsBypassedAndTheOthersAreNotDisturb
   options.most_deaths = 6;
   options.start = Start::exec;  // the second channel finds the threads of the first
   options.replica_stderr = Stderr::capture;
-  SerialProcessor serial(
-      spec, [&](const ChainSpec& one) { return std::make_unique<ReplicatedProcessor>(one, options); });
+  SerialProcessor serial(spec,
+                         [&](const ChainSpec& one) { return std::make_unique<ReplicatedProcessor>(one, options); });
   AlignedArray<float> in(16);
   AlignedArray<float> out(16);
   for (int block = 0; block < 200; ++block) {

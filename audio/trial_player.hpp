@@ -16,7 +16,7 @@ namespace hotspare::audio {
 /// A plug-in that is about to be tried: a chain of it alone, with as many channels as it has, and what it is to hear.
 struct Stage {
   ChainSpec spec;
-  std::vector<float> sound;  ///< One channel.
+  std::vector<float> sound;          ///< One channel.
   std::vector<std::string> refused;  ///< Why it will not be tried; empty: it will.
 };
 /// Throws Error.

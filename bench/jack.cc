@@ -26,7 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using hotspare::chaos::How;
 
-constexpr const char* plugin = "http://gareus.org/oss/lv2/fil4#stereo";      // Debian: x42-plugins
+constexpr const char* plugin = "http://gareus.org/oss/lv2/fil4#stereo";   // Debian: x42-plugins
 constexpr const char* sound = "/usr/share/sounds/alsa/Front_Center.wav";  // Debian: alsa-utils
 constexpr unsigned sample_rate = 48000;
 constexpr unsigned replicas = 2;
@@ -198,7 +198,8 @@ void jack(Run& run) {
 }
 
 void jack_hour(Run& run) {
-  measure(run, {.name = "JACK 128, fil4, eight ways, 1 hour", .time = run.quick ? 180s : 3600s, .tell_each_minute = true});
+  measure(run,
+          {.name = "JACK 128, fil4, eight ways, 1 hour", .time = run.quick ? 180s : 3600s, .tell_each_minute = true});
 }
 
 }  // namespace bench

@@ -5,7 +5,8 @@
 namespace bench {
 
 void jack(Run&) {
-  throw std::runtime_error("built without JACK or lilv (Debian: libjack-jackd2-dev liblilv-dev lv2-dev libsndfile1-dev)");
+  throw std::runtime_error(
+      "built without JACK or lilv (Debian: libjack-jackd2-dev liblilv-dev lv2-dev libsndfile1-dev)");
 }
 void jack_hour(Run& run) { jack(run); }
 

@@ -112,7 +112,8 @@ void Striker::noticed(std::int64_t at_ns) {
 
 void Striker::start(std::chrono::nanoseconds every, std::vector<hotspare::chaos::How> ways, Strike strike) {
   if (every.count() == 0) return;
-  thread_ = std::thread([this, every, ways = std::move(ways), strike = std::move(strike)] { loop(every, ways, strike); });
+  thread_ =
+      std::thread([this, every, ways = std::move(ways), strike = std::move(strike)] { loop(every, ways, strike); });
 }
 
 void Striker::end() {

@@ -26,8 +26,8 @@ inline constexpr int realtime_priority = 70;
 
 /// In turn.
 inline const std::vector<hotspare::chaos::How> eight_ways{
-    hotspare::chaos::How::sigkill, hotspare::chaos::How::sigsegv,        hotspare::chaos::How::abort,
-    hotspare::chaos::How::exit,    hotspare::chaos::How::hang,           hotspare::chaos::How::stop,
+    hotspare::chaos::How::sigkill, hotspare::chaos::How::sigsegv,       hotspare::chaos::How::abort,
+    hotspare::chaos::How::exit,    hotspare::chaos::How::hang,          hotspare::chaos::How::stop,
     hotspare::chaos::How::memory,  hotspare::chaos::How::stack_overflow};
 
 struct StreamOptions {

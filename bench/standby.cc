@@ -134,8 +134,8 @@ void standby(Run& run) {
   measure<Filter>(run, {.name = "lockstep 128, SIGKILL", .kill_every = 250ms});
   measure<Filter>(run, {.name = "lockstep 128, eight ways", .kill_every = 500ms, .ways = eight_ways});
   measure<Filter>(run, {.name = "lockstep 64, eight ways", .frames = 64, .kill_every = 500ms, .ways = eight_ways});
-  measure<Filter>(run,
-                  {.name = "lockstep 128, both cores loaded, eight ways", .kill_every = 500ms, .load = 2, .ways = eight_ways});
+  measure<Filter>(
+      run, {.name = "lockstep 128, both cores loaded, eight ways", .kill_every = 500ms, .load = 2, .ways = eight_ways});
   measure<SavedFilter>(
       run,
       {.name = "lockstep 128, 256 MB, saved, SIGKILL", .kill_every = 1000ms, .resident = std::uint64_t{256} << 20});

@@ -71,7 +71,7 @@ void watch(const AudioOptions& options, const audio::JackClient& client, const a
 /// Replicas are on time as the server is: with a priority just below that of the thread that waits for them. What crashes
 /// again and again is bypassed.
 ChannelOptions for_a_server(ChannelOptions options, const audio::JackGeometry& geometry) {
-  constexpr int least = 4;  // there is room for replicas and the channel's threads below it
+  constexpr int least = 4;              // there is room for replicas and the channel's threads below it
   constexpr unsigned usual_deaths = 5;  // strikes are deaths, too
   if (options.replicas != 0 && !options.bypass_after && !options.chaos) options.bypass_after = usual_deaths;
   options.realtime_priority = geometry.realtime_priority >= least ? geometry.realtime_priority : 0;

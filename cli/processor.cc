@@ -75,8 +75,7 @@ namespace {
 
 std::unique_ptr<audio::BlockProcessor> make_one(const audio::ChainSpec& spec, const ChannelOptions& options) {
   if (options.chaos) return std::make_unique<SabotagedProcessor>(spec, options);
-  if (options.replicas != 0)
-    return std::make_unique<audio::ReplicatedProcessor>(spec, standby_options(spec, options));
+  if (options.replicas != 0) return std::make_unique<audio::ReplicatedProcessor>(spec, standby_options(spec, options));
   return std::make_unique<audio::DirectProcessor>(spec);
 }
 
@@ -88,8 +87,8 @@ std::unique_ptr<audio::BlockProcessor> make_processor(const audio::ChainSpec& sp
   if ((options.separate || options.bypass_after) && options.replicas == 0)
     throw UsageError("--separate and --bypass-after need --replicas: without them nothing outlives a plug-in's crash");
   if (!options.separate) return make_one(spec, options);
-  return std::make_unique<audio::SerialProcessor>(
-      spec, [&](const audio::ChainSpec& one) { return make_one(one, options); });
+  return std::make_unique<audio::SerialProcessor>(spec,
+                                                  [&](const audio::ChainSpec& one) { return make_one(one, options); });
 }
 
 }  // namespace hotspare::cli

@@ -116,7 +116,8 @@ std::string summary(const std::vector<Surveyed>& plugins) {
     count(total, one);
   }
   std::string text =
-      "| suite | plug-ins | work | refused | fail | die | same sound | same between processes | start threads | kills | go on | with the same sound |\n"
+      "| suite | plug-ins | work | refused | fail | die | same sound | same between processes | start threads | kills "
+      "| go on | with the same sound |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (const auto& [suite, sum] : suites) text += sum_row(suite, sum);
   return text + sum_row("all", total);

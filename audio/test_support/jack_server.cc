@@ -38,10 +38,11 @@ pid_t spawn(const std::vector<std::string>& command) {
 
 }  // namespace
 
-JackServer::JackServer(unsigned rate, unsigned period, int priority) : name_("hotspare_test_" + std::to_string(getpid())) {
+JackServer::JackServer(unsigned rate, unsigned period, int priority)
+    : name_("hotspare_test_" + std::to_string(getpid())) {
   // It goes when we go, however that is.
-  pid_ = spawn({"setpriv", "--pdeathsig", "TERM", "jackd", "-n", name_, "-R", "-P", std::to_string(priority), "-d", "dummy", "-r", std::to_string(rate),
-                "-p", std::to_string(period)});
+  pid_ = spawn({"setpriv", "--pdeathsig", "TERM", "jackd", "-n", name_, "-R", "-P", std::to_string(priority), "-d",
+                "dummy", "-r", std::to_string(rate), "-p", std::to_string(period)});
   if (pid_ < 0) {
     why_ = "setpriv (Debian: util-linux) is not installed";
     return;

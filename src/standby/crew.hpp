@@ -91,9 +91,6 @@ class Crew {
   void note_unavailable(const std::string& what);
   void note_lost_state(const Member& member) const;
   void break_channel(const std::string& why);
-  void note_death(const Member& member);
-  void give_up_if_too_many_died();
-  void note_if_deserted();
   bool closing_done();
   void nudge_listener();
   void wake_waiters();
@@ -126,10 +123,15 @@ class Crew {
   void ask_reap(Member& member);
   void bury(Member& member, const os::ExitStatus& status);
   void count_death(const Member& member, Cause cause);
-  void blame_block(const Lane& lane);
   std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
   void forward_stderr(Member& member);
   void forget(Member& member);
+
+  // give_up.cc: what is not tried again
+  void blame_block(const Lane& lane);
+  void note_death(const Member& member);
+  void give_up_if_too_many_died();
+  void note_if_deserted();
 
   // crew_zygote.cc
   PoolOptions launch_options() const;
@@ -170,7 +172,7 @@ class Crew {
   death::Breaker breaker_;
   std::uint64_t last_fatal_block_ = 0;
   std::deque<std::int64_t> recent_deaths_;  ///< When they were noticed, ns; the last most_deaths of them.
-  std::vector<std::int64_t> vacancies_;  ///< When those were noticed who are not yet replaced, ns.
+  std::vector<std::int64_t> vacancies_;     ///< When those were noticed who are not yet replaced, ns.
   std::int64_t leave_deadline_ = 0;
   std::int64_t timer_at_ = 0;
 

@@ -124,6 +124,12 @@ struct Lane {
   }
 };
 
+/// The block in which a replica died; 0: between two.
+inline std::uint64_t fatal_block(const Lane& lane) {
+  const std::uint64_t block = lane.begun.load(std::memory_order_acquire);
+  return block > lane.answered.load(std::memory_order_acquire) ? block : 0;
+}
+
 /// Where things lie in the three memfds.
 class Layout {
  public:

@@ -61,10 +61,10 @@ class Replica {
 
   std::unique_ptr<Seat> seat_;
   std::unique_ptr<hotspare::detail::ReplicaBody> body_;
-  std::uint64_t done_ = 0;    ///< The state is that after this block.
-  std::uint64_t ticket_ = 0;  ///< Of the last order obeyed.
+  std::uint64_t done_ = 0;           ///< The state is that after this block.
+  std::uint64_t ticket_ = 0;         ///< Of the last order obeyed.
   std::int64_t last_answer_at_ = 0;  ///< ns
-  bool settled_ = false;      ///< Hygiene is done and the host knows that it is in step.
+  bool settled_ = false;             ///< Hygiene is done and the host knows that it is in step.
   bool leaving_ = false;
   std::vector<Middle> middles_;     ///< Not yet reaped.
   std::vector<std::byte> scratch_;  ///< A state on its way in.

@@ -1,0 +1,57 @@
+#include "os/clock.hpp"
+#include "standby/crew.hpp"
+#include "standby/decide.hpp"
+#include "standby/ring.hpp"
+
+#include <algorithm>
+
+/// What is not tried again: a block that kills, a processor that crashes again and again.
+namespace hotspare::standby {
+
+/// A block that has killed twice is processed by nobody again: each replica that has to catch up would die of it.
+void Crew::blame_block(const Lane& lane) {
+  const std::uint64_t block = fatal_block(lane);
+  if (block == 0) return;
+  if (block == last_fatal_block_ && shared_.blocks().not_before.load(std::memory_order_acquire) <= block) {
+    // SYNC POINT nobody-answers: seen by StandbyCore::nobody_will_answer.
+    shared_.blocks().not_before.store(block + 1, std::memory_order_seq_cst);
+    ring(shared_.bells().caller, 1);
+    note_unavailable("block " + std::to_string(block) + " has killed two replicas: it is not processed again");
+  }
+  last_fatal_block_ = block;
+}
+
+void Crew::note_death(const Member& member) {
+  recent_deaths_.push_back(member.noticed_at);
+  while (recent_deaths_.size() > options_.most_deaths) recent_deaths_.pop_front();
+}
+
+/// Bypassing what crashes again and again is better than a stream with a hole every second.
+void Crew::give_up_if_too_many_died() {
+  if (!broken_.empty() || !too_many_died(recent_deaths_, options_.most_deaths, options_.deaths_within.count())) return;
+  break_channel("standby channel \"" + options_.name + "\" gives up: " + std::to_string(options_.most_deaths) +
+                " replicas died within " + std::to_string(options_.deaths_within.count() / 1'000'000) +
+                " ms (StandbyOptions::most_deaths); the last one: " + last_death_);
+  constexpr std::int64_t leave_ns = 500'000'000;  // one that hangs is killed then
+  for (const auto& [id, member] : members_) {
+    if (member->leaving || member->state == State::condemned) continue;
+    joined_at_[member->lane].store(unwatched, std::memory_order_release);
+    member->leaving = true;
+    member->gone_by = os::monotonic_ns() + leave_ns;
+    order(*member, Order::leave, ++last_ticket_);
+  }
+  arm_timer();
+}
+
+/// The caller needs not wait for a deadline then.
+void Crew::note_if_deserted() {
+  const bool anybody = std::any_of(members_.begin(), members_.end(), [](const auto& entry) {
+    return counts(entry.second->state) && !entry.second->leaving;
+  });
+  if (broken_.empty() || anybody || deserted()) return;
+  // SYNC POINT nobody-answers: seen by StandbyCore::nobody_will_answer.
+  deserted_.store(true, std::memory_order_seq_cst);
+  ring(shared_.bells().caller, 1);
+}
+
+}  // namespace hotspare::standby
