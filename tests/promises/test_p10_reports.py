@@ -406,6 +406,20 @@ def test_a_channel_that_breaks_says_so_and_goes_on(tmp_path: Any) -> None:
     assert "broken" in [event.kind for event in deaths.events]
 
 
+def test_what_crashes_again_and_again_is_given_up() -> None:
+    deaths = Deaths()
+    options = {**OPTIONS, "most_deaths": 4, "deaths_within": 3600.0, "when_late": "bypass", "on_event": deaths.hear}
+    with StandbyChannel(Raiser, **options) as channel:
+        while not channel.broken:
+            channel.process(block_of(STOP_HERE), timeout=FAR)
+        assert "gives up: 4 replicas died within" in channel.broken
+        answer = channel.process(block_of(7), timeout=3600.0)  # late at once, or the test's watchdog ends this
+        assert channel.late
+        assert number(answer) == 7
+    assert channel.stats().deaths >= 4
+    assert sum(channel.stats().deaths_by_cause.values()) == channel.stats().deaths
+
+
 def test_threads_forbid_forks_and_that_is_said() -> None:
     with StandbyChannel(_Threaded, rejoin="forked", **{**OPTIONS, "history": 4096}) as channel:
         while channel.stats().blocks < 4096 // 2:  # before that a new one begins with the first block
