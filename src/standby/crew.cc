@@ -16,6 +16,7 @@
 #include <climits>
 #include <csignal>
 #include <linux/futex.h>
+#include <utility>
 
 /// The crew's two threads, and what they hear.
 namespace hotspare::standby {
@@ -34,7 +35,12 @@ void Crew::start() {
   timer_ = os::or_throw(os::Timer::make(), what);
   os::or_throw(poller_->watch(call_->fd(), tag(Tag::call)), what);
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
-  start_zygote();  // before there are threads: a fork of this process is taken
+  try {
+    start_zygote();  // before there are threads: a fork of this process is taken
+  } catch (...) {  // with one of two
+    end_zygotes();
+    throw;
+  }
   {
     const os::SignalsBlocked blocked;
     const Lock lock(mutex_);
@@ -99,8 +105,10 @@ void Crew::listen() {
         if (!counts(member->state)) continue;
         std::atomic<std::uint32_t>& word = shared_.lane(member->lane).host_word();
         const std::uint32_t life = word.load(std::memory_order_acquire);
-        // Not yet held: its first word to us brings us here again.
+        // Not yet held: its first word to us brings us here again. Marked since we looked, maybe while we heard of another
+        // death: not held either, and it would not bring us anywhere.
         if ((life & FUTEX_TID_MASK) != 0) watches.push_back({&word, life, os::FutexScope::shared});
+        if ((life & FUTEX_OWNER_DIED) != 0 && member->state != State::asked) nudge_listener();
       }
     }
     const int woken = os::futex_wait_any(watches, -1);
@@ -144,6 +152,7 @@ void Crew::on_in_step(Member& member) {
   member.was_in_step = true;
   beginning_anew_ = false;
   if (member.donor != 0) forks_failed_ = 0;
+  member.gone_by = 0;
   ++in_step_;
   breaker_.worker_ready();
   const Lane& lane = shared_.lane(member.lane);
@@ -165,6 +174,7 @@ void Crew::on_in_step(Member& member) {
   event.pid = member.pid;
   tell(std::move(event));
   man_the_helm();
+  call_->notify();  // it can be the donor of one for whom there was none
   wake_waiters();
 }
 
@@ -222,12 +232,20 @@ void Crew::on_member_event(std::uint64_t kind, Member& member, const os::Ready& 
 void Crew::on_timer() {
   timer_at_ = 0;
   const std::int64_t now = os::monotonic_ns();
+  std::vector<Member*> unborn;
   for (const auto& [id, member] : members_) {
     if (member->gone_by == 0 || member->gone_by > now) continue;
-    member->gone_by = 0;
-    if (!member->exited && !member->held_for_stack) os::signal_process(member->pidfd, SIGKILL);
+    const std::int64_t due = std::exchange(member->gone_by, 0);
+    if (member->state == State::asked) {
+      unborn.push_back(member.get());
+    } else if (member->state == State::starting && !member->leaving) {
+      end_hung(*member, due);
+    } else if (!member->exited && !member->held_for_stack) {
+      os::signal_process(member->pidfd, SIGKILL);
+    }
   }
-  if (retry_at_ != 0 && retry_at_ <= now) {
+  for (Member* member : unborn) abandon(*member);
+  if (!unborn.empty() || (retry_at_ != 0 && retry_at_ <= now)) {
     retry_at_ = 0;
     refill();
   }

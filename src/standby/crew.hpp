@@ -103,6 +103,8 @@ class Crew {
   void give_state(Member& member);
   Member* donor_for(Plan plan);
   Member* find_forker();
+  bool state_is_on_its_way();
+  bool others_begin_anew() const;
   void begin_anew(std::uint64_t newest);
   std::optional<unsigned> free_lane() const;
   void order(Member& member, Order what, std::uint64_t ticket);
@@ -116,7 +118,7 @@ class Crew {
   // loss.cc: who goes
   void notice(Member& member, std::int64_t at = os::monotonic_ns());
   bool only_starves(Member& member, std::int64_t stuck);
-  void end_hung(Member& member);
+  void end_hung(Member& member, std::int64_t due_at);
   void replace_the_dying();
   void judge_lags();
   void on_exit(Member& member);

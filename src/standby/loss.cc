@@ -78,7 +78,8 @@ void Crew::judge_lags() {
       lag.least_of_others = std::min(lag.least_of_others, stuck_[other->lane].load(std::memory_order_acquire));
     }
     // The next one is suspected again with the next block.
-    if (hangs(lag, options_.hang_after.count()) && !only_starves(*member, lag.stuck)) return end_hung(*member);
+    if (hangs(lag, options_.hang_after.count()) && !only_starves(*member, lag.stuck))
+      return end_hung(*member, stuck_since_[member->lane].load(std::memory_order_relaxed) + options_.hang_after.count());
   }
 }
 
@@ -96,9 +97,9 @@ bool Crew::only_starves(Member& member, std::int64_t stuck) {
 }
 
 /// Its stack is taken from outside, then it is killed. Its place is filled at once.
-void Crew::end_hung(Member& member) {
+void Crew::end_hung(Member& member, std::int64_t due_at) {
   member.evidence.ended_by = death::EndedBy::deadline;
-  member.evidence.due_at = stuck_since_[member.lane].load(std::memory_order_relaxed) + options_.hang_after.count();
+  member.evidence.due_at = due_at;
   member.held_for_stack = true;
   ++counts_.hangs;
   notice(member);
@@ -212,10 +213,8 @@ void Crew::forward_stderr(Member& member) {
 
 void Crew::forget(Member& member) {
   supervisor::forget_in_forks(member.ties.lifeline.ours.get());
-  if (member.pidfd) {
-    poller_->forget(member.ties.lifeline.ours);
-    poller_->forget(member.ties.stderr_pipe.ours);
-  }
+  poller_->forget(member.ties.lifeline.ours);  // an unborn heir's, too
+  if (member.pidfd) poller_->forget(member.ties.stderr_pipe.ours);
   lane_taken_[member.lane] = false;
   members_.erase(member.id);
   note_if_deserted();

@@ -36,6 +36,8 @@ struct Member {
   std::uint64_t ticket = 0;              ///< Of the order that the donor has for it.
   std::uint64_t donor_commits = 0;       ///< The donor's states when it was asked for one more.
   std::int64_t cpu_when_suspected = -1;  ///< ns; -1: it is not suspected of a hang.
+  Plan plan = Plan::first_block;         ///< Our own copy.
+  bool has_state = false;                ///< Forked by one that has it, or told where it is.
   bool was_in_step = false;
   bool demoted = false;  ///< Dying, and no longer at a real-time priority.
   bool adoption_asked = false;

@@ -64,8 +64,8 @@ bool Replica::take_helm(Helm from) {
 /// From which block on it goes on. What work() answers again that was answered before, nobody waits for.
 void Replica::take_over() {
   const Geometry& geometry = seat_->geometry();
-  const std::uint64_t block = newest();
   const std::uint64_t before = seat_->blocks().not_before.load(std::memory_order_acquire);
+  const std::uint64_t block = newest();  // after that: it is never behind it by more than one
   if (geometry.mode == StandbyMode::stateless) {
     done_ = block > 0 ? block - 1 : 0;
     return;

@@ -68,6 +68,28 @@ std::optional<unsigned> Crew::free_lane() const {
   return best;
 }
 
+/// Nobody is in step, but who comes has the state: it is not lost, and who began anew beside it would answer differently. Not
+/// for ever: it has to process the blocks that the others have died in.
+bool Crew::state_is_on_its_way() {
+  bool any = false;
+  for (const auto& [id, member] : members_) {
+    if (member->state > State::starting || member->leaving || !member->has_state) continue;
+    any = true;
+    if (member->gone_by == 0) member->gone_by = os::monotonic_ns() + 10 * options_.hang_after.count();
+  }
+  if (any) arm_timer();
+  return any;
+}
+
+/// Then this one begins with the same block.
+bool Crew::others_begin_anew() const {
+  return std::any_of(members_.begin(), members_.end(), [](const auto& entry) {
+    const Member& member = *entry.second;
+    const bool from_a_block = member.plan == Plan::now || member.plan == Plan::first_block;
+    return member.state <= State::starting && !member.leaving && from_a_block;
+  });
+}
+
 /// All are dead, and the state with them: those that come begin together, with the block that nobody answered.
 void Crew::begin_anew(std::uint64_t newest) {
   const bool pending = settled_.load(std::memory_order_acquire) < newest;
@@ -101,6 +123,8 @@ bool Crew::recruit() {
   const Plan plan = plan_for(now);
   Member* donor = plan == Plan::inherit ? find_forker() : nullptr;
   if (plan == Plan::inherit && donor == nullptr) return false;
+  const bool without = loses_state(now, plan) && !beginning_anew_;
+  if (without && state_is_on_its_way()) return false;
   auto ties = Ties::make();
   if (!ties) {
     note_unavailable("a replica could not be made: " + ties.failure().text());
@@ -109,8 +133,8 @@ bool Crew::recruit() {
   auto made = std::make_unique<Member>(++last_id_, *lane, std::move(*ties));
   Member& member = *made;
   shared_.renew(*lane);
-  shared_.lane(*lane).plan = plan;
-  if (loses_state(now, plan) && !beginning_anew_) begin_anew(now.newest);
+  shared_.lane(*lane).plan = member.plan = plan;
+  if (without && !others_begin_anew()) begin_anew(now.newest);
   member.zygote_pid = zygote_.pid;
   member.oom_kills_at_birth = death::oom_kills();
   member.asked_at = os::monotonic_ns();
@@ -155,6 +179,7 @@ bool Crew::ask_donor(Member& member, Member& donor) {
   expect.ask = zygote::Ask::expect_heir;
   if (member.zygote_pid == zygote_.pid && !zygote::send(zygote_.control, expect)) return false;
   member.donor = donor.id;
+  member.has_state = true;
   member.ticket = ++last_ticket_;
   const ReplicaStart start{.setup = make_setup(), .id = member.id, .lane = member.lane, .ticket = member.ticket};
   if (!zygote::send(donor.ties.orders.ours, start, fds_of(shared_, member.ties))) {
@@ -198,6 +223,7 @@ void Crew::give_state(Member& member) {
   if (shared_.lane(found->second->lane).committed.load(std::memory_order_acquire) <= member.donor_commits) return;
   // SYNC POINT source: acquired by Replica::await_source.
   lane.source.store(1 + found->second->lane, std::memory_order_seq_cst);
+  member.has_state = true;
   shared_.wake_working();
 }
 

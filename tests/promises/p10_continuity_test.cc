@@ -69,6 +69,7 @@ class Stream {
   }
   std::uint64_t struck() const { return beacon_.told(struck_word); }
   StandbyChannel<P>& channel() { return channel_; }
+  Beacon& beacon() { return beacon_; }
   /// When so many have been told.
   std::vector<CrashReport> reports(std::size_t count) {
     told_.take(static_cast<int>(count - taken_));
@@ -237,6 +238,20 @@ TYPED_TEST(P10Continuity, KillsAtRandomInstants) {
   EXPECT_EQ(stats.states_lost, 0u);
 }
 
+/// All but one at once: who survives can give its state to one at a time, so the others have to come one after another.
+TYPED_TEST(P10Continuity, MostDieAtOnce) {
+  StandbyOptions options = this->options();
+  options.replicas = 4;
+  Stream<typename TestFixture::P> stream(options);
+  stream.send_and_check(100);
+  const std::vector<std::int64_t> pids = stream.channel().replica_pids();
+  ASSERT_EQ(pids.size(), 4u);
+  for (std::size_t i = 1; i < pids.size(); ++i) kill_by_pidfd(pids[i], SIGKILL);
+  while (stream.channel().stats().deaths < 3 || stream.channel().stats().in_step < 4) stream.send_and_check(1);
+  EXPECT_EQ(stream.channel().stats().late, 0u);
+  EXPECT_EQ(stream.channel().stats().states_lost, 0u);
+}
+
 int parent_of(std::int64_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
@@ -275,6 +290,64 @@ TEST(P10AllDie, TheStreamGoesOnWithoutTheStateAndSaysSo) {
     fresh = Chain::next(fresh, i);
     ASSERT_EQ(stream.send(i), fresh) << "block " << i;
   }
+  EXPECT_EQ(stream.channel().stats().states_lost, 1u);
+}
+
+enum HeirWord : std::size_t { waiting_word = struck_word + 1, go_word };
+
+/// Its heirs stop in their first block until they are told to go on: they have the state, and are not in step.
+class SlowHeirs : public Chain {
+ public:
+  explicit SlowHeirs(const std::string& beacon) : Chain(beacon), beacon_(beacon), maker_(::getpid()) {}
+  void process(std::span<const std::byte> in, std::span<std::byte> out) {
+    if (::getpid() != maker_ && beacon_.told(go_word) == 0) beacon_.add(1, waiting_word);
+    while (::getpid() != maker_ && beacon_.told(go_word) == 0) std::this_thread::yield();
+    Chain::process(in, out);
+  }
+
+ private:
+  Beacon beacon_;
+  int maker_;
+};
+
+StandbyOptions slow_heirs() {
+  StandbyOptions options = small_channel(StandbyMode::lockstep);
+  options.history = 16384;  // with all blocks at hand they would be processed again
+  return options;
+}
+
+/// All who were in step are dead then, and somebody has the state.
+void leave_only_an_heir(Stream<SlowHeirs>& stream) {
+  stream.send_and_check(10'000);
+  const std::vector<std::int64_t> pids = stream.channel().replica_pids();
+  kill_by_pidfd(pids[0], SIGKILL);
+  while (stream.beacon().told(waiting_word) == 0) stream.send_and_check(1);
+  kill_by_pidfd(pids[1], SIGKILL);
+  while (stream.channel().stats().deaths < 2) std::this_thread::yield();
+}
+
+TEST(P10AllDie, ButAnHeirThatHasTheState) {
+  StandbyOptions options = slow_heirs();
+  options.hang_after = 1h;
+  Stream<SlowHeirs> stream(options);
+  leave_only_an_heir(stream);
+  stream.beacon().tell(1, go_word);
+  stream.send_and_check(100);
+  ASSERT_TRUE(stream.channel().wait_in_step(2));
+  stream.send_and_check(100);
+  EXPECT_EQ(stream.channel().stats().states_lost, 0u);
+  EXPECT_EQ(stream.channel().stats().deaths, 2u);
+}
+
+TEST(P10AllDie, ButAnHeirThatHangs) {
+  StandbyOptions options = slow_heirs();
+  options.hang_after = 100ms;
+  Stream<SlowHeirs> stream(options);
+  leave_only_an_heir(stream);
+  stream.send(1);
+  stream.beacon().tell(1, go_word);
+  ASSERT_TRUE(stream.channel().wait_in_step(2));
+  EXPECT_GE(stream.channel().stats().hangs, 1u);
   EXPECT_EQ(stream.channel().stats().states_lost, 1u);
 }
 

@@ -46,7 +46,7 @@ class Beacon {
   }
 
  private:
-  using Words = std::array<std::atomic<std::uint64_t>, 4>;
+  using Words = std::array<std::atomic<std::uint64_t>, 8>;
   explicit Beacon(int fd) : fd_(fd) {}
   void map() {
     void* at = ::mmap(nullptr, sizeof(Words), PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
