@@ -172,7 +172,7 @@ class Crew {
   death::Breaker breaker_;
   std::uint64_t last_fatal_block_ = 0;
   std::deque<std::int64_t> recent_deaths_;  ///< When they were noticed, ns; the last most_deaths of them.
-  std::vector<std::int64_t> vacancies_;  ///< When those were noticed who are not yet replaced, ns.
+  std::vector<std::int64_t> vacancies_;     ///< When those were noticed who are not yet replaced, ns.
   std::int64_t leave_deadline_ = 0;
   std::int64_t timer_at_ = 0;
 
