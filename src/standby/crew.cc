@@ -37,7 +37,7 @@ void Crew::start() {
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
   try {
     start_zygote();  // before there are threads: a fork of this process is taken
-  } catch (...) {  // with one of two
+  } catch (...) {    // with one of two
     end_zygotes();
     throw;
   }

@@ -79,7 +79,8 @@ void Crew::judge_lags() {
     }
     // The next one is suspected again with the next block.
     if (hangs(lag, options_.hang_after.count()) && !only_starves(*member, lag.stuck))
-      return end_hung(*member, stuck_since_[member->lane].load(std::memory_order_relaxed) + options_.hang_after.count());
+      return end_hung(*member,
+                      stuck_since_[member->lane].load(std::memory_order_relaxed) + options_.hang_after.count());
   }
 }
 
