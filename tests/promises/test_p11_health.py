@@ -118,9 +118,20 @@ def test_every_figure_of_stats_is_there(start: str) -> None:
 
 
 def test_histograms_have_quantiles() -> None:
-    histogram = hotspare._health.Histogram(4, 10.0, 6.5, ((1.0, 2), (2.0, 1), (7.0, 1)))
-    assert [histogram.quantile(q) for q in (0, 0.5, 0.75, 1)] == [1.0, 1.0, 2.0, 6.5]
-    assert hotspare._health.Histogram(0, 0.0, 0.0, ()).quantile(0.5) == 0.0
+    with hotspare.StandbyChannel.of(bytes, block=8, period=0.01) as channel:
+        for _ in range(50):
+            channel.process(b"12345678", timeout=60)
+        stats = channel.stats()
+    latency = stats.latency
+    bounds = [bound for bound, _ in latency.buckets]
+    assert latency.count == stats.answered == 50 == sum(many for _, many in latency.buckets)
+    assert bounds == sorted(bounds)
+    assert 0 < latency.quantile(0) <= latency.quantile(0.5) <= latency.quantile(1) == latency.max
+    assert latency.max <= latency.sum <= 50 * latency.max
+    assert latency.quantile(0) == min(bounds[0], latency.max)
+    assert stats.rejoin.count == 0
+    assert stats.rejoin.quantile(0.5) == 0.0
+    assert stats.rejoin.buckets == ()
 
 
 def test_events_of_all_pools_with_their_names(start: str) -> None:
