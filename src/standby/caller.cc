@@ -79,8 +79,9 @@ std::uint64_t StandbyCore::post(std::span<const std::byte> in) noexcept {
 
 unsigned StandbyCore::find_answer(std::uint64_t block) const noexcept {
   for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane)
-    // SYNC POINT answer: released by Replica::publish.
-    if (shared_.lane(lane).answered.load(std::memory_order_acquire) == block) return lane;
+    // SYNC POINT answer: released by Replica::publish. Sequentially consistent after the store of `awaited`: either we see
+    // the answer, or who gave it sees that we wait.
+    if (shared_.lane(lane).answered.load(std::memory_order_seq_cst) == block) return lane;
   return none;
 }
 
