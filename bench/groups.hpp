@@ -31,8 +31,14 @@ void memory_limit(Run& run);
 void journal(Run& run);
 void tags(Run& run);
 void standby(Run& run);
-/// 10 minutes of blocks of 128 frames, then of 64, through a JACK server of its own.
+/// By itself, as those below: replicas are forks of this process, and what it took before would be theirs to fork again.
+void standby_64(Run& run);
+/// 10 minutes of blocks of 128 frames through a JACK server of its own,
 void jack(Run& run);
+/// of 64 frames,
+void jack_64(Run& run);
+/// and one minute with both cores loaded.
+void jack_loaded(Run& run);
 /// One hour, with a line a minute.
 void jack_hour(Run& run);
 

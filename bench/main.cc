@@ -40,7 +40,10 @@ constexpr std::array groups = {
     Group{"journal", bench::journal},
     Group{"tags", bench::tags},
     Group{"standby", bench::standby},
+    Group{"standby_64", bench::standby_64},
     Group{"jack", bench::jack, true},
+    Group{"jack_64", bench::jack_64, true},
+    Group{"jack_loaded", bench::jack_loaded, true},
     Group{"jack_hour", bench::jack_hour, true},
 };
 

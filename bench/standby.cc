@@ -128,12 +128,15 @@ void measure(Run& run, const Case& what) {
 
 }  // namespace
 
+void standby_64(Run& run) {
+  measure<Filter>(run, {.name = "lockstep 64, eight ways", .frames = 64, .kill_every = 500ms, .ways = eight_ways});
+}
+
 void standby(Run& run) {
   using hotspare::StandbyMode;
   measure<Filter>(run, {.name = "lockstep 128, no deaths"});
   measure<Filter>(run, {.name = "lockstep 128, SIGKILL", .kill_every = 250ms});
   measure<Filter>(run, {.name = "lockstep 128, eight ways", .kill_every = 500ms, .ways = eight_ways});
-  measure<Filter>(run, {.name = "lockstep 64, eight ways", .frames = 64, .kill_every = 500ms, .ways = eight_ways});
   measure<Filter>(
       run, {.name = "lockstep 128, both cores loaded, eight ways", .kill_every = 500ms, .load = 2, .ways = eight_ways});
   measure<SavedFilter>(
