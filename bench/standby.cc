@@ -74,7 +74,7 @@ struct Case {
 /// the machine take for it.
 Samples bare_notice_us(const Run& run) {
   const AwakeCores awake;
-  return bare::death_notice_us(bare::Notice::robust_futex, 0, run.rounds(200, 20), realtime_priority - 2);
+  return bare::death_notice_us(bare::Notice::robust_futex, 4096, run.rounds(200, 20), realtime_priority - 2);
 }
 
 void tell(Run& run, const Case& what, const StreamResult& result, const Samples& bare) {
