@@ -51,18 +51,9 @@ def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., ob
     if on_event is None:
         return None
 
-    def call(
-        kind: str,
-        at: float,
-        pid: int,
-        task_id: int,
-        detail: str,
-        report: Any,
-        source: str = "pool",
-        source_name: str = "",
-    ) -> None:
+    def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any, *source: str) -> None:
         facts = None if report is None else report_of(report, report.task_name())
         with callback():
-            on_event(Event(kind, at, pid, task_id, detail, facts, source, source_name))
+            on_event(Event(kind, at, pid, task_id, detail, facts, *source))
 
     return call

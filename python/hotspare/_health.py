@@ -8,9 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from hotspare import _core
-from hotspare._callbacks import callback
-from hotspare._errors import report_of
-from hotspare._events import Event
+from hotspare._events import Event, event_callback
 from hotspare._histogram import Histogram
 
 
@@ -89,10 +87,5 @@ def subscribe(on_event: Callable[[Event], object]) -> Subscription:
     if not callable(on_event):
         raise TypeError("on_event must be callable")
 
-    def call(facts: tuple[Any, ...]) -> None:
-        kind, at, pid, task_id, detail, report, source, source_name = facts
-        known = None if report is None else report_of(report, report.task_name())
-        with callback():
-            on_event(Event(kind, at, pid, task_id, detail, known, source, source_name))
-
-    return Subscription(_core.CoreSubscription(call))
+    call = event_callback(on_event)
+    return Subscription(_core.CoreSubscription(lambda facts: call(*facts)))
