@@ -47,9 +47,8 @@ class Event:
         return f"<Event {self.kind} pid={self.pid} {self.detail}>"
 
 
-def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., object] | None:
-    if on_event is None:
-        return None
+def teller(on_event: Callable[[Event], object]) -> Callable[..., object]:
+    """What the engine calls, to tell of an event."""
 
     def call(kind: str, at: float, pid: int, task_id: int, detail: str, report: Any, *source: str) -> None:
         facts = None if report is None else report_of(report, report.task_name())
@@ -57,3 +56,7 @@ def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., ob
             on_event(Event(kind, at, pid, task_id, detail, facts, *source))
 
     return call
+
+
+def event_callback(on_event: Callable[[Any], object] | None) -> Callable[..., object] | None:
+    return None if on_event is None else teller(on_event)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from hotspare import _core
-from hotspare._events import Event, event_callback
+from hotspare._events import Event, teller
 from hotspare._histogram import Histogram
 
 
@@ -86,6 +86,5 @@ def subscribe(on_event: Callable[[Event], object]) -> Subscription:
     ``sys.unraisablehook``. In a process that was forked off nobody is subscribed."""
     if not callable(on_event):
         raise TypeError("on_event must be callable")
-
-    call = event_callback(on_event)
-    return Subscription(_core.CoreSubscription(lambda facts: call(*facts)))
+    tell = teller(on_event)
+    return Subscription(_core.CoreSubscription(lambda facts: tell(*facts)))
