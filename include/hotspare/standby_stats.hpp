@@ -26,7 +26,8 @@ struct StandbyStats {
   std::uint64_t states_lost = 0;          ///< Times that no replica with the state was left: a fresh one began anew.
   std::uint64_t zygote_deaths = 0;
 
-  std::uint64_t in_step = 0;  ///< Replicas that answer, or are parked and could.
+  std::uint64_t in_step = 0;  ///< Replicas that answer, or are parked and could. Without the spare.
+  std::uint64_t spares = 0;   ///< 1: the spare follows the stream. 0: there is none, or not yet.
 
   Histogram latency;  ///< From process() to its answer, of answered blocks.
   Histogram rejoin;   ///< From the notice of a death to its successor in step.

@@ -16,6 +16,7 @@ _DEFAULTS: dict[str, Any] = {
     "period": None,
     "replicas": 2,
     "mode": "lockstep",
+    "spare": None,
     "rejoin": "automatic",
     "replay_blocks": 0,
     "commit_every": 16,
@@ -57,10 +58,14 @@ class Settings:
         replay_blocks = _options.count("replay_blocks", want["replay_blocks"], 0, 16384)
         rejoin = _rejoin(mode, _options.choice("rejoin", want["rejoin"], REJOINS), replay_blocks)
         self.saves = rejoin == "saved"
+        spare = None if want["spare"] is None else bool(want["spare"])
+        if spare and mode != "lockstep":
+            raise ValueError("spare=True is for mode='lockstep': in the other modes all replicas but one are spares")
         self.engine: dict[str, Any] = {
             "period": _between("period", want["period"], 50e-6, 10.0),
             "replicas": _options.count("replicas", want["replicas"], 1, 8),
             "mode": MODES.index(mode),
+            "spare": spare,
             "rejoin": REJOINS.index(rejoin),
             "replay_blocks": replay_blocks,
             "commit_every": _options.count("commit_every", want["commit_every"], 1, 16384),

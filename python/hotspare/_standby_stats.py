@@ -38,7 +38,9 @@ class StandbyStats:
     """Times that no replica with the state was left: a fresh one began anew."""
     zygote_deaths: int
     in_step: int
-    """Replicas that answer, or are parked and could."""
+    """Replicas that answer, or are parked and could. Without the spare."""
+    spares: int
+    """1: the spare follows the stream. 0: there is none, or not yet."""
     latency: Histogram
     """From process() to its answer, of answered blocks, without Python's part."""
     detection: Histogram

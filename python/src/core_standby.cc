@@ -53,6 +53,7 @@ StandbyOptions standby_options(const nb::dict& given) {
   options.period = nanoseconds_of(nb::cast<double>(given["period"]));
   options.replicas = nb::cast<unsigned>(given["replicas"]);
   options.mode = choice<StandbyMode>(given, "mode");
+  options.spare = nb::cast<std::optional<bool>>(given["spare"]);
   options.rejoin = choice<Rejoin>(given, "rejoin");
   options.replay_blocks = nb::cast<unsigned>(given["replay_blocks"]);
   options.commit_every = nb::cast<unsigned>(given["commit_every"]);
@@ -99,6 +100,7 @@ nb::dict dict_of(const StandbyStats& stats) {
       {"states_lost", stats.states_lost},
       {"zygote_deaths", stats.zygote_deaths},
       {"in_step", stats.in_step},
+      {"spares", stats.spares},
   };
   for (const auto& [name, value] : entries) all[name] = value;
   all["latency"] = nb::cast(stats.latency);

@@ -48,12 +48,19 @@ void free_pages(std::span<std::byte> shared) noexcept {
   if (!shared.empty()) ::madvise(shared.data(), shared.size(), MADV_REMOVE);
 }
 
-void populate(std::span<std::byte> bytes) noexcept {
+namespace {
+
+/// Linux 5.14; without it the pages come when they are touched.
+void advise(std::span<const std::byte> bytes, int advice) noexcept {
   const auto start = reinterpret_cast<std::uintptr_t>(bytes.data()) / page_size() * page_size();
   const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
-  // Linux 5.14; without it the pages come when they are touched.
-  ::madvise(reinterpret_cast<void*>(start), end - start, MADV_POPULATE_WRITE);
+  ::madvise(reinterpret_cast<void*>(start), end - start, advice);
 }
+
+}  // namespace
+
+void populate(std::span<std::byte> bytes) noexcept { advise(bytes, MADV_POPULATE_WRITE); }
+void populate_for_reading(std::span<const std::byte> bytes) noexcept { advise(bytes, MADV_POPULATE_READ); }
 
 std::size_t page_size() noexcept {
   static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));

@@ -48,7 +48,27 @@ int populate_module(dl_phdr_info* module, std::size_t, void*) noexcept {
   return 1;  // the first one is the main program
 }
 
+int populate_object(dl_phdr_info* module, std::size_t, void*) noexcept {
+  for (const auto* segment = module->dlpi_phdr; segment != module->dlpi_phdr + module->dlpi_phnum; ++segment)
+    if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0)
+      populate_range(module->dlpi_addr + segment->p_vaddr, std::min<std::size_t>(segment->p_memsz, most_code),
+                     MADV_POPULATE_READ);
+  return 0;
+}
+
+/// Its own frame is the stack to be.
+[[gnu::noinline]] void populate_stack() noexcept {
+  constexpr std::size_t size = std::size_t{128} << 10;
+  volatile std::byte room[size];
+  for (std::size_t at = 0; at < size; at += page_size()) room[at] = std::byte{0};
+}
+
 }  // namespace
+
+void populate_all_objects() noexcept {
+  ::dl_iterate_phdr(&populate_object, nullptr);
+  populate_stack();
+}
 
 void populate_program() noexcept { ::dl_iterate_phdr(&populate_module, nullptr); }
 

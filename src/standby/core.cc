@@ -34,6 +34,9 @@ StandbyOptions checked(StandbyOptions options, const BodyKind& kind) {
   require(options.breaker_deaths >= 1, "breaker_deaths must be at least 1");
   require(options.deaths_within > 0ns, "deaths_within must be more than 0");
   require(options.hang_after >= 0ns && options.patience >= 0ns, "hang_after and patience must not be negative");
+  require(!options.spare.value_or(false) || options.mode == StandbyMode::lockstep,
+          "spare: only in lockstep; in the other modes all replicas but one are spares already");
+  options.spare = standby::keeps_spare(options.spare, options.mode, options.realtime_priority);
   options.rejoin = standby::resolve(options.rejoin, kind.can_save, options.replay_blocks);
   require(options.rejoin != Rejoin::saved || kind.can_save, "rejoin: saved needs a processor with save and load");
   require(options.rejoin != Rejoin::replayed || options.replay_blocks > 0, "rejoin: replayed needs replay_blocks");
@@ -64,7 +67,7 @@ Geometry geometry_of(const StandbyOptions& options, const BodyKind& kind, std::s
   const bool commits = options.mode == StandbyMode::replay && options.rejoin == Rejoin::saved;
   geometry.commit_every = commits ? options.commit_every : 0;
   geometry.period_ns = options.period.count();
-  geometry.lanes = standby::lanes_of(options.replicas);
+  geometry.lanes = standby::lanes_of(options.replicas + (*options.spare ? 1 : 0));
   geometry.mode = options.mode;
   geometry.flush_denormals = options.flush_denormals;
   geometry.lock_memory = options.lock_memory;

@@ -140,16 +140,22 @@ void Crew::look_at(Member& member) {
     return adopt(member, pid);
   }
   if (lost || spoke) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
-  if (member.state != State::starting || member.leaving) return;
+  look_at_phase(member);
+}
+
+void Crew::look_at_phase(Member& member) {
+  if ((member.state != State::starting && member.state != State::spare) || member.leaving) return;
   // SYNC POINT replica-phase: released by Replica::tell_phase.
-  const Phase phase = lane.phase.load(std::memory_order_acquire);
+  const Phase phase = shared_.lane(member.lane).phase.load(std::memory_order_acquire);
   if (phase == Phase::needs_state) give_state(member);
+  if (phase == Phase::spare && member.state == State::starting) on_spare(member);
+  if (phase == Phase::left_behind) on_left_behind(member);
   if (phase == Phase::in_step) on_in_step(member);
 }
 
 void Crew::on_in_step(Member& member) {
   member.step(Event::in_step);
-  member.was_in_step = true;
+  member.was_ready = true;
   beginning_anew_ = false;
   if (member.donor != 0) forks_failed_ = 0;
   member.gone_by = 0;
@@ -238,7 +244,7 @@ void Crew::on_timer() {
     const std::int64_t due = std::exchange(member->gone_by, 0);
     if (member->state == State::asked) {
       unborn.push_back(member.get());
-    } else if (member->state == State::starting && !member->leaving) {
+    } else if ((member->state == State::starting || member->state == State::spare) && !member->leaving) {
       end_hung(*member, due);
     } else if (!member->exited && !member->held_for_stack) {
       os::signal_process(member->pidfd, SIGKILL);
@@ -377,6 +383,9 @@ StandbyStats Crew::stats() const {
   for (const auto& [id, member] : members_) note_lost_state(*member);
   StandbyStats stats = counts_;
   stats.in_step = in_step_;
+  stats.spares = static_cast<std::uint64_t>(std::count_if(members_.begin(), members_.end(), [](const auto& entry) {
+    return entry.second->state == State::spare && entry.second->spare && !entry.second->leaving;
+  }));
   stats.rejoin = rejoin_.copy();
   stats.takeover = takeover_clock_.copy();
   return stats;

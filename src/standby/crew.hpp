@@ -82,6 +82,7 @@ class Crew {
   bool behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept;
   void look_at(Member& member);
   void on_in_step(Member& member);
+  void look_at_phase(Member& member);
   void supervise();
   void on_ready(const os::Ready& ready);
   void on_member_event(std::uint64_t kind, Member& member, const os::Ready& ready);
@@ -97,12 +98,13 @@ class Crew {
 
   // recruit.cc: who comes
   void refill();
-  bool recruit();
+  bool recruit(bool as_spare = false);
   bool ask_zygote(Member& member);
   bool ask_donor(Member& member, Member& donor);
   void give_state(Member& member);
   Member* donor_for(Plan plan);
   Member* find_forker();
+  bool awaits_heir(const Member& donor) const;
   bool state_is_on_its_way();
   bool others_begin_anew() const;
   void begin_anew(std::uint64_t newest);
@@ -114,6 +116,13 @@ class Crew {
   void abandon(Member& member);
   void man_the_helm();
   Situation situation();
+
+  // spare.cc: who follows
+  Roster roster() const;
+  void promote(Member& spare);
+  Member* best_spare() const;
+  void on_spare(Member& member);
+  void on_left_behind(Member& member);
 
   // loss.cc: who goes
   void notice(Member& member, std::int64_t at = os::monotonic_ns());
@@ -164,6 +173,8 @@ class Crew {
   static constexpr unsigned most_failed_forks = 5;
   unsigned forks_failed_ = 0;  ///< For heirs, in a row.
   std::int64_t retry_at_ = 0;  ///< When to try again, ns; 0: nothing is due.
+  std::int64_t no_spare_until_ = 0;  ///< ns: the last one could not keep up.
+  std::int64_t spare_pause_ = 0;     ///< For how long there was none the last time, ns.
   bool closing_ = false;
   bool closed_ = false;
   std::string broken_;

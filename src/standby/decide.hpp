@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 /// What a channel decides, as pure functions.
 namespace hotspare::standby {
@@ -15,11 +16,12 @@ struct Lag {
   std::int64_t stuck = 0;
   std::int64_t least_of_others = 0;  ///< The same of the one who is best off; 0: it is in step.
   bool alone = false;                ///< There is no other.
+  bool forks = false;                ///< It was asked for an heir, who is not there yet: that may wait for the kernel.
 };
 /// Whether it hangs: it alone is stuck, or all are, but for far too long. A machine that stalls holds up all of them.
 constexpr bool hangs(const Lag& lag, std::int64_t limit) {
   if (lag.stuck < limit) return false;
-  const bool others_go_on = !lag.alone && lag.least_of_others < limit;
+  const bool others_go_on = !lag.alone && !lag.forks && lag.least_of_others < limit;
   return others_go_on || lag.stuck >= 10 * limit;
 }
 
@@ -57,6 +59,33 @@ constexpr std::int64_t time_for_an_order(std::int64_t now, std::int64_t last_ans
 template <class Deaths>
 constexpr bool too_many_died(const Deaths& died, std::size_t most, std::int64_t within) {
   return most != 0 && died.size() >= most && died.back() - died[died.size() - most] <= within;
+}
+
+/// Whether a channel keeps a spare.
+constexpr bool keeps_spare(std::optional<bool> wish, StandbyMode mode, int realtime_priority) {
+  return mode == StandbyMode::lockstep && wish.value_or(realtime_priority > 0);
+}
+
+/// Who is there, who was asked for included.
+struct Roster {
+  unsigned wanted = 0;  ///< Replicas.
+  unsigned regular = 0;
+  bool keeps_spare = false;
+  bool has_spare = false;
+  unsigned in_step = 0;
+};
+enum class Move : std::uint8_t { none, promote, recruit, recruit_spare };
+/// What is to be done next for all places to be filled. A spare is recruited when the places are: whoever is in step may have
+/// to fork it.
+constexpr Move next_move(const Roster& now) {
+  if (now.regular < now.wanted) return now.has_spare ? Move::promote : Move::recruit;
+  if (now.keeps_spare && !now.has_spare && now.in_step >= now.wanted) return Move::recruit_spare;
+  return Move::none;
+}
+
+/// The spare has less time than the stream needs: the rest of the history is for the case that this passes.
+constexpr bool cannot_keep_up(std::uint64_t newest, std::uint64_t next, std::uint64_t history) {
+  return newest - next >= history / 2;
 }
 
 /// automatic becomes what it means for this processor.

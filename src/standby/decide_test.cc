@@ -26,6 +26,8 @@ TEST(Hangs, OnlyWhoIsBehindWhileOthersAreNot) {
       {"all late, for far too long", {200, 200, false}, true},
       {"late and alone", {20, 0, true}, false},
       {"alone, for far too long", {200, 0, true}, true},
+      {"late, but asked to fork: the kernel may keep it waiting", {20, 0, false, true}, false},
+      {"asked to fork, for far too long", {200, 0, false, true}, true},
   };
   for (const LagCase& each : cases) EXPECT_EQ(hangs(each.lag, limit), each.hung) << each.what;
 }
@@ -135,11 +137,49 @@ TEST(FirstBlock, OfEachPlan) {
   EXPECT_EQ(first_block(Plan::replay, 9, 8, 4), 8u) << "what killed all before is not processed again";
 }
 
+struct MoveCase {
+  const char* what;
+  Roster now;
+  Move move;
+};
+
+TEST(NextMove, EachRoster) {
+  const MoveCase cases[] = {
+      {"all are there", {2, 2, false, false, 2}, Move::none},
+      {"one died, and there is no spare", {2, 1, false, false, 1}, Move::recruit},
+      {"one died", {2, 1, true, true, 1}, Move::promote},
+      {"all died", {2, 0, true, true, 0}, Move::promote},
+      {"one died when there was no spare yet", {2, 1, true, false, 1}, Move::recruit},
+      {"all are there, no spare yet", {2, 2, true, false, 2}, Move::recruit_spare},
+      {"one of them is not in step yet: nobody in step is to fork for a spare", {2, 2, true, false, 1}, Move::none},
+      {"all are there, and the spare", {2, 2, true, true, 2}, Move::none},
+      {"a spare that is not kept any more has its use", {2, 1, false, true, 1}, Move::promote},
+  };
+  for (const MoveCase& each : cases) EXPECT_EQ(next_move(each.now), each.move) << each.what;
+}
+
+TEST(KeepsSpare, WhereSomebodyAnswersInRealTime) {
+  EXPECT_TRUE(keeps_spare(std::nullopt, StandbyMode::lockstep, 60));
+  EXPECT_FALSE(keeps_spare(std::nullopt, StandbyMode::lockstep, 0));
+  EXPECT_TRUE(keeps_spare(true, StandbyMode::lockstep, 0));
+  EXPECT_FALSE(keeps_spare(false, StandbyMode::lockstep, 60));
+  EXPECT_FALSE(keeps_spare(std::nullopt, StandbyMode::replay, 60));
+}
+
+TEST(CannotKeepUp, ByHalfOfTheHistory) {
+  EXPECT_FALSE(cannot_keep_up(100, 100, 64));
+  EXPECT_FALSE(cannot_keep_up(131, 100, 64));
+  EXPECT_TRUE(cannot_keep_up(132, 100, 64));
+}
+
 TEST(Lifecycle, EveryStepThatIsPossible) {
   EXPECT_EQ(next(State::asked, Event::spawned), State::starting);
   EXPECT_EQ(next(State::starting, Event::in_step), State::in_step);
   EXPECT_EQ(next(State::asked, Event::reaped), State::gone) << "its zygote died before it was born";
-  for (const State state : {State::asked, State::starting, State::in_step, State::condemned})
+  EXPECT_EQ(next(State::starting, Event::spare), State::spare);
+  EXPECT_EQ(next(State::spare, Event::in_step), State::in_step);
+  EXPECT_FALSE(next(State::in_step, Event::spare)) << "nobody is taken out of step again";
+  for (const State state : {State::asked, State::starting, State::spare, State::in_step, State::condemned})
     EXPECT_EQ(next(state, Event::noticed), State::condemned);
   EXPECT_EQ(next(State::condemned, Event::reaped), State::gone);
   EXPECT_FALSE(next(State::in_step, Event::reaped)) << "only who was noticed is reaped";

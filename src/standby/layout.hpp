@@ -18,7 +18,7 @@ namespace hotspare::standby {
 inline constexpr unsigned most_replicas = 8;
 /// A dead replica's lane is used again when its memory is gone, which with 1 GB takes 0.1 s.
 inline constexpr unsigned lanes_of(unsigned replicas) { return 2 * replicas + 2; }
-inline constexpr unsigned most_lanes = lanes_of(most_replicas);
+inline constexpr unsigned most_lanes = lanes_of(most_replicas + 1);  // with the spare
 /// Answers of a lane that are kept; the caller looks for the newest one only.
 inline constexpr std::uint64_t answer_slots = 4;
 inline constexpr std::size_t page = 4096;
@@ -72,7 +72,14 @@ struct Bells {
   alignas(64) std::atomic<std::uint64_t> helm{0};  ///< Who works (helm.hpp); not in lockstep.
 };
 
-enum class Phase : std::uint32_t { starting, needs_state, catching_up, in_step };
+enum class Phase : std::uint32_t {
+  starting,
+  needs_state,
+  catching_up,
+  spare,        ///< It has caught up, and was told to be the spare.
+  left_behind,  ///< The spare had no time to keep up, and leaves.
+  in_step
+};
 enum class Order : std::uint32_t { none, leave, save, fork };
 
 /// A state that its replica committed.
@@ -111,6 +118,7 @@ struct Lane {
   /// Host → replica in Phase::needs_state: 1 + the lane whose last committed state it is to load; 0: none yet.
   std::atomic<std::uint32_t> source{0};
   Plan plan = Plan::first_block;
+  std::atomic<bool> spare{false};  ///< Host → replica: it is to follow, and not to come into step.
   /// Host → replica: 1 + the way (chaos::How) in which it is to die in its next block; 0: it is not.
   std::atomic<std::uint32_t> strike{0};
 

@@ -71,6 +71,7 @@ void Crew::judge_lags() {
     Lag lag;
     lag.stuck = stuck_[member->lane].load(std::memory_order_acquire);
     lag.alone = true;
+    lag.forks = awaits_heir(*member);
     lag.least_of_others = std::numeric_limits<std::int64_t>::max();
     for (const auto& [other_id, other] : members_) {
       if (other.get() == member.get() || other->state != State::in_step) continue;
@@ -159,7 +160,7 @@ void Crew::bury(Member& member, const os::ExitStatus& status) {
     tell(std::move(event));
     // A block that kills many as they catch up counts once: it will be left out, and the next ones come into step.
     const bool known_block = fatal_block(shared_.lane(member.lane)) == last_fatal_block_ && last_fatal_block_ != 0;
-    if (!member.was_in_step && !known_block && breaker_.died_before_ready())
+    if (!member.was_ready && !known_block && breaker_.died_before_ready())
       break_channel("standby channel \"" + options_.name + "\": " + std::to_string(breaker_.in_a_row()) +
                     " replicas in a row died before they were in step; the last one: " + last_death_);
   }
@@ -174,7 +175,7 @@ void Crew::bury(Member& member, const os::ExitStatus& status) {
 void Crew::count_death(const Member& member, Cause cause) {
   ++counts_.deaths;
   ++counts_.deaths_by_cause[static_cast<std::size_t>(cause)];
-  if (!member.was_in_step) ++counts_.deaths_before_ready;
+  if (!member.was_ready) ++counts_.deaths_before_ready;
   if (const auto ns = death::detection(member.evidence, member.asked_at, member.noticed_at))
     counts_.detection.add(std::chrono::nanoseconds(*ns));
 }

@@ -16,10 +16,11 @@ namespace hotspare::standby {
 using worker::CrashPoint;
 using worker::reach;
 
+bool Replica::order_waits() const { return seat_->lane().order.load(std::memory_order_acquire) >> 8 != ticket_; }
+
 /// When the order that waits is to be obeyed, ns: 0: now, or there is none.
 std::int64_t Replica::order_due() const {
-  const std::uint64_t order = seat_->lane().order.load(std::memory_order_acquire);
-  if (order >> 8 == ticket_) return 0;
+  if (!order_waits() || !settled_) return 0;  // nobody waits for a spare's answer
   const std::int64_t now = os::monotonic_ns();
   const std::int64_t due = time_for_an_order(now, last_answer_at_, seat_->geometry().period_ns);
   return due > now ? due : 0;
@@ -106,6 +107,7 @@ void Replica::be_born(const ReplicaStart& start, std::vector<os::Fd> fds) {
   seat_ = Seat::take(start, std::move(fds));
   middles_.clear();
   ticket_ = 0;
+  ready_ = false;
   settled_ = false;
   body_->inherited();
   seat_->lane().pid.store(os::own_pid(), std::memory_order_seq_cst);

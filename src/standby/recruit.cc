@@ -14,11 +14,18 @@
 namespace hotspare::standby {
 
 void Crew::refill() {
-  if (closing_ || !broken_.empty() || !zygote_.ready) return;
+  if (closing_ || !broken_.empty()) return;
   for (;;) {
-    const auto present =
-        std::count_if(members_.begin(), members_.end(), [](const auto& entry) { return counts(entry.second->state); });
-    if (static_cast<unsigned>(present) >= options_.replicas || !recruit()) return;
+    switch (next_move(roster())) {
+      case Move::none: return;
+      case Move::promote: promote(*best_spare()); break;
+      case Move::recruit:
+        if (!zygote_.ready || !recruit()) return;
+        break;
+      case Move::recruit_spare:
+        if (!zygote_.ready || !recruit(true)) return;
+        break;
+    }
   }
 }
 
@@ -32,24 +39,33 @@ Situation Crew::situation() {
   now.has_donor = donor_for(Plan::load) != nullptr;
   now.can_fork = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
     const Member& member = *entry.second;
-    return member.state == State::in_step && !member.leaving && shared_.lane(member.lane).threads.load() <= 1;
+    return has_caught_up(member.state) && !member.leaving && shared_.lane(member.lane).threads.load() <= 1;
   });
   return now;
 }
 
-/// Who has the state and nobody else to give it to. A fork leaves other threads behind.
+/// Who has the state and nobody else to give it to: the spare if it can, for nobody waits for its answers. A fork leaves
+/// other threads behind.
 Member* Crew::donor_for(Plan plan) {
   const auto busy = [&](const Member& donor) {
     return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
       return entry.second->donor == donor.id && entry.second->state <= State::starting;
     });
   };
+  Member* found = nullptr;
   for (const auto& [id, member] : members_) {
-    if (member->state != State::in_step || member->leaving) continue;
+    if (!has_caught_up(member->state) || member->leaving) continue;
     if (plan == Plan::inherit && (busy(*member) || shared_.lane(member->lane).threads.load() > 1)) continue;
-    return member.get();
+    if (member->state == State::spare) return member.get();
+    if (found == nullptr) found = member.get();
   }
-  return nullptr;
+  return found;
+}
+
+bool Crew::awaits_heir(const Member& donor) const {
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+    return entry.second->donor == donor.id && entry.second->state == State::asked;
+  });
 }
 
 /// The last state that a dead replica committed may be the only one: its lane is taken last.
@@ -73,7 +89,7 @@ std::optional<unsigned> Crew::free_lane() const {
 bool Crew::state_is_on_its_way() {
   bool any = false;
   for (const auto& [id, member] : members_) {
-    if (member->state > State::starting || member->leaving || !member->has_state) continue;
+    if (member->state > State::spare || member->leaving || !member->has_state) continue;
     any = true;
     if (member->gone_by == 0) member->gone_by = os::monotonic_ns() + 10 * options_.hang_after.count();
   }
@@ -116,7 +132,7 @@ Member* Crew::find_forker() {
 }
 
 /// False: not now; the next death, birth or burial tries again.
-bool Crew::recruit() {
+bool Crew::recruit(bool as_spare) {
   const auto lane = free_lane();
   if (!lane) return false;
   const Situation now = situation();
@@ -134,6 +150,7 @@ bool Crew::recruit() {
   Member& member = *made;
   shared_.renew(*lane);
   shared_.lane(*lane).plan = member.plan = plan;
+  shared_.lane(*lane).spare = member.spare = as_spare;
   if (without && !others_begin_anew()) begin_anew(now.newest);
   member.zygote_pid = zygote_.pid;
   member.oom_kills_at_birth = death::oom_kills();
@@ -206,7 +223,7 @@ void Crew::give_state(Member& member) {
   Lane& lane = shared_.lane(member.lane);
   if (lane.source.load() != 0) return;
   auto found = members_.find(member.donor);
-  if (member.donor == 0 || found == members_.end() || found->second->state != State::in_step) {
+  if (member.donor == 0 || found == members_.end() || !has_caught_up(found->second->state)) {
     Member* donor = donor_for(Plan::load);
     if (donor == nullptr) {  // nobody has it any more: begin anew
       member.donor = 0;

@@ -4,6 +4,7 @@
 #include "os/data_limit.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
+#include "os/program_pages.hpp"
 #include "os/realtime.hpp"
 #include "standby/decide.hpp"
 #include "worker/crash_handler.hpp"
@@ -97,10 +98,7 @@ void Replica::work() {
       process_next(block);
       continue;
     }
-    if (!settled_) {
-      settle_in();
-      continue;
-    }
+    if (!settled_ && caught_up()) continue;
     const std::int64_t due = order_due();
     if (due == 0 && obey()) continue;
     const zygote::Idle idle;
@@ -112,6 +110,10 @@ void Replica::process_next(std::uint64_t newest_block) {
   const Geometry& geometry = seat_->geometry();
   const std::uint64_t block = geometry.mode == StandbyMode::stateless ? newest_block : done_ + 1;
   const auto overwritten = [&] { return newest() - block >= geometry.history - 1; };
+  if (is_spare() && cannot_keep_up(newest_block, block, geometry.history)) {
+    leaving_ = true;
+    return tell_phase(Phase::left_behind);
+  }
   if (overwritten()) fall_out("it fell so far behind that the blocks it has to catch up with are gone");
   seat_->lane().begun.store(block, std::memory_order_relaxed);
   reach(CrashPoint::replica_in_block);
@@ -153,18 +155,40 @@ void Replica::publish(std::uint64_t block) {
   last_answer_at_ = os::monotonic_ns();
 }
 
-/// It has caught up for the first time: what makes it punctual, then the good news. Both take their time, and blocks come
-/// meanwhile, so the loop looks for more before it sleeps.
-void Replica::settle_in() {
+/// There is no block left, and it is not in step. True: something was done, and blocks may have come meanwhile. What was
+/// ordered of a spare comes before it gets into step: then it need not be done by one that is.
+bool Replica::caught_up() {
+  if (is_spare()) {
+    if (ready_) return false;
+    get_ready();
+    tell_phase(Phase::spare);
+    reach(CrashPoint::spare_follows);
+    return true;
+  }
+  if (ready_) reach(CrashPoint::spare_promoted);
+  if (ready_ && order_waits()) return false;
+  settle_in();
+  return true;
+}
+
+/// It has caught up for the first time: what makes it punctual but is not to be done when it must be.
+void Replica::get_ready() {
   const Geometry& geometry = seat_->geometry();
+  os::populate_all_objects();
   std::uint32_t refused = 0;
   if (geometry.lock_memory && !os::lock_all_memory()) refused |= static_cast<std::uint32_t>(os::Hygiene::locked_memory);
-  if (geometry.realtime_priority > 0) {
-    os::limit_realtime_burst(geometry.realtime_burst_us);
-    if (!os::use_realtime(geometry.realtime_priority)) refused |= static_cast<std::uint32_t>(os::Hygiene::realtime);
-  }
+  if (geometry.realtime_priority > 0) os::limit_realtime_burst(geometry.realtime_burst_us);
   seat_->lane().refused.store(refused, std::memory_order_relaxed);
   seat_->lane().threads.store(static_cast<std::uint32_t>(os::own_threads()), std::memory_order_relaxed);
+  ready_ = true;
+}
+
+/// What makes it punctual, then the good news.
+void Replica::settle_in() {
+  if (!ready_) get_ready();
+  const int priority = seat_->geometry().realtime_priority;
+  if (priority > 0 && !os::use_realtime(priority))
+    seat_->lane().refused.fetch_or(static_cast<std::uint32_t>(os::Hygiene::realtime), std::memory_order_relaxed);
   settled_ = true;
   tell_phase(Phase::in_step);
 }

@@ -39,10 +39,14 @@ class Replica {
   static void be_struck(std::uint32_t way);
   [[noreturn]] void fall_out(const char* why) noexcept;
   void publish(std::uint64_t block);
+  bool is_spare() const { return seat_->lane().spare.load(std::memory_order_seq_cst); }
+  bool caught_up();
+  void get_ready();
   void settle_in();
   void tell_phase(Phase phase);
 
   // orders.cc
+  bool order_waits() const;
   bool obey();
   std::int64_t order_due() const;
   void commit();
@@ -64,6 +68,7 @@ class Replica {
   std::uint64_t done_ = 0;           ///< The state is that after this block.
   std::uint64_t ticket_ = 0;         ///< Of the last order obeyed.
   std::int64_t last_answer_at_ = 0;  ///< ns
+  bool ready_ = false;               ///< Its memory is locked. The spare's, too.
   bool settled_ = false;             ///< Hygiene is done and the host knows that it is in step.
   bool leaving_ = false;
   std::vector<Middle> middles_;     ///< Not yet reaped.

@@ -59,7 +59,12 @@ std::unique_ptr<Seat> Seat::take(const ReplicaStart& start, std::vector<os::Fd> 
   os::offer_to_oom_killer();
   os::allow_tracer(start.setup.host);
   std::unique_ptr<Seat> seat(new Seat(start, fds));
+  // A fork has none of these in its page tables, and two replicas that come to the same block's page at once wait for each
+  // other there.
   os::populate(seat->own_.bytes());
+  os::populate(seat->bells_.bytes());
+  os::populate_for_reading(seat->blocks_.bytes());
+  os::populate_for_reading(seat->lanes_.bytes());
   worker::state.last_words = &seat->lane().last_words;
   worker::state.host_bell = &seat->bells().host;
   worker::mark_as_worker();

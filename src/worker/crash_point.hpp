@@ -28,7 +28,9 @@ namespace hotspare::worker {
   X(replica_in_fork)     /* it forked an heir that is not there yet */                     \
   X(heir_unborn)         /* the heir exists, nobody knows its pid */                       \
   X(heir_announced)      /* its pid is told, it has not caught up */                       \
-  X(replica_takes_over)  /* it moved the helm to itself, and has answered nothing */
+  X(replica_takes_over)  /* it moved the helm to itself, and has answered nothing */       \
+  X(spare_follows)       /* the spare told that it has caught up */                        \
+  X(spare_promoted)      /* told to come into step, and is not yet */
 
 enum class CrashPoint : unsigned char {
 #define HOTSPARE_NAME(name) name,
