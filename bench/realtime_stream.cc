@@ -5,8 +5,10 @@
 #include <csignal>
 #include <ctime>
 #include <fcntl.h>
+#include <fstream>
 #include <hotspare/chaos_how.hpp>
 #include <sched.h>
+#include <string>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -67,11 +69,13 @@ bool StallWatch::stalled_in(std::int64_t begin, std::int64_t end) const {
   return false;
 }
 
-Load::Load(unsigned processes) {
+Load::Load(unsigned processes, int policy) {
   for (unsigned i = 0; i < processes; ++i) {
     const int pid = fork();
     if (pid == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const sched_param none{};
+      sched_setscheduler(0, policy, &none);
       for (volatile unsigned long n = 0;;) n = n + 1;
     }
     if (pid > 0) pids_.push_back(pid);
@@ -85,7 +89,18 @@ Load::~Load() {
   }
 }
 
+namespace {
+
+/// Where it does not the hypervisor does, and /dev/cpu_dma_latency has no effect.
+bool kernel_chooses_sleep() {
+  std::string driver;
+  return std::getline(std::ifstream("/sys/devices/system/cpu/cpuidle/current_driver"), driver) && driver != "none";
+}
+
+}  // namespace
+
 AwakeCores::AwakeCores() : fd_(open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC)) {
+  if (!kernel_chooses_sleep()) spinners_.emplace(std::thread::hardware_concurrency(), SCHED_IDLE);
   const std::int32_t us = 0;
   if (fd_ >= 0 && write(fd_, &us, sizeof us) != sizeof us) std::fprintf(stderr, "standby: cores may sleep deeply\n");
 }

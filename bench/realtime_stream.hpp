@@ -13,7 +13,9 @@
 #include <cstring>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <random>
+#include <sched.h>
 #include <span>
 #include <thread>
 #include <vector>
@@ -76,7 +78,20 @@ class StallWatch {
   std::vector<std::thread> threads_;
 };
 
-/// No core sleeps deeper than it wakes at once, as far as the kernel of this machine has a say in it.
+/// Processes that burn CPU until it goes.
+class Load {
+ public:
+  /// policy: SCHED_OTHER, or SCHED_IDLE for processes that take time from nobody.
+  explicit Load(unsigned processes, int policy = SCHED_OTHER);
+  ~Load();
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+
+ private:
+  std::vector<int> pids_;
+};
+
+/// No core sleeps deeper than it wakes at once.
 class AwakeCores {
  public:
   AwakeCores();
@@ -86,22 +101,11 @@ class AwakeCores {
 
  private:
   int fd_;
+  std::optional<Load> spinners_;  ///< In a virtual machine.
 };
 
 /// SCHED_FIFO for this thread; 0: normal scheduling.
 void set_fifo(int priority);
-
-/// Processes that burn CPU until it goes.
-class Load {
- public:
-  explicit Load(unsigned processes);
-  ~Load();
-  Load(const Load&) = delete;
-  Load& operator=(const Load&) = delete;
-
- private:
-  std::vector<int> pids_;
-};
 
 /// This thread real-time, and all of this process's memory there.
 class RealtimeThread {

@@ -16,6 +16,7 @@ struct ChannelOptions {
   int realtime_priority = 0;  ///< Of the caller; 0: none.
   unsigned history = 0;       ///< StandbyOptions::history.
   bool separate = false;      ///< Each plug-in in replicas of its own.
+  std::optional<bool> spare;  ///< StandbyOptions::spare.
   /// Deaths within a minute, after which a channel gives its plug-ins up; 0: never; none: as fits the subcommand.
   std::optional<unsigned> bypass_after;
   std::optional<ChaosOption> chaos;

@@ -30,6 +30,7 @@ std::string name_of(const audio::ChainSpec& spec) {
 StandbyOptions standby_options(const audio::ChainSpec& spec, const ChannelOptions& options) {
   StandbyOptions standby;
   standby.replicas = options.replicas;
+  standby.spare = options.spare;
   standby.when_late = WhenLate::bypass;
   standby.history = options.history;
   standby.name = name_of(spec);
@@ -84,8 +85,9 @@ std::unique_ptr<audio::BlockProcessor> make_one(const audio::ChainSpec& spec, co
 std::unique_ptr<audio::BlockProcessor> make_processor(const audio::ChainSpec& spec, const ChannelOptions& options) {
   if (options.chaos && options.replicas < 2)
     throw UsageError("--chaos needs --replicas 2 or more: somebody has to go on");
-  if ((options.separate || options.bypass_after) && options.replicas == 0)
-    throw UsageError("--separate and --bypass-after need --replicas: without them nothing outlives a plug-in's crash");
+  if ((options.separate || options.bypass_after || options.spare) && options.replicas == 0)
+    throw UsageError(
+        "--separate, --spare and --bypass-after need --replicas: without them nothing outlives a plug-in's crash");
   if (!options.separate) return make_one(spec, options);
   return std::make_unique<audio::SerialProcessor>(spec,
                                                   [&](const audio::ChainSpec& one) { return make_one(one, options); });

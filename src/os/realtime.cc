@@ -4,13 +4,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dirent.h>
-#include <fcntl.h>
 #include <memory>
 #include <sched.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <unistd.h>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -76,15 +74,6 @@ void flush_denormals() noexcept {
   asm volatile("mrs %0, fpcr" : "=r"(control));
   asm volatile("msr fpcr, %0" ::"r"(control | std::uint64_t{1} << 24));
 #endif
-}
-
-Result<Fd> keep_cores_awake() {
-  Fd file(::open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC));
-  if (!file) return failed("open(/dev/cpu_dma_latency)");
-  const std::int32_t microseconds = 0;
-  if (::write(file.get(), &microseconds, sizeof microseconds) != sizeof microseconds)
-    return failed("write(/dev/cpu_dma_latency)");
-  return file;
 }
 
 }  // namespace hotspare::os

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "os/fd.hpp"
 #include "os/result.hpp"
 
 #include <cstddef>
@@ -12,7 +11,7 @@
 namespace hotspare::os {
 
 /// What was refused: bits, so that they fit into a word that processes share.
-enum class Hygiene : std::uint32_t { realtime = 1, locked_memory = 2, awake_cores = 4 };
+enum class Hygiene : std::uint32_t { realtime = 1, locked_memory = 2 };
 
 /// SCHED_FIFO for this thread. Its forks get normal scheduling.
 Status use_realtime(int priority);
@@ -29,7 +28,5 @@ Status lock_pages(std::span<std::byte> bytes);
 void limit_realtime_burst(std::int64_t us) noexcept;
 /// For this thread: denormal numbers count as zero.
 void flush_denormals() noexcept;
-/// While it is open no core sleeps so deeply that waking it takes time.
-Result<Fd> keep_cores_awake();
 
 }  // namespace hotspare::os

@@ -89,18 +89,22 @@ StandbyCore::StandbyCore(StandbyOptions options, const BodyKind& kind, std::vect
   if (!shared_.not_locked().empty())
     crew_->tell_unavailable("the channel's own memory is not locked (" + shared_.not_locked() +
                             "): a block may wait for a page from the disk");
-  if (options_.keep_cores_awake) {
-    auto awake = os::keep_cores_awake();
-    if (awake) {
-      awake_ = std::move(*awake);
-    } else {
-      crew_->tell_unavailable("cores may sleep deeply (" + awake.failure().text() +
-                              "): each wake takes up to 50 us longer");
-    }
-  }
   // Before: replicas may die of what they are to do while the channel is being made, and these count, too.
   registration_.open(options_.name, [this] { return stats(); });
   crew_->start();
+  if (options_.keep_cores_awake) keep_cores_awake();  // after the forks that want this process to have one thread
+}
+
+void StandbyCore::keep_cores_awake() {
+  auto awake = os::AwakeCores::make();
+  if (!awake)
+    return crew_->tell_unavailable("cores may sleep deeply (" + awake.failure().text() +
+                                   "): each wake takes 50 us longer, and in a virtual machine some take milliseconds");
+  awake_ = std::move(*awake);
+  if (awake_.spins())
+    crew_->tell_unavailable(
+        "how deeply the cores of this (virtual) machine sleep is not up to its kernel: threads of idle priority spin on "
+        "them instead, which takes time from nobody and shows as load");
 }
 
 /// The registration goes when nobody is left who could count.

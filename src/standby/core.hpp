@@ -2,7 +2,7 @@
 
 #include "metrics/recorder.hpp"
 #include "metrics/registry.hpp"
-#include "os/fd.hpp"
+#include "os/awake_cores.hpp"
 #include "os/memory.hpp"
 #include "standby/crew.hpp"
 #include "standby/decide.hpp"
@@ -44,6 +44,7 @@ class StandbyCore {
   unsigned await_answer(std::uint64_t block, std::int64_t until_ns) noexcept;
   void hand_over() noexcept;
   void stand_in(std::span<const std::byte> in, std::span<std::byte> out) const noexcept;
+  void keep_cores_awake();
   void look_for_hangs(std::uint64_t block, std::int64_t now) noexcept;
 
   const StandbyOptions options_;
@@ -51,7 +52,7 @@ class StandbyCore {
   const std::int64_t patience_ns_;
   std::uint64_t newest_ = 0;
   std::vector<std::byte> last_answer_;  ///< For WhenLate::repeat.
-  os::Fd awake_;
+  os::AwakeCores awake_;
 
   // One writer, the caller; others look.
   std::atomic<std::uint64_t> answered_{0};
