@@ -99,6 +99,10 @@ void tell(Run& run, const Case& what, const StreamResult& result, const Samples&
       {"a bare process's death, seen by one on its robust futex", bare.percentile(95)}, "SIGKILL only");
   row("death to notice p99", us(result.notice.quantile(0.99)), "us",
       {"a bare process's death, seen by one on its robust futex", bare.p99()});
+  if (what.ways.size() == 1)
+    row("death to notice p95, from the kill itself", us(result.stats.detection.quantile(0.95)), "us",
+        {"a bare process's death, seen by one on its robust futex", bare.percentile(95)},
+        "without the striker's own way to it: StandbyStats::detection");
   row("death to the next good block p99", us(result.next_good.quantile(0.99)), "us", {},
       "from the kill, or from the block's begin if nobody waited, to the answer");
   row("notice to the next in step p50", us(result.stats.rejoin.quantile(0.5)), "us");
