@@ -79,7 +79,6 @@ class Crew {
   // crew.cc: the two threads
   void listen();
   void look_at_all();
-  bool behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept;
   void look_at(Member& member);
   void on_in_step(Member& member);
   void look_at_phase(Member& member);
@@ -94,6 +93,9 @@ class Crew {
   void break_channel(const std::string& why);
   bool closing_done();
   void nudge_listener();
+
+  // questions.cc
+  bool behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept;
   void wake_waiters();
 
   // recruit.cc: who comes

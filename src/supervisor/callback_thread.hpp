@@ -1,9 +1,11 @@
 #pragma once
 
-#include <condition_variable>
+#include "os/pi_mutex.hpp"
+
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 namespace hotspare::supervisor {
@@ -20,8 +22,11 @@ class CallbackThread {
 
  private:
   void loop();
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  void ring() noexcept;
+  /// The next one, if there is one.
+  std::function<void()> take(bool& ended);
+  mutable os::PiMutex mutex_;  ///< A real-time thread that has something to tell waits for it.
+  std::atomic<std::uint32_t> bell_{0};
   std::deque<std::function<void()>> queue_;
   std::thread thread_;
   bool stopping_ = false;

@@ -171,6 +171,22 @@ def test_when_all_die_in_the_beginning_nothing_is_lost() -> None:
         assert channel.stats().states_lost == 0
 
 
+@pytest.mark.parametrize("kind", ["pickled", "saved", "forked", "replayed"])
+def test_the_spare_has_the_state_when_all_others_die(kind: str) -> None:
+    stream = open_stream(kind, spare=True)
+    with stream.channel as channel:
+        stream.pass_history()
+        for deaths in (2, 4, 6):
+            while channel.stats().spares == 0:
+                stream.send()
+            for pid in channel.replica_pids():
+                os.kill(pid, signal.SIGKILL)
+            stream.recover(deaths)
+            stream.send(10)
+        stats = channel.stats()
+        assert (stats.states_lost, stats.late, stats.in_step) == (0, 0, 2)
+
+
 def test_when_all_die_later_new_ones_begin_anew_and_it_is_said() -> None:
     with StandbyChannel(Chain, **{**OPTIONS, "history": 16}) as channel:
         while channel.stats().blocks < 100:

@@ -292,6 +292,7 @@ class TestArrays:
         ({"rejoin": "never"}, ValueError, "rejoin must be one of"),
         ({"rejoin": "replayed"}, ValueError, "needs replay_blocks"),
         ({"mode": "replay", "rejoin": "forked"}, ValueError, "who is parked cannot fork"),
+        ({"mode": "replay", "spare": True}, ValueError, "spare=True is for mode='lockstep'"),
         ({"replay_blocks": 100, "history": 64}, ValueError, "history must be at least 4"),
         ({"when_late": "panic"}, ValueError, "when_late must be one of"),
         ({"hang_after": -1}, ValueError, "hang_after must be more than 0"),
