@@ -71,8 +71,8 @@ struct StandbyOptions {
   /// The pages of replicas, and what the caller touches, stay in memory (mlock).
   bool lock_memory = false;
   /// No core sleeps deeper than it wakes in 0 µs (/dev/cpu_dma_latency): cuts each wake by two thirds, and costs power. In a
-  /// virtual machine, where the kernel has no say in that, a thread of idle priority spins on each of up to 8 cores instead:
-  /// takes time from nobody, shows as load, and cuts the latest wakes from milliseconds to 0.1 ms.
+  /// virtual machine, where the kernel has no say in that, a thread of idle priority spins on each of up to 8 cores instead: cuts
+  /// the latest wakes from milliseconds to 0.1 ms, shows as load, and programs of other sessions share the cores with it.
   bool keep_cores_awake = false;
   /// Denormal numbers count as zero in replicas (FTZ and DAZ): they make some filters a hundred times slower.
   bool flush_denormals = true;

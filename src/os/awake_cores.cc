@@ -3,39 +3,59 @@
 #include "os/cpus.hpp"
 #include "os/signals.hpp"
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
 #include <fstream>
 #include <mutex>
+#include <pthread.h>
 #include <sched.h>
 #include <string>
-#include <thread>
 #include <unistd.h>
-#include <vector>
 
 namespace hotspare::os {
 
 /// One thread a core.
 class Spinners {
  public:
-  explicit Spinners(const cpu_set_t& cores) {
+  explicit Spinners(const cpu_set_t& cores) noexcept {
     const SignalsBlocked blocked;
-    for (unsigned core = 0; core < CPU_SETSIZE; ++core)
-      if (CPU_ISSET(core, &cores)) threads_.emplace_back([this, core] { spin(core); });
+    pthread_attr_t small;  // a program that locks all of its memory locks its stacks, too
+    ::pthread_attr_init(&small);
+    ::pthread_attr_setstacksize(&small, std::size_t{64} << 10);
+    for (unsigned core = 0; core < most_cores && error_ == 0; ++core) {
+      if (!CPU_ISSET(core, &cores)) continue;
+      seats_[core] = {this, core};
+      error_ = ::pthread_create(&threads_[count_], &small, &Spinners::run, &seats_[core]);
+      if (error_ == 0) ++count_;
+    }
+    ::pthread_attr_destroy(&small);
   }
   ~Spinners() {
-    ends_.store(true, std::memory_order_relaxed);
     const sched_param none{};
-    for (std::thread& each : threads_) {
-      ::pthread_setschedparam(each.native_handle(), SCHED_OTHER, &none);  // on a busy machine it would not get to see that
-      each.join();
-    }
+    // Before they know that they are to end: who is gone cannot be named, and on a busy machine an idle one would not get to
+    // see it.
+    for (unsigned i = 0; i < count_; ++i) ::pthread_setschedparam(threads_[i], SCHED_OTHER, &none);
+    ends_.store(true, std::memory_order_relaxed);
+    for (unsigned i = 0; i < count_; ++i) ::pthread_join(threads_[i], nullptr);
   }
   Spinners(const Spinners&) = delete;
   Spinners& operator=(const Spinners&) = delete;
+  /// Of a thread that could not be made; 0: all are there.
+  int error() const { return error_; }
+  static constexpr unsigned most_cores = 8;
 
  private:
+  struct Seat {
+    const Spinners* all = nullptr;
+    unsigned core = 0;
+  };
+  static void* run(void* seat) {
+    static_cast<const Seat*>(seat)->all->spin(static_cast<const Seat*>(seat)->core);
+    return nullptr;
+  }
   /// WARNING: without `pause`: a hypervisor takes a core that says so for one that waits for a lock, and takes it away.
   void spin(unsigned core) const {
     cpu_set_t here;
@@ -43,13 +63,16 @@ class Spinners {
     CPU_SET(core, &here);
     ::sched_setaffinity(0, sizeof here, &here);
     const sched_param none{};
-    if (::sched_setscheduler(0, SCHED_IDLE, &none) != 0) return;  // would be in everybody's way
+    if (ends_.load(std::memory_order_relaxed) || ::sched_setscheduler(0, SCHED_IDLE, &none) != 0) return;
     while (!ends_.load(std::memory_order_relaxed)) {
     }
   }
 
   std::atomic<bool> ends_{false};
-  std::vector<std::thread> threads_;
+  std::array<Seat, most_cores> seats_{};
+  std::array<pthread_t, most_cores> threads_{};
+  unsigned count_ = 0;
+  int error_ = 0;
 };
 
 namespace {
@@ -75,14 +98,14 @@ Failure cannot(const std::string& why) { return Failure{EOPNOTSUPP, "keeping vir
 Result<AwakeCores> AwakeCores::make() {
   AwakeCores awake;
   if (!kernel_chooses_sleep()) {
-    constexpr int most_cores = 8;
     cpu_set_t cores;
     CPU_ZERO(&cores);
     if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return failed("sched_getaffinity");
-    const int count = CPU_COUNT(&cores);
-    if (count > most_cores) return cannot(std::to_string(count) + " are too many to spin on: give this process fewer");
-    if (usable_cpus() < static_cast<unsigned>(count)) return cannot("spinning would use up this group's CPU quota");
+    for (unsigned core = Spinners::most_cores; core < CPU_SETSIZE; ++core)
+      if (CPU_ISSET(core, &cores)) return cannot("they are spun on up to the eighth only: give this process fewer");
+    if (cpu_quota() < CPU_COUNT(&cores)) return cannot("spinning would use up this group's CPU quota");
     awake.spinners_ = shared_spinners(cores);
+    if (awake.spinners_->error() != 0) return Failure{awake.spinners_->error(), "pthread_create"};
     return awake;
   }
   awake.latency_ = Fd(::open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC));

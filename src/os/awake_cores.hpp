@@ -11,8 +11,9 @@ class Spinners;
 
 /// While it lives no core sleeps so deeply that waking it takes time. By /dev/cpu_dma_latency where the kernel chooses how deeply
 /// they sleep. Where a hypervisor does, as in most virtual machines, the kernel ignores that: there a thread of idle priority
-/// (SCHED_IDLE) spins on each core that this process may use. It takes time from nobody, and shows as load. The threads are
-/// shared by all that live in this process.
+/// (SCHED_IDLE) spins on each core that this process may use. It shows as load, and takes time from nobody in its scheduling
+/// group; other groups (sessions with autogroup, containers) share the cores with it as with any thread of this process. Nothing
+/// at a real-time priority notices it. The threads are shared by all that live in this process.
 class AwakeCores {
  public:
   static Result<AwakeCores> make();

@@ -31,11 +31,13 @@ double quota_v1(const std::string& folder) {
 
 }  // namespace
 
+double cpu_quota() { return tightest_of_cgroups("cpu", quota_v1, quota_v2); }
+
 unsigned usable_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
   const int count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  const double quota = std::ceil(tightest_of_cgroups("cpu", quota_v1, quota_v2));
+  const double quota = std::ceil(cpu_quota());
   return static_cast<unsigned>(std::max(1.0, std::min(quota, static_cast<double>(count))));
 }
 

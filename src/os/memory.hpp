@@ -57,7 +57,7 @@ Result<Fd> make_memfd(const char* label, std::size_t size);
 void free_pages(std::span<std::byte> shared) noexcept;
 /// Makes the pages be there, writable, before they are needed.
 void populate(std::span<std::byte> bytes) noexcept;
-/// The same for reading only. What has no page yet shares one of zeros.
+/// The same for reading only.
 void populate_for_reading(std::span<const std::byte> bytes) noexcept;
 std::size_t page_size() noexcept;
 std::size_t physical_memory() noexcept;

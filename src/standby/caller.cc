@@ -37,13 +37,14 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
   check_sizes(options_, in.size(), out.size());
   const std::int64_t begun = os::monotonic_ns();
   const std::uint64_t block = post(in);
-  const unsigned lane = find_who_answers(block, begun, deadline_ns);
+  unsigned lane = none;
+  do {
+    lane = find_who_answers(block, begun, deadline_ns);
+  } while (lane != none && !copy_answer(lane, block, out));
   if (lane == none) {
     stand_in(in, out);
     count(late_);
   } else {
-    const std::span<const std::byte> answer = shared_.answer(lane, block);
-    std::memcpy(out.data(), answer.data(), answer.size());
     if (!last_answer_.empty()) std::memcpy(last_answer_.data(), out.data(), out.size());
     count(answered_);
   }
@@ -83,6 +84,15 @@ unsigned StandbyCore::find_answer(std::uint64_t block) const noexcept {
     // the answer, or who gave it sees that we wait.
     if (shared_.lane(lane).answered.load(std::memory_order_seq_cst) == block) return lane;
   return none;
+}
+
+/// False: who gave it died, and its lane became another's while we copied: this thread had to wait for a CPU for some time.
+bool StandbyCore::copy_answer(unsigned lane, std::uint64_t block, std::span<std::byte> out) const noexcept {
+  const std::span<const std::byte> answer = shared_.answer(lane, block);
+  std::memcpy(out.data(), answer.data(), answer.size());
+  std::atomic_thread_fence(std::memory_order_acquire);
+  // Shared::renew makes it 0 before the next one is there.
+  return shared_.lane(lane).answered.load(std::memory_order_relaxed) == block;
 }
 
 /// It has killed too many, or nobody is left and nobody comes. Who makes it so rings for us.

@@ -95,6 +95,11 @@ StandbyCore::StandbyCore(StandbyOptions options, const BodyKind& kind, std::vect
   if (options_.keep_cores_awake) keep_cores_awake();  // after the forks that want this process to have one thread
 }
 
+void StandbyCore::close() {
+  crew_->close();
+  awake_ = os::AwakeCores();
+}
+
 void StandbyCore::keep_cores_awake() {
   auto awake = os::AwakeCores::make();
   if (!awake)
@@ -104,7 +109,7 @@ void StandbyCore::keep_cores_awake() {
   if (awake_.spins())
     crew_->tell_unavailable(
         "how deeply the cores of this (virtual) machine sleep is not up to its kernel: threads of idle priority spin on "
-        "them instead, which takes time from nobody and shows as load");
+        "them instead. That shows as load, and programs of other sessions or containers share the cores with them");
 }
 
 /// The registration goes when nobody is left who could count.
@@ -125,7 +130,7 @@ std::shared_ptr<StandbyCore> open_channel(StandbyOptions options, const BodyKind
   return std::make_shared<StandbyCore>(std::move(options), kind, std::move(arguments));
 }
 
-void close_channel(StandbyCore& core) { core.crew().close(); }
+void close_channel(StandbyCore& core) { core.close(); }
 
 BlockOutcome process_block(StandbyCore& core, std::span<const std::byte> in, std::span<std::byte> out,
                            std::chrono::steady_clock::time_point deadline) {

@@ -31,6 +31,7 @@ class StandbyCore {
   BlockOutcome process(std::span<const std::byte> in, std::span<std::byte> out, std::int64_t deadline_ns);
   std::chrono::nanoseconds period() const noexcept { return options_.period; }
   StandbyStats stats() const;
+  void close();
   const standby::Crew& crew() const { return *crew_; }
   standby::Crew& crew() { return *crew_; }
 
@@ -40,6 +41,7 @@ class StandbyCore {
   std::uint64_t post(std::span<const std::byte> in) noexcept;
   unsigned find_answer(std::uint64_t block) const noexcept;
   unsigned find_who_answers(std::uint64_t block, std::int64_t begun, std::int64_t deadline_ns) noexcept;
+  bool copy_answer(unsigned lane, std::uint64_t block, std::span<std::byte> out) const noexcept;
   bool nobody_will_answer(std::uint64_t block) const noexcept;
   unsigned await_answer(std::uint64_t block, std::int64_t until_ns) noexcept;
   void hand_over() noexcept;

@@ -123,6 +123,7 @@ void Crew::look_at_all() {
 void Crew::look_at(Member& member) {
   Lane& lane = shared_.lane(member.lane);
   if (!counts(member.state)) return;
+  if (left_behind(member)) return on_left_behind(member);
   const bool lost = (lane.host_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0;
   const bool spoke = lane.last_words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
   if (member.state == State::asked) {
@@ -147,7 +148,6 @@ void Crew::look_at_phase(Member& member) {
   const Phase phase = shared_.lane(member.lane).phase.load(std::memory_order_acquire);
   if (phase == Phase::needs_state) give_state(member);
   if (phase == Phase::spare && member.state == State::starting) on_spare(member);
-  if (phase == Phase::left_behind) on_left_behind(member);
   if (phase == Phase::in_step) on_in_step(member);
 }
 
@@ -242,6 +242,8 @@ void Crew::on_timer() {
     const std::int64_t due = std::exchange(member->gone_by, 0);
     if (member->state == State::asked) {
       unborn.push_back(member.get());
+    } else if (member->state == State::spare && made_steps(*member)) {
+      hurry(*member);  // on a busy machine
     } else if ((member->state == State::starting || member->state == State::spare) && !member->leaving) {
       end_hung(*member, due);
     } else if (!member->exited && !member->held_for_stack) {
@@ -249,16 +251,17 @@ void Crew::on_timer() {
     }
   }
   for (Member* member : unborn) abandon(*member);
-  if (!unborn.empty() || (retry_at_ != 0 && retry_at_ <= now)) {
-    retry_at_ = 0;
-    refill();
-  }
+  const auto is_due = [now](std::int64_t& at) { return at != 0 && at <= now && std::exchange(at, 0) != 0; };
+  const bool retry = is_due(retry_at_);
+  const bool spare_again = is_due(no_spare_until_);
+  if (!unborn.empty() || retry || spare_again) refill();
   arm_timer();
 }
 
 void Crew::arm_timer() {
   std::int64_t at = leave_deadline_;
-  if (retry_at_ != 0 && (at == 0 || retry_at_ < at)) at = retry_at_;
+  for (const std::int64_t each : {retry_at_, no_spare_until_})
+    if (each != 0 && (at == 0 || each < at)) at = each;
   for (const auto& [id, member] : members_)
     if (member->gone_by != 0 && (at == 0 || member->gone_by < at)) at = member->gone_by;
   if (at == 0 || at == timer_at_) return;

@@ -104,8 +104,10 @@ class Crew {
   bool ask_zygote(Member& member);
   bool ask_donor(Member& member, Member& donor);
   void give_state(Member& member);
+  void ask_to_save(Member& member, Member& donor);
   Member* donor_for(Plan plan);
   Member* find_forker();
+  bool can_recruit() const { return broken_.empty() && zygote_.ready; }
   bool awaits_heir(const Member& donor) const;
   bool state_is_on_its_way();
   bool others_begin_anew() const;
@@ -122,8 +124,12 @@ class Crew {
   // spare.cc: who follows
   Roster roster() const;
   void promote(Member& spare);
+  void hurry(Member& promoted);
+  bool made_steps(const Member& promoted) const;
+  void pause_spares();
   Member* best_spare() const;
   void on_spare(Member& member);
+  bool left_behind(const Member& member) const;
   void on_left_behind(Member& member);
 
   // loss.cc: who goes
@@ -175,7 +181,7 @@ class Crew {
   static constexpr unsigned most_failed_forks = 5;
   unsigned forks_failed_ = 0;  ///< For heirs, in a row.
   std::int64_t retry_at_ = 0;  ///< When to try again, ns; 0: nothing is due.
-  std::int64_t no_spare_until_ = 0;  ///< ns: the last one could not keep up.
+  std::int64_t no_spare_until_ = 0;  ///< ns: the last one could not keep up. 0: there is to be one.
   std::int64_t spare_pause_ = 0;     ///< For how long there was none the last time, ns.
   bool closing_ = false;
   bool closed_ = false;

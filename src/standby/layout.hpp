@@ -76,11 +76,18 @@ enum class Phase : std::uint32_t {
   starting,
   needs_state,
   catching_up,
-  spare,        ///< It has caught up, and was told to be the spare.
-  left_behind,  ///< The spare had no time to keep up, and leaves.
-  in_step
+  spare,  ///< It has caught up, and is the spare.
+  in_step,
 };
 enum class Order : std::uint32_t { none, leave, save, fork };
+
+/// Whether a replica is to come into step. From spare to regular the host moves it, from spare to left_behind the replica:
+/// whoever is first.
+enum class Part : std::uint32_t {
+  regular,
+  spare,       ///< It follows, and nobody waits for it.
+  left_behind  ///< It had no time to, and leaves.
+};
 
 /// A state that its replica committed.
 struct StateAt {
@@ -118,7 +125,7 @@ struct Lane {
   /// Host → replica in Phase::needs_state: 1 + the lane whose last committed state it is to load; 0: none yet.
   std::atomic<std::uint32_t> source{0};
   Plan plan = Plan::first_block;
-  std::atomic<bool> spare{false};  ///< Host → replica: it is to follow, and not to come into step.
+  std::atomic<Part> part{Part::regular};
   /// Host → replica: 1 + the way (chaos::How) in which it is to die in its next block; 0: it is not.
   std::atomic<std::uint32_t> strike{0};
 
@@ -148,6 +155,8 @@ class Layout {
   std::size_t input_at(std::uint64_t block) const { return inputs_at() + block % geometry_.history * input_stride(); }
 
   std::size_t lane_bytes() const { return rounded(states_at() + 2 * rounded(geometry_.state_bytes, 64), page); }
+  /// Without the states.
+  std::size_t lane_head_bytes() const { return states_at(); }
   std::size_t lane_at(unsigned lane) const { return lane * lane_bytes(); }
   std::size_t lanes_bytes() const { return geometry_.lanes * lane_bytes(); }
   /// In the lane.

@@ -22,6 +22,7 @@ namespace hotspare::standby {
 /// Some sign says that it dies or is dead.
 void Crew::notice(Member& member, std::int64_t at) {
   if (!counts(member.state)) return;
+  if (left_behind(member)) on_left_behind(member);
   const bool was_in_step = member.state == State::in_step;
   member.step(Event::noticed);
   member.noticed_at = at;
@@ -160,12 +161,15 @@ void Crew::bury(Member& member, const os::ExitStatus& status) {
     tell(std::move(event));
     // A block that kills many as they catch up counts once: it will be left out, and the next ones come into step.
     const bool known_block = fatal_block(shared_.lane(member.lane)) == last_fatal_block_ && last_fatal_block_ != 0;
-    if (!member.was_ready && !known_block && breaker_.died_before_ready())
+    if (member.spare) {  // nobody waited for it: its deaths take nothing from the channel
+      if (!member.was_ready) pause_spares();
+    } else if (!member.was_ready && !known_block && breaker_.died_before_ready()) {
       break_channel("standby channel \"" + options_.name + "\": " + std::to_string(breaker_.in_a_row()) +
                     " replicas in a row died before they were in step; the last one: " + last_death_);
+    }
   }
   if (!left) blame_block(shared_.lane(member.lane));
-  if (!left) note_death(member);
+  if (!left && !member.spare) note_death(member);
   member.step(Event::reaped);
   forget(member);
   give_up_if_too_many_died();

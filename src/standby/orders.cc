@@ -108,6 +108,7 @@ void Replica::be_born(const ReplicaStart& start, std::vector<os::Fd> fds) {
   middles_.clear();
   ticket_ = 0;
   ready_ = false;
+  told_spare_ = false;
   settled_ = false;
   body_->inherited();
   seat_->lane().pid.store(os::own_pid(), std::memory_order_seq_cst);

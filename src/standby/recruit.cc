@@ -9,22 +9,19 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 /// Who comes: a new replica is forked by the zygote and made anew, or by one that has the state, whose heir it is then.
 namespace hotspare::standby {
 
 void Crew::refill() {
-  if (closing_ || !broken_.empty()) return;
+  if (closing_) return;
   for (;;) {
-    switch (next_move(roster())) {
-      case Move::none: return;
-      case Move::promote: promote(*best_spare()); break;
-      case Move::recruit:
-        if (!zygote_.ready || !recruit()) return;
-        break;
-      case Move::recruit_spare:
-        if (!zygote_.ready || !recruit(true)) return;
-        break;
+    const Move move = next_move(roster());
+    if (move == Move::promote) {
+      promote(*best_spare());
+    } else if (move == Move::none || !can_recruit() || !recruit(move == Move::recruit_spare)) {
+      return;
     }
   }
 }
@@ -64,7 +61,9 @@ Member* Crew::donor_for(Plan plan) {
 
 bool Crew::awaits_heir(const Member& donor) const {
   return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
-    return entry.second->donor == donor.id && entry.second->state == State::asked;
+    const Member& heir = *entry.second;
+    if (heir.donor != donor.id && heir.saver != donor.id) return false;
+    return heir.state == State::asked || (heir.state == State::starting && heir.plan == Plan::load && !heir.has_state);
   });
 }
 
@@ -150,12 +149,19 @@ bool Crew::recruit(bool as_spare) {
   Member& member = *made;
   shared_.renew(*lane);
   shared_.lane(*lane).plan = member.plan = plan;
-  shared_.lane(*lane).spare = member.spare = as_spare;
+  member.spare = as_spare;
+  shared_.lane(*lane).part.store(as_spare ? Part::spare : Part::regular);
   if (without && !others_begin_anew()) begin_anew(now.newest);
   member.zygote_pid = zygote_.pid;
   member.oom_kills_at_birth = death::oom_kills();
   member.asked_at = os::monotonic_ns();
   if (!(donor != nullptr ? ask_donor(member, *donor) : ask_zygote(member))) return false;
+  // A spare that is about to come into step saves before: when it is in step it is not asked for that.
+  Member* const saver = as_spare && plan == Plan::load ? donor_for(plan) : nullptr;
+  if (saver != nullptr && saver->state == State::spare) {
+    member.saver = saver->id;
+    ask_to_save(member, *saver);
+  }
   supervisor::close_in_forks(member.ties.lifeline.ours.get());
   lane_taken_[*lane] = true;
   ++counts_.starts;
@@ -218,10 +224,16 @@ void Crew::order(Member& member, Order what, std::uint64_t ticket) {
   if (options_.mode != StandbyMode::lockstep) shared_.wake_parked();
 }
 
+void Crew::ask_to_save(Member& member, Member& donor) {
+  member.donor_commits = shared_.lane(donor.lane).committed.load(std::memory_order_acquire);
+  order(donor, Order::save, ++last_ticket_);
+}
+
 /// It waits for a state: asks one that is in step to commit its own, and hands it on when that is there.
 void Crew::give_state(Member& member) {
   Lane& lane = shared_.lane(member.lane);
   if (lane.source.load() != 0) return;
+  if (member.donor == 0) member.donor = std::exchange(member.saver, 0);
   auto found = members_.find(member.donor);
   if (member.donor == 0 || found == members_.end() || !has_caught_up(found->second->state)) {
     Member* donor = donor_for(Plan::load);
@@ -232,9 +244,7 @@ void Crew::give_state(Member& member) {
       return;
     }
     member.donor = donor->id;
-    member.donor_commits = shared_.lane(donor->lane).committed.load(std::memory_order_acquire);
-    order(*donor, Order::save, ++last_ticket_);
-    return;
+    return ask_to_save(member, *donor);
   }
   // SYNC POINT state: released by Replica::commit.
   if (shared_.lane(found->second->lane).committed.load(std::memory_order_acquire) <= member.donor_commits) return;

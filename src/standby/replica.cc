@@ -110,20 +110,28 @@ void Replica::process_next(std::uint64_t newest_block) {
   const Geometry& geometry = seat_->geometry();
   const std::uint64_t block = geometry.mode == StandbyMode::stateless ? newest_block : done_ + 1;
   const auto overwritten = [&] { return newest() - block >= geometry.history - 1; };
-  if (is_spare() && cannot_keep_up(newest_block, block, geometry.history)) {
-    leaving_ = true;
-    return tell_phase(Phase::left_behind);
-  }
+  if (cannot_keep_up(newest_block, block, geometry.history) && leaves_as_spare()) return;
   if (overwritten()) fall_out("it fell so far behind that the blocks it has to catch up with are gone");
   seat_->lane().begun.store(block, std::memory_order_relaxed);
   reach(CrashPoint::replica_in_block);
   if (seat_->lane().strike.load(std::memory_order_relaxed) != 0) be_struck(seat_->lane().strike.exchange(0) - 1);
   body_->process(seat_->input(block), seat_->answer(block));
+  if (overwritten() && leaves_as_spare()) return;
   if (overwritten()) fall_out("it took so long for a block that its input was overwritten meanwhile");
   reach(CrashPoint::replica_in_answer);
   done_ = block;
   publish(block);
   if (has_helm() && geometry.commit_every != 0 && block % geometry.commit_every == 0) commit();
+}
+
+/// The machine has no time for a spare. False: this is none, or not any more.
+bool Replica::leaves_as_spare() {
+  Part part = Part::spare;
+  if (!seat_->lane().part.compare_exchange_strong(part, Part::left_behind, std::memory_order_seq_cst)) return false;
+  seat_->lane().begun.store(0, std::memory_order_relaxed);  // no block is to blame
+  leaving_ = true;
+  ring(seat_->bells().host, 1);
+  return true;
 }
 
 /// On purpose: the host wants to see what becomes of that.
@@ -158,15 +166,19 @@ void Replica::publish(std::uint64_t block) {
 /// There is no block left, and it is not in step. True: something was done, and blocks may have come meanwhile. What was
 /// ordered of a spare comes before it gets into step: then it need not be done by one that is.
 bool Replica::caught_up() {
-  if (is_spare()) {
-    if (ready_) return false;
+  if (!ready_) {
     get_ready();
+    return true;
+  }
+  if (is_spare()) {
+    if (told_spare_) return false;
+    told_spare_ = true;
     tell_phase(Phase::spare);
     reach(CrashPoint::spare_follows);
     return true;
   }
-  if (ready_) reach(CrashPoint::spare_promoted);
-  if (ready_ && order_waits()) return false;
+  if (told_spare_) reach(CrashPoint::spare_promoted);
+  if (told_spare_ && order_waits()) return false;
   settle_in();
   return true;
 }
@@ -185,7 +197,6 @@ void Replica::get_ready() {
 
 /// What makes it punctual, then the good news.
 void Replica::settle_in() {
-  if (!ready_) get_ready();
   const int priority = seat_->geometry().realtime_priority;
   if (priority > 0 && !os::use_realtime(priority))
     seat_->lane().refused.fetch_or(static_cast<std::uint32_t>(os::Hygiene::realtime), std::memory_order_relaxed);

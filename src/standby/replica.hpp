@@ -39,7 +39,8 @@ class Replica {
   static void be_struck(std::uint32_t way);
   [[noreturn]] void fall_out(const char* why) noexcept;
   void publish(std::uint64_t block);
-  bool is_spare() const { return seat_->lane().spare.load(std::memory_order_seq_cst); }
+  bool is_spare() const { return seat_->lane().part.load(std::memory_order_seq_cst) == Part::spare; }
+  bool leaves_as_spare();
   bool caught_up();
   void get_ready();
   void settle_in();
@@ -69,6 +70,7 @@ class Replica {
   std::uint64_t ticket_ = 0;         ///< Of the last order obeyed.
   std::int64_t last_answer_at_ = 0;  ///< ns
   bool ready_ = false;               ///< Its memory is locked. The spare's, too.
+  bool told_spare_ = false;          ///< The host knows that it follows.
   bool settled_ = false;             ///< Hygiene is done and the host knows that it is in step.
   bool leaving_ = false;
   std::vector<Middle> middles_;     ///< Not yet reaped.

@@ -64,7 +64,8 @@ std::unique_ptr<Seat> Seat::take(const ReplicaStart& start, std::vector<os::Fd> 
   os::populate(seat->own_.bytes());
   os::populate(seat->bells_.bytes());
   os::populate_for_reading(seat->blocks_.bytes());
-  os::populate_for_reading(seat->lanes_.bytes());
+  for (std::uint32_t lane = 0; lane < seat->geometry().lanes; ++lane)
+    os::populate_for_reading({seat->lanes_.data() + seat->layout_.lane_at(lane), seat->layout_.lane_head_bytes()});
   worker::state.last_words = &seat->lane().last_words;
   worker::state.host_bell = &seat->bells().host;
   worker::mark_as_worker();

@@ -66,7 +66,7 @@ void Shared::renew(unsigned number) const {
   lane.committed.store(0);
   lane.order.store(0);
   lane.source.store(0);
-  lane.spare.store(false);
+  lane.part.store(Part::regular);
   lane.strike.store(0);
   // Only if somebody died with words: these are many pages, and the caller's are never taken away.
   if (lane.last_words.claimed.load() != 0 || lane.last_words.script_stack_told.load() != 0)

@@ -13,7 +13,7 @@ namespace hotspare::standby {
 Roster Crew::roster() const {
   Roster now;
   now.wanted = options_.replicas;
-  now.keeps_spare = *options_.spare && no_spare_until_ <= os::monotonic_ns();
+  now.keeps_spare = *options_.spare && no_spare_until_ == 0;
   now.in_step = static_cast<unsigned>(in_step_);
   for (const auto& [id, member] : members_) {
     if (!counts(member->state)) continue;
@@ -35,25 +35,41 @@ Member* Crew::best_spare() const {
 
 /// It leaves its place to an heir first: when it is in step it is not asked for one.
 void Crew::promote(Member& spare) {
-  if (spare.state == State::spare && zygote_.ready && no_spare_until_ <= os::monotonic_ns()) recruit(true);
+  if (spare.state == State::spare && can_recruit() && no_spare_until_ == 0) recruit(true);
+  Part part = Part::spare;
+  // SYNC POINT promotion: seen by Replica::caught_up, after the order for the heir that was stored before.
+  if (!shared_.lane(spare.lane).part.compare_exchange_strong(part, Part::regular, std::memory_order_seq_cst))
+    return on_left_behind(spare);
   spare.spare = false;
-  Lane& lane = shared_.lane(spare.lane);
-  // SYNC POINT promotion: seen by Replica::caught_up, after the order to fork that was stored before.
-  lane.spare.store(false, std::memory_order_seq_cst);
   spare_pause_ = 0;
-  if (spare.state == State::spare) {
-    const std::uint64_t newest = shared_.blocks().newest.load(std::memory_order_acquire);
-    const std::uint64_t answered = std::min(lane.answered.load(std::memory_order_acquire), newest);
-    const auto behind = static_cast<std::int64_t>(newest - answered);
-    spare.gone_by = os::monotonic_ns() + 10 * options_.hang_after.count() + behind * options_.period.count();
-    arm_timer();
-    // On a busy machine it would be its turn in some ms only. Not if it has much to catch up with: who has more to do than
-    // fits between two blocks would keep those in step from their core.
-    constexpr std::int64_t few = 8;
-    if (options_.realtime_priority > 0 && behind <= few && !os::exited(spare.pidfd))
-      os::use_realtime_in(spare.pid, shared_.geometry().realtime_priority);
-  }
+  if (spare.state == State::spare) hurry(spare);
   shared_.wake_working();
+}
+
+/// It is to come into step, and not to take for ever.
+void Crew::hurry(Member& promoted) {
+  constexpr std::int64_t for_an_heir = 2'000'000'000;  // to fork, or to save
+  Lane& lane = shared_.lane(promoted.lane);
+  const std::uint64_t newest = shared_.blocks().newest.load(std::memory_order_acquire);
+  promoted.answered_by_then = lane.answered.load(std::memory_order_acquire);
+  // One that was born up to date has answered none yet.
+  const std::uint64_t answered = promoted.answered_by_then == 0 ? newest : std::min(promoted.answered_by_then, newest);
+  const auto behind = static_cast<std::int64_t>(std::min(newest - answered, shared_.geometry().history));
+  promoted.gone_by =
+      os::monotonic_ns() + for_an_heir + 10 * options_.hang_after.count() + behind * options_.period.count();
+  arm_timer();
+  // On a busy machine it would be its turn in some ms only. Not if it has more to do than fits between two blocks, as to catch
+  // up, or to save: it would keep those in step from their core.
+  constexpr std::int64_t few = 8;
+  const bool short_work = behind <= few && options_.rejoin != Rejoin::saved;
+  if (options_.realtime_priority > 0 && short_work && !os::exited(promoted.pidfd))
+    os::use_realtime_in(promoted.pid, shared_.geometry().realtime_priority);
+}
+
+/// Since it was told to come into step.
+bool Crew::made_steps(const Member& promoted) const {
+  return !promoted.leaving &&
+         shared_.lane(promoted.lane).answered.load(std::memory_order_acquire) > promoted.answered_by_then;
 }
 
 void Crew::on_spare(Member& member) {
@@ -62,6 +78,7 @@ void Crew::on_spare(Member& member) {
   member.has_state = true;
   member.gone_by = 0;
   if (member.donor != 0) forks_failed_ = 0;
+  if (!member.spare) hurry(member);  // needed meanwhile
   breaker_.worker_ready();
   hotspare::Event event;
   event.kind = hotspare::Event::Kind::worker_ready;
@@ -72,21 +89,30 @@ void Crew::on_spare(Member& member) {
   wake_waiters();
 }
 
-/// It leaves by itself: that is no death. The next one is tried when the machine may have more time.
+/// It has said that it leaves.
+bool Crew::left_behind(const Member& member) const {
+  return member.spare && !member.leaving &&
+         shared_.lane(member.lane).part.load(std::memory_order_acquire) == Part::left_behind;
+}
+
+/// It leaves by itself: that is no death.
 void Crew::on_left_behind(Member& member) {
-  constexpr std::int64_t first_ns = 1'000'000'000;
-  constexpr std::int64_t most_ns = 60'000'000'000;
   constexpr std::int64_t grace_ns = 500'000'000;
-  const std::int64_t now = os::monotonic_ns();
   member.leaving = true;
-  member.gone_by = now + grace_ns;
-  spare_pause_ = std::clamp(2 * spare_pause_, first_ns, most_ns);
-  no_spare_until_ = now + spare_pause_;
-  if (retry_at_ == 0 || retry_at_ > no_spare_until_) retry_at_ = no_spare_until_;
-  arm_timer();
+  member.gone_by = os::monotonic_ns() + grace_ns;
+  pause_spares();
   note_unavailable(
       "the machine has no time for the spare, which fell too far behind: until it has, a new replica is forked from one "
       "that is in step, whose blocks may be late for that");
+}
+
+/// The next one is tried when that may have changed.
+void Crew::pause_spares() {
+  constexpr std::int64_t first_ns = 1'000'000'000;
+  constexpr std::int64_t most_ns = 60'000'000'000;
+  spare_pause_ = std::clamp(2 * spare_pause_, first_ns, most_ns);
+  no_spare_until_ = os::monotonic_ns() + spare_pause_;
+  arm_timer();
 }
 
 }  // namespace hotspare::standby

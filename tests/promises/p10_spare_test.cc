@@ -127,6 +127,35 @@ TEST(P10SpareAlone, ThatHangsWhenItIsNeeded) {
   EXPECT_EQ(stream.channel().stats().late, 0u);
 }
 
+/// Its forks die in their first block.
+class FragileHeirs : public Chain {
+ public:
+  explicit FragileHeirs(const std::string& beacon) : Chain(beacon), maker_(::getpid()) {}
+  void process(std::span<const std::byte> in, std::span<std::byte> out) {
+    if (::getpid() != maker_) ::raise(SIGKILL);
+    Chain::process(in, out);
+  }
+
+ private:
+  int maker_;
+};
+
+/// Nobody needs it: that none comes must not end what goes on.
+TEST(P10SpareAlone, ThatDiesAgainAndAgain) {
+  StandbyOptions options = with_spare();
+  options.breaker_deaths = 2;
+  options.most_deaths = 2;
+  options.deaths_within = 1h;
+  Stream<FragileHeirs> stream(options);
+  const std::int64_t spare = next_spare(stream);
+  stream.send_and_check(1000);
+  kill_by_pidfd(spare, SIGKILL);
+  while (stream.channel().stats().deaths < 4) stream.send_and_check(1);
+  EXPECT_EQ(stream.channel().broken(), "");
+  EXPECT_EQ(stream.channel().stats().in_step, 2u);
+  EXPECT_EQ(stream.channel().stats().late, 0u);
+}
+
 TEST(P10SpareAlone, OfAChannelOfOne) {
   StandbyOptions options = with_spare();
   options.replicas = 1;
