@@ -45,7 +45,7 @@ class Stream {
     }
   }
   std::uint64_t right() const {
-    if constexpr (std::is_base_of_v<Chain, P>) return expected_.chain;
+    if constexpr (std::is_base_of_v<PlainChain, P>) return expected_.chain;
     if constexpr (std::is_same_v<P, Window>) return expected_.window;
     return expected_.twice;
   }
