@@ -104,6 +104,7 @@ class Crew {
   bool ask_zygote(Member& member);
   bool ask_donor(Member& member, Member& donor);
   void give_state(Member& member);
+  void take_what_was_saved(Member& member);
   void ask_to_save(Member& member, Member& donor);
   Member* donor_for(Plan plan);
   Member* find_forker();

@@ -229,11 +229,23 @@ void Crew::ask_to_save(Member& member, Member& donor) {
   order(donor, Order::save, ++last_ticket_);
 }
 
+/// Not if it has become old while the member was made: to catch up from there would take longer than to save once more.
+void Crew::take_what_was_saved(Member& member) {
+  const auto saver = members_.find(std::exchange(member.saver, 0));
+  if (saver == members_.end()) return;
+  const Lane& lane = shared_.lane(saver->second->lane);
+  const std::uint64_t committed = lane.committed.load(std::memory_order_acquire);
+  const std::uint64_t newest = shared_.blocks().newest.load(std::memory_order_acquire);
+  const bool saving = committed <= member.donor_commits;
+  if (saving || newest - lane.states[committed % 2].block < shared_.geometry().history / 4)
+    member.donor = saver->first;
+}
+
 /// It waits for a state: asks one that is in step to commit its own, and hands it on when that is there.
 void Crew::give_state(Member& member) {
   Lane& lane = shared_.lane(member.lane);
   if (lane.source.load() != 0) return;
-  if (member.donor == 0) member.donor = std::exchange(member.saver, 0);
+  if (member.donor == 0 && member.saver != 0) take_what_was_saved(member);
   auto found = members_.find(member.donor);
   if (member.donor == 0 || found == members_.end() || !has_caught_up(found->second->state)) {
     Member* donor = donor_for(Plan::load);
