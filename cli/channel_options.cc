@@ -1,5 +1,7 @@
 #include "channel_options.hpp"
 
+#include <cstdint>
+
 namespace hotspare::cli {
 
 std::shared_ptr<ChannelOptions> add_channel_options(CLI::App& subcommand) {
@@ -9,8 +11,9 @@ std::shared_ptr<ChannelOptions> add_channel_options(CLI::App& subcommand) {
       ->capture_default_str();
   subcommand.add_flag("--separate", options->separate,
                       "Each plug-in in replicas of its own: one that crashes leaves the others alone");
-  subcommand.add_flag("--spare,!--no-spare", options->spare,
-                      "One process more follows and takes the place of one that dies; as it is: where the work is real-time");
+  subcommand.add_flag_function(
+      "--spare,!--no-spare", [options](std::int64_t count) { options->spare = count > 0; },
+      "One process more follows and takes the place of one that dies. Default: where the work is real-time");
   subcommand.add_option("--bypass-after", options->bypass_after,
                         "Deaths within a minute, after which the sound passes by what crashes; 0: never");
   subcommand

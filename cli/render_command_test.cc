@@ -65,6 +65,19 @@ TEST_F(RenderCommand, ReplicasDieAndNobodyHears) {
   EXPECT_TRUE(bytes_of(output()) == undisturbed);
 }
 
+TEST_F(RenderCommand, WithASpare) {
+  HOTSPARE_NEEDS_SOUND();
+  HOTSPARE_NEEDS_PLUGIN(audio::testing::equalizer_mono);
+  const std::string what = "render " + std::string(audio::testing::sound()) + " --plugin " +
+                           audio::testing::equalizer_mono + " --tail 20s -o " + output();
+  expect(what, ExitStatus::good, "s of sound");
+  const std::string undisturbed = bytes_of(output());
+  for (const std::string spare : {"--spare", "--no-spare"}) {
+    expect(what + " --replicas 2 --chaos 'kill-every=10ms,ways=sigkill,segv;seed=3' " + spare, ExitStatus::good, "deaths");
+    EXPECT_TRUE(bytes_of(output()) == undisturbed) << spare;
+  }
+}
+
 /// Each plug-in in replicas of its own: it sounds the same, also while all of them are struck.
 TEST_F(RenderCommand, SeparatePluginsSoundAsOneChain) {
   HOTSPARE_NEEDS_SOUND();
@@ -99,6 +112,7 @@ TEST_F(RenderCommand, SeparateNeedsReplicas) {
   HOTSPARE_NEEDS_SOUND();
   const std::string what = "render " + std::string(audio::testing::sound()) + " -o " + output();
   expect(what + " --separate", ExitStatus::usage, "need --replicas");
+  expect(what + " --spare", ExitStatus::usage, "need --replicas");
   expect(what + " --bypass-after 3", ExitStatus::usage, "need --replicas");
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -19,14 +20,21 @@ using ::testing::Not;
 StandbyOptions with_spare() {
   StandbyOptions options = small_channel(StandbyMode::lockstep);
   options.spare = true;
-  options.history = 16384;  // with all blocks at hand they would be processed again
   return options;
+}
+
+/// One block, and the pause until the next: for waits of seconds. Without it a replica that has to wait for a CPU is soon too far
+/// behind, and dies of that.
+template <class P>
+void send_in_time(Stream<P>& stream) {
+  stream.send_and_check(1);
+  std::this_thread::sleep_for(1ms);
 }
 
 /// One that is not the same as before follows. Blocks flow meanwhile.
 template <class P>
 std::int64_t next_spare(Stream<P>& stream, std::int64_t before = 0) {
-  while (stream.channel().stats().spares == 0 || stream.spares().back() == before) stream.send_and_check(1);
+  while (stream.channel().stats().spares == 0 || stream.spares().back() == before) send_in_time(stream);
   return stream.spares().back();
 }
 
@@ -99,9 +107,9 @@ TEST(P10SpareAlone, LeavesWhenItCannotKeepUp) {
   Stream<Chain> stream(with_spare());
   const std::int64_t spare = next_spare(stream);
   kill_by_pidfd(spare, SIGSTOP);
-  stream.send_and_check(16384 / 2 + 1);
+  stream.send_and_check(static_cast<int>(with_spare().history / 2 + 1));
   kill_by_pidfd(spare, SIGCONT);
-  while (stream.channel().stats().spares != 0) stream.send_and_check(1);
+  while (stream.channel().stats().spares != 0) send_in_time(stream);
   const auto told = stream.channel().stats().unavailable;
   EXPECT_THAT(told, Contains(HasSubstr("no time for the spare")));
   kill_by_pidfd(stream.channel().replica_pids()[0], SIGKILL);
@@ -151,7 +159,7 @@ TEST(P10SpareAlone, ThatDiesAgainAndAgain) {
   const std::int64_t spare = next_spare(stream);
   stream.send_and_check(1000);
   kill_by_pidfd(spare, SIGKILL);
-  while (stream.channel().stats().deaths < 4) stream.send_and_check(1);
+  while (stream.channel().stats().deaths < 4) send_in_time(stream);
   EXPECT_EQ(stream.channel().broken(), "");
   EXPECT_EQ(stream.channel().stats().in_step, 2u);
   EXPECT_EQ(stream.channel().stats().late, 0u);
