@@ -92,7 +92,13 @@ hotspare::StandbyOptions options_of(int priority, Striker& striker) {
   standby.replica_stderr = hotspare::Stderr::capture;
   standby.name = "plug-ins";
   standby.on_event = [&striker](const hotspare::Event& event) {
-    if (event.kind == hotspare::Event::Kind::death) striker.noticed(event.at.time_since_epoch().count());
+    if (event.kind == hotspare::Event::Kind::death) {
+      striker.noticed(event.at.time_since_epoch().count());
+      // It ended itself: nobody struck it.
+      for (const std::string& line : event.report->stderr_tail)
+        if (line.find("ends itself") != std::string::npos)
+          std::fprintf(stderr, "jack: %lld: %s\n", static_cast<long long>(event.pid), line.c_str());
+    }
     if (event.kind == hotspare::Event::Kind::unavailable) std::fprintf(stderr, "jack: %s\n", event.detail.c_str());
   };
   return standby;

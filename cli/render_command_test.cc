@@ -73,7 +73,8 @@ TEST_F(RenderCommand, WithASpare) {
   expect(what, ExitStatus::good, "s of sound");
   const std::string undisturbed = bytes_of(output());
   for (const std::string spare : {"--spare", "--no-spare"}) {
-    expect(what + " --replicas 2 --chaos 'kill-every=10ms,ways=sigkill,segv;seed=3' " + spare, ExitStatus::good, "deaths");
+    expect(what + " --replicas 2 --chaos 'kill-every=10ms,ways=sigkill,segv;seed=3' " + spare, ExitStatus::good,
+           "deaths");
     EXPECT_TRUE(bytes_of(output()) == undisturbed) << spare;
   }
 }

@@ -22,9 +22,9 @@ enum class StandbyMode : unsigned char {
 /// How a new replica comes to the state that the others have.
 enum class Rejoin : unsigned char {
   automatic,  ///< saved, if the processor has save and load; else replayed, if replay_blocks is given; else forked.
-  forked,   ///< The spare, or where there is none a survivor, forks itself between two blocks. Exact; costs it a fork, which
-            ///< is proportional to its resident memory (0.1 ms small, 20 ms a GB in 4K pages). Not for a processor that has
-            ///< threads.
+  forked,  ///< The spare, or where there is none a survivor, forks itself between two blocks. Exact; costs it a fork, which
+  ///< is proportional to its resident memory (0.1 ms small, 20 ms a GB in 4K pages). Not for a processor that has
+  ///< threads.
   saved,    ///< A survivor's save() between two blocks, and load() in the new one.
   replayed  ///< A fresh processor processes the last replay_blocks blocks. Exact if no older block has an effect.
 };
@@ -42,7 +42,7 @@ struct StandbyOptions {
   std::chrono::nanoseconds period{0};  ///< Between two blocks, at least 50 µs: the default deadline of a block.
   unsigned replicas = 2;               ///< 1 to 8.
   StandbyMode mode = StandbyMode::lockstep;
-  /// Lockstep: one replica more, which processes every block too, but at normal priority and without anybody waiting for it.
+  /// Lockstep: one replica more, which processes every block too, but below the others and without anybody waiting for it.
   /// When a replica dies it takes its place, and it alone is forked for, or saves for, the next spare: those in step do
   /// nothing but blocks, so that no lock of the kernel that a fork may wait for can make one late. Costs the CPU time and the
   /// memory of one replica more. Unset: with real-time priorities. Not in the other modes, where all but one wait anyway.
@@ -65,8 +65,8 @@ struct StandbyOptions {
   /// works from now on. 0: half of the period.
   std::chrono::nanoseconds patience{0};
   /// SCHED_FIFO priority of the thread that calls process(), which has to set it itself. The thread that hears of deaths
-  /// gets one less, replicas two less, the supervisor three less; a new replica, and the spare, are not real-time until they
-  /// are in step. 0: no real-time scheduling. At least 4, at most 99.
+  /// gets one less, replicas two less, the supervisor three less, new replicas that have nearly caught up and the spare four
+  /// less (or 1), new ones before that none. 0: no real-time scheduling. At least 4, at most 99.
   int realtime_priority = 0;
   /// The pages of replicas, and what the caller touches, stay in memory (mlock).
   bool lock_memory = false;

@@ -54,7 +54,7 @@ class StandbyChannel:
     mode: lockstep: each replica processes each block, and the first answer is taken; a death is invisible; costs a
     core a replica. replay: one works; when it dies the next one takes the state committed last and processes again
     what came since. stateless: one works, and the next one answers the same block.
-    spare: lockstep: one replica more follows at normal priority, takes the place of one that dies, and forks or saves
+    spare: lockstep: one replica more follows at a lower priority, takes the place of one that dies, and forks or saves
     for the next one, so that those in step need not. None: if realtime_priority is given.
     rejoin: how a new replica comes to the state that the others have. "saved": a living one saves its state between
     two blocks, the new one loads it: by save() -> bytes and load(state) of the processor, if it has both; else the

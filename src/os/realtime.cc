@@ -23,12 +23,6 @@ Status use_realtime(int priority) {
   return Done{};
 }
 
-void use_realtime_in(pid_t pid, int priority) noexcept {
-  sched_param parameter{};
-  parameter.sched_priority = priority;
-  ::sched_setscheduler(pid, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
-}
-
 void demote_process(pid_t pid) noexcept {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/%d/task", pid);

@@ -15,8 +15,6 @@ enum class Hygiene : std::uint32_t { realtime = 1, locked_memory = 2 };
 
 /// SCHED_FIFO for this thread. Its forks get normal scheduling.
 Status use_realtime(int priority);
-/// The same for the main thread of another process of this user's. Without effect if it is not allowed, or that is dead.
-void use_realtime_in(pid_t pid, int priority) noexcept;
 /// Normal scheduling for all threads of another process that is dying: freeing its memory must not be as urgent as what it did.
 void demote_process(pid_t pid) noexcept;
 /// All pages of this process that are there, and each that comes from now on.

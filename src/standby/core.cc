@@ -108,7 +108,8 @@ void StandbyCore::keep_cores_awake() {
   awake_ = std::move(*awake);
   if (awake_.spins())
     crew_->tell_unavailable(
-        "how deeply the cores of this (virtual) machine sleep is not up to its kernel: threads of idle priority spin on "
+        "how deeply the cores of this (virtual) machine sleep is not up to its kernel: threads of idle priority spin "
+        "on "
         "them instead. That shows as load, and programs of other sessions or containers share the cores with them");
 }
 

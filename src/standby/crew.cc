@@ -243,7 +243,7 @@ void Crew::on_timer() {
     if (member->state == State::asked) {
       unborn.push_back(member.get());
     } else if (member->state == State::spare && made_steps(*member)) {
-      hurry(*member);  // on a busy machine
+      expect_soon(*member);  // on a busy machine
     } else if ((member->state == State::starting || member->state == State::spare) && !member->leaving) {
       end_hung(*member, due);
     } else if (!member->exited && !member->held_for_stack) {

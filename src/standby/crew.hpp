@@ -125,7 +125,7 @@ class Crew {
   // spare.cc: who follows
   Roster roster() const;
   void promote(Member& spare);
-  void hurry(Member& promoted);
+  void expect_soon(Member& promoted);
   bool made_steps(const Member& promoted) const;
   void pause_spares();
   Member* best_spare() const;
@@ -180,8 +180,8 @@ class Crew {
   std::size_t in_step_ = 0;
   bool beginning_anew_ = false;  ///< The state is lost, and nobody is in step again yet.
   static constexpr unsigned most_failed_forks = 5;
-  unsigned forks_failed_ = 0;  ///< For heirs, in a row.
-  std::int64_t retry_at_ = 0;  ///< When to try again, ns; 0: nothing is due.
+  unsigned forks_failed_ = 0;        ///< For heirs, in a row.
+  std::int64_t retry_at_ = 0;        ///< When to try again, ns; 0: nothing is due.
   std::int64_t no_spare_until_ = 0;  ///< ns: the last one could not keep up. 0: there is to be one.
   std::int64_t spare_pause_ = 0;     ///< For how long there was none the last time, ns.
   bool closing_ = false;

@@ -88,6 +88,15 @@ constexpr bool cannot_keep_up(std::uint64_t newest, std::uint64_t next, std::uin
   return newest - next >= history / 2;
 }
 
+/// SCHED_FIFO priority of one that is not in step, the spare among them: below those in step and the supervisor, so that it
+/// delays none of them, and above all that has no deadline, so that it comes at all on a busy machine. of_replicas: of those in
+/// step; 0: none. Not if it has much to catch up with: it would keep a core, or meet the limit for what spins.
+constexpr int priority_of_followers(int of_replicas, std::uint64_t behind) {
+  constexpr std::uint64_t much = 64;
+  if (of_replicas == 0 || behind > much) return 0;
+  return std::max(1, of_replicas - 2);
+}
+
 /// automatic becomes what it means for this processor.
 constexpr Rejoin resolve(Rejoin wish, bool can_save, std::uint64_t replay_blocks) {
   if (wish != Rejoin::automatic) return wish;

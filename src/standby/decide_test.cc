@@ -166,6 +166,14 @@ TEST(KeepsSpare, WhereSomebodyAnswersInRealTime) {
   EXPECT_FALSE(keeps_spare(std::nullopt, StandbyMode::replay, 60));
 }
 
+TEST(PriorityOfFollowers, BelowThoseInStepAndTheSupervisor) {
+  EXPECT_EQ(priority_of_followers(68, 0), 66);
+  EXPECT_EQ(priority_of_followers(68, 64), 66);
+  EXPECT_EQ(priority_of_followers(68, 65), 0) << "it would keep a core while it catches up";
+  EXPECT_EQ(priority_of_followers(2, 0), 1) << "the least that there is";
+  EXPECT_EQ(priority_of_followers(0, 0), 0) << "the channel is not real-time";
+}
+
 TEST(CannotKeepUp, ByHalfOfTheHistory) {
   EXPECT_FALSE(cannot_keep_up(100, 100, 64));
   EXPECT_FALSE(cannot_keep_up(131, 100, 64));

@@ -40,9 +40,9 @@ struct Member {
   std::int64_t cpu_when_suspected = -1;  ///< ns; -1: it is not suspected of a hang.
   Plan plan = Plan::first_block;         ///< Our own copy.
   bool has_state = false;                ///< Forked by one that has it, or told where it is.
-  bool spare = false;      ///< It is to follow, not to answer.
-  bool was_ready = false;  ///< It has been in step, or the spare.
-  bool demoted = false;  ///< Dying, and no longer at a real-time priority.
+  bool spare = false;                    ///< It is to follow, not to answer.
+  bool was_ready = false;                ///< It has been in step, or the spare.
+  bool demoted = false;                  ///< Dying, and no longer at a real-time priority.
   bool adoption_asked = false;
   bool exited = false;
   bool reap_asked = false;

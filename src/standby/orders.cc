@@ -110,6 +110,7 @@ void Replica::be_born(const ReplicaStart& start, std::vector<os::Fd> fds) {
   ready_ = false;
   told_spare_ = false;
   settled_ = false;
+  use_followers_priority();
   body_->inherited();
   seat_->lane().pid.store(os::own_pid(), std::memory_order_seq_cst);
   tell_phase(Phase::catching_up);

@@ -237,8 +237,7 @@ void Crew::take_what_was_saved(Member& member) {
   const std::uint64_t committed = lane.committed.load(std::memory_order_acquire);
   const std::uint64_t newest = shared_.blocks().newest.load(std::memory_order_acquire);
   const bool saving = committed <= member.donor_commits;
-  if (saving || newest - lane.states[committed % 2].block < shared_.geometry().history / 4)
-    member.donor = saver->first;
+  if (saving || newest - lane.states[committed % 2].block < shared_.geometry().history / 4) member.donor = saver->first;
 }
 
 /// It waits for a state: asks one that is in step to commit its own, and hands it on when that is there.

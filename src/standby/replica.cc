@@ -190,9 +190,16 @@ void Replica::get_ready() {
   std::uint32_t refused = 0;
   if (geometry.lock_memory && !os::lock_all_memory()) refused |= static_cast<std::uint32_t>(os::Hygiene::locked_memory);
   if (geometry.realtime_priority > 0) os::limit_realtime_burst(geometry.realtime_burst_us);
+  use_followers_priority();
   seat_->lane().refused.store(refused, std::memory_order_relaxed);
   seat_->lane().threads.store(static_cast<std::uint32_t>(os::own_threads()), std::memory_order_relaxed);
   ready_ = true;
+}
+
+/// Whether that is refused is told when it is in step.
+void Replica::use_followers_priority() const {
+  const int priority = priority_of_followers(seat_->geometry().realtime_priority, newest() - done_);
+  if (priority > 0) static_cast<void>(os::use_realtime(priority));
 }
 
 /// What makes it punctual, then the good news.

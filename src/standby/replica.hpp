@@ -43,6 +43,7 @@ class Replica {
   bool leaves_as_spare();
   bool caught_up();
   void get_ready();
+  void use_followers_priority() const;
   void settle_in();
   void tell_phase(Phase phase);
 

@@ -1,12 +1,10 @@
 #include "os/clock.hpp"
-#include "os/process.hpp"
-#include "os/realtime.hpp"
 #include "standby/crew.hpp"
 #include "standby/decide.hpp"
 
 #include <algorithm>
 
-/// Who follows: the spare processes all blocks at normal priority and takes the place of the next one that dies. What may
+/// Who follows: the spare processes all blocks below those in step, and takes the place of the next one that dies. What may
 /// wait for the kernel, a fork above all, is its to do.
 namespace hotspare::standby {
 
@@ -42,12 +40,12 @@ void Crew::promote(Member& spare) {
     return on_left_behind(spare);
   spare.spare = false;
   spare_pause_ = 0;
-  if (spare.state == State::spare) hurry(spare);
+  if (spare.state == State::spare) expect_soon(spare);
   shared_.wake_working();
 }
 
-/// It is to come into step, and not to take for ever.
-void Crew::hurry(Member& promoted) {
+/// It is to come into step, and not to take for ever for it.
+void Crew::expect_soon(Member& promoted) {
   constexpr std::int64_t for_an_heir = 2'000'000'000;  // to fork, or to save
   Lane& lane = shared_.lane(promoted.lane);
   const std::uint64_t newest = shared_.blocks().newest.load(std::memory_order_acquire);
@@ -58,12 +56,6 @@ void Crew::hurry(Member& promoted) {
   promoted.gone_by =
       os::monotonic_ns() + for_an_heir + 10 * options_.hang_after.count() + behind * options_.period.count();
   arm_timer();
-  // On a busy machine it would be its turn in some ms only. Not if it has more to do than fits between two blocks, as to catch
-  // up, or to save: it would keep those in step from their core.
-  constexpr std::int64_t few = 8;
-  const bool short_work = behind <= few && options_.rejoin != Rejoin::saved;
-  if (options_.realtime_priority > 0 && short_work && !os::exited(promoted.pidfd))
-    os::use_realtime_in(promoted.pid, shared_.geometry().realtime_priority);
 }
 
 /// Since it was told to come into step.
@@ -78,7 +70,7 @@ void Crew::on_spare(Member& member) {
   member.has_state = true;
   member.gone_by = 0;
   if (member.donor != 0) forks_failed_ = 0;
-  if (!member.spare) hurry(member);  // needed meanwhile
+  if (!member.spare) expect_soon(member);  // needed meanwhile
   breaker_.worker_ready();
   hotspare::Event event;
   event.kind = hotspare::Event::Kind::worker_ready;
@@ -102,7 +94,8 @@ void Crew::on_left_behind(Member& member) {
   member.gone_by = os::monotonic_ns() + grace_ns;
   pause_spares();
   note_unavailable(
-      "the machine has no time for the spare, which fell too far behind: until it has, a new replica is forked from one "
+      "the machine has no time for the spare, which fell too far behind: until it has, a new replica is forked from "
+      "one "
       "that is in step, whose blocks may be late for that");
 }
 

@@ -107,20 +107,19 @@ INSTANTIATE_TEST_SUITE_P(Chaos, StandbyStorm,
                                            Storm{"any", 300, StandbyMode::replay}),
                          name_of);
 
-INSTANTIATE_TEST_SUITE_P(
-    Spare, StandbyStorm,
-    ::testing::Values(Storm{"before_setup", 2, StandbyMode::lockstep, true},
-                      Storm{"replica_in_block", 300, StandbyMode::lockstep, true},
-                      Storm{"replica_in_answer", 300, StandbyMode::lockstep, true},
-                      Storm{"replica_in_save", 2, StandbyMode::lockstep, true},
-                      Storm{"replica_in_load", 2, StandbyMode::lockstep, true},
-                      Storm{"replica_in_fork", 2, StandbyMode::lockstep, true},
-                      Storm{"heir_unborn", 2, StandbyMode::lockstep, true},
-                      Storm{"heir_announced", 2, StandbyMode::lockstep, true},
-                      Storm{"spare_follows", 2, StandbyMode::lockstep, true},
-                      Storm{"spare_promoted", 2, StandbyMode::lockstep, true},
-                      Storm{"any", 300, StandbyMode::lockstep, true}),
-    name_of);
+INSTANTIATE_TEST_SUITE_P(Spare, StandbyStorm,
+                         ::testing::Values(Storm{"before_setup", 2, StandbyMode::lockstep, true},
+                                           Storm{"replica_in_block", 300, StandbyMode::lockstep, true},
+                                           Storm{"replica_in_answer", 300, StandbyMode::lockstep, true},
+                                           Storm{"replica_in_save", 2, StandbyMode::lockstep, true},
+                                           Storm{"replica_in_load", 2, StandbyMode::lockstep, true},
+                                           Storm{"replica_in_fork", 2, StandbyMode::lockstep, true},
+                                           Storm{"heir_unborn", 2, StandbyMode::lockstep, true},
+                                           Storm{"heir_announced", 2, StandbyMode::lockstep, true},
+                                           Storm{"spare_follows", 2, StandbyMode::lockstep, true},
+                                           Storm{"spare_promoted", 2, StandbyMode::lockstep, true},
+                                           Storm{"any", 300, StandbyMode::lockstep, true}),
+                         name_of);
 
 }  // namespace
 }  // namespace hotspare::testing
