@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <sys/mman.h>
@@ -71,6 +72,8 @@ struct JackResult {
   std::uint64_t hangs = 0;  ///< Strikes after which a replica hangs or is stopped.
   std::uint64_t xruns = 0;
   std::uint64_t xruns_alone = 0;
+  std::uint64_t cycles_lost = 0;  ///< As the client saw it, by its own real-time thread: nothing is told late.
+  std::uint64_t cycles_lost_alone = 0;
   Resources before;
   Resources after;
 };
@@ -116,6 +119,18 @@ void tell_minute(unsigned minute, ComparedChannel& channel, const Striker& strik
 
 void sleep_for(std::chrono::nanoseconds time) { sleep_until(now_ns() + time.count()); }
 
+/// An xrun is a cycle that did not come when it should have.
+void count_lost_cycles(std::span<const BlockTimes> times, std::int64_t period_ns, const StallWatch& stalls,
+                       JackResult& result) {
+  for (std::size_t i = 1; i < times.size(); ++i) {
+    const std::int64_t before = times[i - 1].begin;
+    const std::int64_t begin = times[i].begin;
+    if (begin - before <= period_ns + period_ns / 2) continue;
+    ++result.cycles_lost;
+    if (!stalls.stalled_in(before, begin)) ++result.cycles_lost_alone;
+  }
+}
+
 JackResult stream_through(const hotspare::audio::testing::JackServer& server, const JackCase& what) {
   JackResult result;
   const Load load(what.load);
@@ -159,6 +174,7 @@ JackResult stream_through(const hotspare::audio::testing::JackServer& server, co
   for (const Striker::Blow& blow : striker.blows()) result.hangs += blow.how == How::hang || blow.how == How::stop;
   result.xruns = xruns.count();
   result.xruns_alone = xruns.unexplained(stalls);
+  count_lost_cycles(channel->times(), period.count(), stalls, result);
   return result;
 }
 
@@ -176,6 +192,9 @@ void tell(Run& run, const JackCase& what, const JackResult& result) {
   row("answers that differ from an undisturbed chain's", count(stream.wrong), "blocks");
   row("xruns beyond the control's", count(result.xruns_alone), "xruns",
       {"xruns while the machine stood still", count(result.xruns - result.xruns_alone)});
+  row("cycles that came late beyond the control's", count(result.cycles_lost_alone), "cycles",
+      {"those while the machine stood still", count(result.cycles_lost - result.cycles_lost_alone)},
+      "by the client's own real-time thread");
   row("deaths", count(stream.stats.deaths), "deaths", {"the saboteur's own count", count(stream.strikes)});
   row("hangs ended", count(stream.stats.hangs), "hangs", {"strikes hang and stop", count(result.hangs)});
   row("latency p50", us(stream.stats.latency.quantile(0.5)), "us");
