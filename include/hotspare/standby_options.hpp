@@ -22,9 +22,9 @@ enum class StandbyMode : unsigned char {
 /// How a new replica comes to the state that the others have.
 enum class Rejoin : unsigned char {
   automatic,  ///< saved, if the processor has save and load; else replayed, if replay_blocks is given; else forked.
-  forked,  ///< The spare, or where there is none a survivor, forks itself between two blocks. Exact; costs it a fork, which
-  ///< is proportional to its resident memory (0.1 ms small, 20 ms a GB in 4K pages). Not for a processor that has
-  ///< threads.
+  /// The spare, or where there is none a survivor, forks itself between two blocks. Exact; costs it a fork, proportional to
+  /// its resident memory (0.1 ms small, 20 ms a GB in 4K pages). Not for a processor that has threads.
+  forked,
   saved,    ///< A survivor's save() between two blocks, and load() in the new one.
   replayed  ///< A fresh processor processes the last replay_blocks blocks. Exact if no older block has an effect.
 };

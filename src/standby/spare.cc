@@ -94,9 +94,8 @@ void Crew::on_left_behind(Member& member) {
   member.gone_by = os::monotonic_ns() + grace_ns;
   pause_spares();
   note_unavailable(
-      "the machine has no time for the spare, which fell too far behind: until it has, a new replica is forked from "
-      "one "
-      "that is in step, whose blocks may be late for that");
+      "the machine has no time for the spare, which fell too far behind: until it has, one that is in step forks or "
+      "saves for new replicas, and its blocks may be late for that");
 }
 
 /// The next one is tried when that may have changed.
