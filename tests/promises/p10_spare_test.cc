@@ -13,6 +13,7 @@
 namespace hotspare::testing {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -28,7 +29,7 @@ StandbyOptions with_spare() {
 template <class P>
 void send_in_time(Stream<P>& stream) {
   stream.send_and_check(1);
-  std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(1ms);  // style: the pace of the stream; nothing is waited for
 }
 
 /// One that is not the same as before follows. Blocks flow meanwhile.

@@ -18,8 +18,6 @@
 /// A channel of a processor whose answers show its state, and what they should be.
 namespace hotspare::testing {
 
-using namespace std::chrono_literals;
-
 /// A channel of P, the stream that runs through it, and what was right.
 template <class P>
 class Stream {
@@ -33,7 +31,8 @@ class Stream {
     std::array<std::byte, 8> out{};
     Word{value}.to(in);
     expected_.take(value);
-    EXPECT_EQ(channel_.process(in, out, std::chrono::steady_clock::now() + 60s), BlockOutcome::answered)
+    EXPECT_EQ(channel_.process(in, out, std::chrono::steady_clock::now() + std::chrono::seconds(60)),
+              BlockOutcome::answered)
         << "block " << blocks_;
     ++blocks_;
     return Word::from(out).value;
