@@ -6,7 +6,8 @@ PREFIX ?= /usr/local
 CTEST_ARGS ?=
 PYTEST_ARGS ?=
 
-build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
+# build,preset,what: all of the preset, or these targets.
+build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS) $(addprefix --target ,$(2))
 # In the order of their names, each with its output if it fails.
 ctest = ctest --preset $(1) --parallel $(TEST_JOBS) $(CTEST_ARGS)
 
@@ -14,7 +15,7 @@ ctest = ctest --preset $(1) --parallel $(TEST_JOBS) $(CTEST_ARGS)
 python_package = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps .
 python_tests = .venv/bin/python -m pytest -q $(PYTEST_ARGS) tests bench/python
 
-.PHONY: help setup python run test test-cpp test-python test-asan test-tsan test-all asan tsan bench bench-python lint format install clean
+.PHONY: help setup python run test test-cpp test-python test-long test-asan test-tsan test-all asan tsan bench bench-python lint lint-quick format install clean
 .DEFAULT_GOAL := help
 # The targets of one call share build folders.
 .NOTPARALLEL:
@@ -22,10 +23,11 @@ python_tests = .venv/bin/python -m pytest -q $(PYTEST_ARGS) tests bench/python
 help:
 	@echo 'make run        search real light curves for planets while a saboteur kills the workers'
 	@echo 'make test       build and run the tests (also test-asan, test-tsan, test-all)'
+	@echo 'make test-long  storms, soaks, hundreds of kills: what make test leaves out'
 	@echo 'make bench      measure; the table goes to build/bench/results.json too'
 	@echo 'make bench-python  the Python package and its peers beside each other'
 	@echo 'make python     build the Python package into .venv'
-	@echo 'make lint       clang-tidy, clang-format and the rules of scripts/check_style'
+	@echo 'make lint       clang-tidy, clang-format, ruff, mypy and the rules of scripts/check_style (lint-quick: without clang-tidy)'
 	@echo 'make format     rewrite the sources as clang-format wants them'
 	@echo 'make install    install the release build to PREFIX ($(PREFIX))'
 	@echo 'make clean      remove build/'
@@ -34,7 +36,7 @@ setup:
 	@scripts/setup
 
 run: setup
-	$(call build,release)
+	$(call build,release,transit_search)
 	build/release/examples/transit_search/transit_search $(ARGS)
 
 test: test-cpp test-python
@@ -49,6 +51,11 @@ python: setup
 test-python: python
 	$(python_tests)
 
+test-long: setup python
+	$(call build,dev)
+	$(call ctest,long)
+	$(python_tests) -m long
+
 test-asan: setup
 	$(call build,asan)
 	$(call ctest,asan)
@@ -62,7 +69,7 @@ asan: test-asan
 tsan: test-tsan
 
 bench: setup
-	$(call build,release)
+	$(call build,release,hotspare_bench)
 	@mkdir -p build/bench
 	build/release/bench/hotspare_bench --out build/bench/results.json $(ARGS)
 
@@ -70,9 +77,13 @@ bench-python: python
 	@mkdir -p build/bench
 	.venv/bin/python bench/python/main.py --out build/bench/python_results.json $(ARGS)
 
-lint:
+lint: lint-quick
+	cmake --preset lint
+	scripts/lint tidy
+
+# All but clang-tidy, which takes most of an hour.
+lint-quick:
 	@scripts/setup lint
-	cmake --preset dev
 	scripts/lint
 	.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy
 

@@ -190,7 +190,9 @@ TEST_P(Resume, RunsWhatWasNotFinishedAndNothingElse) {
   EXPECT_NE(second.told().find(counts), std::string::npos) << second.told();
 }
 
-TEST_P(Resume, KillAfterKillWhileWorkersDie) {
+class LongResume : public Resume {};
+
+TEST_P(LongResume, KillAfterKillWhileWorkersDie) {
   std::set<Band> given;
   std::vector<std::set<Band>> begun;
   bool ended = false;
@@ -216,7 +218,7 @@ TEST_P(Resume, KillAfterKillWhileWorkersDie) {
   EXPECT_LE(runs, bands + (begun.size() - 1) * in_flight) << "more were run again than were in flight at the kills";
 }
 
-TEST_P(Resume, EveryWayToDieWithAJournal) {
+TEST_P(LongResume, EveryWayToDieWithAJournal) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer's allocator and signal handlers end a process in their own ways";
 #endif
@@ -241,8 +243,10 @@ TEST_P(Resume, AJournalThatIsThereIsNotGoneOnWithByAccident) {
   EXPECT_EQ(bytes_of(journal), "somebody's");
 }
 
-INSTANTIATE_TEST_SUITE_P(Start, Resume, testing::Values("fork", "exec"),
-                         [](const auto& how) { return std::string(how.param); });
+const auto starts = testing::Values("fork", "exec");
+const auto name_of = [](const auto& how) { return std::string(how.param); };
+INSTANTIATE_TEST_SUITE_P(Start, Resume, starts, name_of);
+INSTANTIATE_TEST_SUITE_P(Long, LongResume, starts, name_of);
 
 }  // namespace
 }  // namespace transit

@@ -63,7 +63,8 @@ class SeededStorm : public ::testing::TestWithParam<int> {};
 
 TEST_P(SeededStorm, NothingIsLostOrSettledTwice) { storm("any", 60, static_cast<std::uint64_t>(GetParam()), 400); }
 
-INSTANTIATE_TEST_SUITE_P(Chaos, SeededStorm, ::testing::Range(1, 31));
+INSTANTIATE_TEST_SUITE_P(Chaos, SeededStorm, ::testing::Range(1, 4));
+INSTANTIATE_TEST_SUITE_P(Long, SeededStorm, ::testing::Range(4, 31));
 
 struct Point {
   const char* name;
@@ -72,22 +73,27 @@ struct Point {
 
 class CrashPointStorm : public ::testing::TestWithParam<Point> {};
 
-TEST_P(CrashPointStorm, NothingIsLostOrSettledTwice) {
-  for (std::uint64_t seed = 1; seed <= 3; ++seed) storm(GetParam().name, GetParam().one_in, seed, 200);
+TEST_P(CrashPointStorm, NothingIsLostOrSettledTwice) { storm(GetParam().name, GetParam().one_in, 1, 200); }
+
+class LongCrashPointStorm : public ::testing::TestWithParam<Point> {};
+
+TEST_P(LongCrashPointStorm, NothingIsLostOrSettledTwice) {
+  for (std::uint64_t seed = 2; seed <= 6; ++seed) storm(GetParam().name, GetParam().one_in, seed, 200);
 }
 
 // Points that each worker passes once are hit often, so that some hits happen at all.
-INSTANTIATE_TEST_SUITE_P(Chaos, CrashPointStorm,
-                         ::testing::Values(Point{"before_setup", 2}, Point{"before_life_lock", 2},
-                                           Point{"before_ready", 2}, Point{"after_ready", 2}, Point{"after_begin", 10},
-                                           Point{"after_task", 10}, Point{"in_result", 10}, Point{"before_commit", 10},
-                                           Point{"after_commit", 10}, Point{"between_tasks", 10},
-                                           Point{"before_sleep", 3}, Point{"after_lease_request", 3},
-                                           Point{"with_lease", 3}, Point{"before_leave", 2}),
-                         [](const auto& point) { return std::string(point.param.name); });
+const auto points = ::testing::Values(
+    Point{"before_setup", 2}, Point{"before_life_lock", 2}, Point{"before_ready", 2}, Point{"after_ready", 2},
+    Point{"after_begin", 10}, Point{"after_task", 10}, Point{"in_result", 10}, Point{"before_commit", 10},
+    Point{"after_commit", 10}, Point{"between_tasks", 10}, Point{"before_sleep", 3}, Point{"after_lease_request", 3},
+    Point{"with_lease", 3}, Point{"before_leave", 2});
+const auto name_of = [](const auto& point) { return std::string(point.param.name); };
 
-/// A second death while the first is being noted: what was said by then must not be taken for the truth.
-TEST(Chaos, KillsInTheCrashHandlerAreToldFromItsOwnDeaths) {
+INSTANTIATE_TEST_SUITE_P(Chaos, CrashPointStorm, points, name_of);
+INSTANTIATE_TEST_SUITE_P(Long, LongCrashPointStorm, points, name_of);
+
+/// A second death while the first is being noted: the fault came first and is told, and so is how the kernel saw it end.
+TEST(Chaos, AKillInTheCrashHandlerIsToldBesideTheFault) {
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     const Saboteur saboteur("in_crash_handler", 2, seed);
     const RunTable table;
@@ -98,8 +104,8 @@ TEST(Chaos, KillsInTheCrashHandlerAreToldFromItsOwnDeaths) {
     const Stats stats = pool.stats();
     EXPECT_EQ(result.died, tasks / 4);
     EXPECT_EQ(stats.deaths, static_cast<std::uint64_t>(result.died));
-    EXPECT_EQ(saboteur.kills(), static_cast<std::uint64_t>(result.died - result.faulted));
-    EXPECT_GT(result.faulted, 0);
+    EXPECT_EQ(result.faulted, result.died);
+    EXPECT_EQ(saboteur.kills(), static_cast<std::uint64_t>(result.killed_too));
     EXPECT_GT(saboteur.kills(), 0u);
   }
 }

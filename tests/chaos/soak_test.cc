@@ -34,7 +34,7 @@ void deaths(Pool& pool, int count) {
   }
 }
 
-TEST(Soak, ManyDeathsLeaveNothingBehind) {
+TEST(LongSoak, ManyDeathsLeaveNothingBehind) {
   const char* wish = std::getenv("HOTSPARE_SOAK_DEATHS");
   const int count = wish != nullptr ? std::atoi(wish) : 1000;
   Pool pool(small_pool());

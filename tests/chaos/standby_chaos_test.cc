@@ -77,49 +77,43 @@ void storm(const Storm& what, std::uint64_t seed, int blocks) {
   EXPECT_TRUE(channel.broken().empty()) << channel.broken();
 }
 
-class StandbyStorm : public ::testing::TestWithParam<Storm> {};
-
-TEST_P(StandbyStorm, NoBlockIsLost) {
-  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
-    if (GetParam().mode == StandbyMode::lockstep) {
-      storm<Chain>(GetParam(), seed, 1000);
-      storm<SavedChain>(GetParam(), seed, 1000);
-    } else {
-      storm<SavedChain>(GetParam(), seed, 1000);
-    }
+void storms(const Storm& kind, std::uint64_t first, std::uint64_t last) {
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    if (kind.mode == StandbyMode::lockstep) storm<Chain>(kind, seed, 1000);
+    storm<SavedChain>(kind, seed, 1000);
   }
 }
+
+class StandbyStorm : public ::testing::TestWithParam<Storm> {};
+TEST_P(StandbyStorm, NoBlockIsLost) { storms(GetParam(), 1, 1); }
+
+class LongStandbyStorm : public ::testing::TestWithParam<Storm> {};
+TEST_P(LongStandbyStorm, NoBlockIsLost) { storms(GetParam(), 2, 4); }
 
 std::string name_of(const ::testing::TestParamInfo<Storm>& info) {
   const std::string mode = info.param.mode == StandbyMode::lockstep ? "lockstep_" : "replay_";
   return mode + (info.param.spare ? "with_spare_" : "") + info.param.point;
 }
 
-INSTANTIATE_TEST_SUITE_P(Chaos, StandbyStorm,
-                         ::testing::Values(Storm{"before_setup", 2}, Storm{"before_ready", 2},
-                                           Storm{"replica_in_block", 300}, Storm{"replica_in_answer", 300},
-                                           Storm{"replica_answered", 300}, Storm{"replica_in_save", 2},
-                                           Storm{"replica_in_load", 2}, Storm{"replica_in_fork", 2},
-                                           Storm{"heir_unborn", 2}, Storm{"heir_announced", 2}, Storm{"any", 300},
-                                           Storm{"replica_in_block", 300, StandbyMode::replay},
-                                           Storm{"replica_in_save", 5, StandbyMode::replay},
-                                           Storm{"replica_takes_over", 2, StandbyMode::replay},
-                                           Storm{"any", 300, StandbyMode::replay}),
-                         name_of);
+const auto without_spare = ::testing::Values(
+    Storm{"before_setup", 2}, Storm{"before_ready", 2}, Storm{"replica_in_block", 300}, Storm{"replica_in_answer", 300},
+    Storm{"replica_answered", 300}, Storm{"replica_in_save", 2}, Storm{"replica_in_load", 2},
+    Storm{"replica_in_fork", 2}, Storm{"heir_unborn", 2}, Storm{"heir_announced", 2}, Storm{"any", 300},
+    Storm{"replica_in_block", 300, StandbyMode::replay}, Storm{"replica_in_save", 5, StandbyMode::replay},
+    Storm{"replica_takes_over", 2, StandbyMode::replay}, Storm{"any", 300, StandbyMode::replay});
 
-INSTANTIATE_TEST_SUITE_P(Spare, StandbyStorm,
-                         ::testing::Values(Storm{"before_setup", 2, StandbyMode::lockstep, true},
-                                           Storm{"replica_in_block", 300, StandbyMode::lockstep, true},
-                                           Storm{"replica_in_answer", 300, StandbyMode::lockstep, true},
-                                           Storm{"replica_in_save", 2, StandbyMode::lockstep, true},
-                                           Storm{"replica_in_load", 2, StandbyMode::lockstep, true},
-                                           Storm{"replica_in_fork", 2, StandbyMode::lockstep, true},
-                                           Storm{"heir_unborn", 2, StandbyMode::lockstep, true},
-                                           Storm{"heir_announced", 2, StandbyMode::lockstep, true},
-                                           Storm{"spare_follows", 2, StandbyMode::lockstep, true},
-                                           Storm{"spare_promoted", 2, StandbyMode::lockstep, true},
-                                           Storm{"any", 300, StandbyMode::lockstep, true}),
-                         name_of);
+const auto with_spare = ::testing::Values(
+    Storm{"before_setup", 2, StandbyMode::lockstep, true}, Storm{"replica_in_block", 300, StandbyMode::lockstep, true},
+    Storm{"replica_in_answer", 300, StandbyMode::lockstep, true},
+    Storm{"replica_in_save", 2, StandbyMode::lockstep, true}, Storm{"replica_in_load", 2, StandbyMode::lockstep, true},
+    Storm{"replica_in_fork", 2, StandbyMode::lockstep, true}, Storm{"heir_unborn", 2, StandbyMode::lockstep, true},
+    Storm{"heir_announced", 2, StandbyMode::lockstep, true}, Storm{"spare_follows", 2, StandbyMode::lockstep, true},
+    Storm{"spare_promoted", 2, StandbyMode::lockstep, true}, Storm{"any", 300, StandbyMode::lockstep, true});
+
+INSTANTIATE_TEST_SUITE_P(Chaos, StandbyStorm, without_spare, name_of);
+INSTANTIATE_TEST_SUITE_P(Spare, StandbyStorm, with_spare, name_of);
+INSTANTIATE_TEST_SUITE_P(Long, LongStandbyStorm, without_spare, name_of);
+INSTANTIATE_TEST_SUITE_P(LongSpare, LongStandbyStorm, with_spare, name_of);
 
 }  // namespace
 }  // namespace hotspare::testing

@@ -82,6 +82,7 @@ Flying fly(std::uint64_t id, Future<R> future, Check good) {
                 ++result.died;
                 if (outcome.report()->signal == SIGSEGV && self.faults) {
                   ++result.faulted;
+                  if (outcome.report()->evidence.ends_with("the kernel reports signal 9")) ++result.killed_too;
                 } else {
                   EXPECT_EQ(outcome.report()->signal, SIGKILL) << outcome.report()->text();
                 }

@@ -40,7 +40,8 @@ std::uint64_t expected_value(std::uint64_t id);
 /// once, with its own value, the exception it threw, or a death; none ran twice; a value means that it ran.
 struct StormResult {
   int values = 0, raised = 0, died = 0;
-  int faulted = 0;  ///< Of the dead, those that died of SIGSEGV; the others died of SIGKILL.
+  int faulted = 0;     ///< Of the dead, those that died of SIGSEGV; the others died of SIGKILL.
+  int killed_too = 0;  ///< Of those, the ones that SIGKILL met on their way out.
 };
 /// faults: every fourth task raises SIGSEGV, so that its worker dies by way of the crash handler.
 StormResult run_storm(Pool& pool, const RunTable& table, std::uint64_t seed, int tasks, bool faults = false);

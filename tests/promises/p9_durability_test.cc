@@ -444,7 +444,7 @@ void kill_often(Durability durability, int count, int kills) {
 }
 
 TEST(P9Durability, TenKillsOfTheHostCostNoFinishedTask) { kill_often(Durability::process, 10'000, 10); }
-TEST(P9Durability, NorTwoHundredKills) { kill_often(Durability::process, 4'000, 200); }
+TEST(LongP9Durability, NorTwoHundredKills) { kill_often(Durability::process, 4'000, 200); }
 TEST(P9Durability, NorWithEachCommitOnTheDisk) { kill_often(Durability::power, 1'000, 10); }
 
 // ---- damage ----
