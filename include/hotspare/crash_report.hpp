@@ -24,9 +24,13 @@ enum class Cause : std::uint8_t {
   out_of_memory,    ///< The kernel's OOM killer; CrashReport::oom says how sure that is.
   lifeline_closed,  ///< It closed our descriptors, so nothing would end it with its host: we did.
   protocol,         ///< It wrote nonsense into its channel; we ended it.
-  unknown,          ///< The exit status was lost together with the zygote.
+  exec,             ///< It became another program; see detail, and exit_code or signal for how that ended.
+  pthread_exit,     ///< Its main thread ended (pthread_exit, pthread_cancel) without the process.
+  file_size_limit,  ///< SIGXFSZ: a file would have grown beyond RLIMIT_FSIZE.
+  forbidden_call,   ///< SIGSYS from a seccomp filter; detail has the system call's name.
+  unknown,          ///< The exit status was lost together with the zygote. Stays the last one.
 };
-inline constexpr std::size_t cause_count = 11;
+inline constexpr std::size_t cause_count = static_cast<std::size_t>(Cause::unknown) + 1;
 
 /// How sure it is that the kernel's OOM killer did it.
 enum class Oom : std::uint8_t {
@@ -59,9 +63,10 @@ struct StackImage;  // registers, a copy of the stack and the module map: unwoun
 /// Threads: const members may be called from any thread.
 struct HOTSPARE_API CrashReport {
   Cause cause = Cause::unknown;
-  int signal = 0;       ///< Signal number, 0 if none.
-  int signal_code = 0;  ///< si_code of that signal, when the worker could still note it.
-  int exit_code = -1;   ///< Exit code, -1 if it did not exit by itself.
+  std::string other_cause;  ///< Of a report that another version stored: its cause's name, if this one has none such.
+  int signal = 0;           ///< Signal number, 0 if none.
+  int signal_code = 0;      ///< si_code of that signal, when the worker could still note it.
+  int exit_code = -1;       ///< Exit code, -1 if it did not exit by itself.
   bool has_fault_address = false;
   std::uint64_t fault_address = 0;  ///< si_addr of SIGSEGV, SIGBUS, SIGFPE, SIGILL.
   int sender_pid = 0;               ///< Who sent the signal, 0 if nobody or unknown (SIGKILL never tells).
@@ -84,6 +89,9 @@ struct HOTSPARE_API CrashReport {
   /// Call stack in the language that embeds the engine (Python's, innermost first, one frame a line); empty in C++
   /// programs and when there was nobody to take it.
   std::string script_stack;
+
+  /// name(cause), or other_cause.
+  std::string_view cause_name() const;
 
   /// task_name, or what the task's code is called. Found at the first call of all, which may take some 10 ms.
   std::string task_label() const;

@@ -9,6 +9,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from hotspare._causes import ENDED, SENTENCES
+
 __all__ = [
     "BrokenWorker",
     "CrashReport",
@@ -54,7 +56,8 @@ class CrashReport:
 
     cause: str
     """signal, exited, terminated, stack_overflow, memory_limit, deadline, cancelled, out_of_memory, lifeline_closed,
-    protocol or unknown."""
+    protocol, exec, pthread_exit, file_size_limit, forbidden_call or unknown. Reports that other versions pickled may
+    have others."""
     pid: int
     signal: int | None = None
     """Number of the signal that ended it, if one did."""
@@ -172,33 +175,37 @@ _RAISED = "hotspare::python::ProcessorRaised: "
 
 
 def _fate(report: CrashReport) -> str:
-    name = _signal_name(report.signal)
-    at = f" at address {report.fault_address:#x}" if report.fault_address is not None else ""
-    if report.cause == "signal":
-        if report.sender_pid and report.sender_pid != report.pid:
-            return f"was killed by {name} that process {report.sender_pid} sent"
-        return f"died of {name}{at}"
     if report.cause == "terminated" and report.detail.startswith(_RAISED):
         return f"raised {report.detail.removeprefix(_RAISED)}"
-    if report.cause == "terminated":
-        return f"called std::terminate: {report.detail}"
-    if report.cause == "out_of_memory":
-        sure = "" if report.oom == "certain" else ", most likely"
-        return f"was killed{sure} by the kernel for lack of memory"
-    return {
-        "exited": f"exited with code {report.exitcode}",
-        "stack_overflow": f"overflowed its stack{at}",
-        "memory_limit": "was ended: its memory limit was reached",
-        "deadline": "was ended: its deadline passed",
-        "cancelled": "was ended: its task was cancelled",
-        "lifeline_closed": "was ended: it had closed the lifeline that ties it to its host",
-        "protocol": f"was ended: it wrote nonsense into its channel: {report.detail}",
-    }.get(report.cause, "died; its exit status was lost")
+    sentence = SENTENCES.get(report.cause)
+    if sentence is None:  # of a report that another version pickled
+        return f"died: {report.cause}"
+    at = f" at address {report.fault_address:#x}" if report.fault_address is not None else ""
+    return sentence.format(
+        signal=_by_signal(report, at),
+        at=at,
+        code=report.exitcode,
+        detail=f": {report.detail}" if report.detail else "",
+        surely="" if report.oom == "certain" else ", most likely",
+        end=_end_of_program(report),
+    )
+
+
+def _by_signal(report: CrashReport, at: str) -> str:
+    name = _signal_name(report.signal)
+    if report.sender_pid and report.sender_pid != report.pid:
+        return f"was killed by {name} that process {report.sender_pid} sent"
+    return f"died of {name}{at}"
+
+
+def _end_of_program(report: CrashReport) -> str:
+    if report.exitcode is not None:
+        return f", which exited with code {report.exitcode}"
+    return f", which died of {_signal_name(report.signal)}" if report.signal else ""
 
 
 def _whereabouts(report: CrashReport) -> str:
-    ended = report.cause in ("memory_limit", "deadline", "cancelled", "lifeline_closed")
-    where = " while in" if ended else " in"
+    where = " while in" if report.cause in ENDED else " in"
     frames = report.python_stack
     if not frames:
         native = next((f for f in report.native_stack if f.function), None)

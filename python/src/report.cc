@@ -12,7 +12,7 @@ nb::str text(std::string_view bytes) {
 nb::dict facts(const CoreReport& core) {
   const CrashReport& report = core.get();
   nb::dict all;
-  all["cause"] = text(name(report.cause));
+  all["cause"] = text(report.cause_name());
   all["signal"] = report.signal == 0 ? nb::object(nb::none()) : nb::int_(report.signal);
   all["signal_code"] = report.signal_code;
   all["exitcode"] = report.exit_code < 0 ? nb::object(nb::none()) : nb::int_(report.exit_code);

@@ -18,6 +18,7 @@ namespace hotspare::detail {
 /// Its pidfd says that the whole process has ended.
 void Engine::on_exit(Worker& worker) {
   worker.exited = true;
+  worker.evidence.program = os::program_after_exec(worker.pid);
   poller_->forget(worker.pidfd);
   notice_death(worker);
   ask_reap(worker);
@@ -88,6 +89,7 @@ void Engine::count_death(const Worker& worker, Cause cause) {
 void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) {
   death::Evidence& evidence = worker.evidence;
   evidence.exit = status;
+  evidence.pid = worker.pid;
   std::shared_ptr<StackImage> stack_from_outside = std::move(evidence.stack);
   death::read_last_words(worker.channel().last_words, evidence);
   if (stack_from_outside != nullptr) evidence.stack = std::move(stack_from_outside);

@@ -23,12 +23,18 @@ void read_last_words(const worker::LastWords& words, Evidence& into) {
   into.address = words.address;
   into.sender_pid = words.sender_pid;
   into.thread_id = words.thread_id;
+  into.system_call = words.system_call;
   into.data_bytes = words.data_bytes;
   into.data_limit = words.data_limit;
   into.detail.assign(words.detail, ::strnlen(words.detail, sizeof words.detail));
   into.stack = from_record(words.stack);
   into.beside_stack_end = into.stack != nullptr && (into.signal == SIGSEGV || into.signal == SIGBUS) &&
                           into.signal_code > 0 && beside_stack_end(into.address, *into.stack);
+}
+
+EndedBy why_survives(pid_t pid, const os::Fd& pidfd) {
+  if (os::runs(pid, pidfd)) return EndedBy::exec;
+  return os::outlives_its_main_thread(pid) ? EndedBy::main_thread : EndedBy::nobody;
 }
 
 std::uint64_t oom_kills() {

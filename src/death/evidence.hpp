@@ -9,13 +9,25 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace hotspare::death {
 
 /// Why we ended a worker ourselves.
-enum class EndedBy : std::uint8_t { nobody, deadline, cancel, lifeline, exec, protocol, shutdown, pressure, memory };
+enum class EndedBy : std::uint8_t {
+  nobody,
+  deadline,
+  cancel,
+  lifeline,
+  exec,
+  main_thread,  ///< Its main thread had ended, and other threads lived on.
+  protocol,
+  shutdown,
+  pressure,
+  memory
+};
 
 /// All that is known about one death, gathered in the host's own memory: nothing of it can still change.
 struct Evidence {
@@ -37,6 +49,7 @@ struct Evidence {
   std::uint64_t address = 0;
   int sender_pid = 0;
   int thread_id = 0;
+  int system_call = -1;  ///< That SIGSYS was about; -1: not known.
   std::uint64_t data_bytes = 0;
   std::uint64_t data_limit = 0;
   std::string detail;
@@ -46,6 +59,8 @@ struct Evidence {
   bool beside_stack_end = false;
 
   // The kernel's.
+  std::int64_t pid = 0;
+  std::optional<std::string> program;  ///< What the process had become by exec, if it did.
   os::ExitStatus exit;
   std::uint64_t oom_kills = 0;    ///< By the whole machine during the worker's life.
   bool oom_log_names_it = false;  ///< The kernel's log says that it killed this pid for memory.
@@ -53,6 +68,9 @@ struct Evidence {
 
 /// Copies what a dead worker left in its channel. Nothing in there is believed: lengths are checked, text is cut.
 void read_last_words(const worker::LastWords& words, Evidence& into);
+
+/// Why a process whose main thread's end was heard has not ended: what we end it for. nobody: it is about to.
+EndedBy why_survives(pid_t pid, const os::Fd& pidfd);
 
 /// OOM kills since boot (/proc/vmstat).
 std::uint64_t oom_kills();

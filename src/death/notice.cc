@@ -41,9 +41,8 @@ void Engine::end_survivors(std::int64_t now) {
     worker->gone_by = 0;
     if (worker->exited || worker->held_for_stack) continue;
     // An exec marks the robust futex, too. The verdict must not take our SIGKILL for one from outside.
-    if (worker->life_lost() && worker->evidence.ended_by == death::EndedBy::nobody &&
-        os::runs(worker->pid, worker->pidfd))
-      worker->evidence.ended_by = death::EndedBy::exec;
+    if (worker->life_lost() && worker->evidence.ended_by == death::EndedBy::nobody)
+      worker->evidence.ended_by = death::why_survives(worker->pid, worker->pidfd);
     os::signal_process(worker->pidfd, SIGKILL);
   }
 }

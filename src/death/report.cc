@@ -1,3 +1,4 @@
+#include "death/causes.hpp"
 #include "death/demangle.hpp"
 #include "death/frame_text.hpp"
 #include "death/signal_name.hpp"
@@ -6,17 +7,13 @@
 
 #include <hotspare/crash_report.hpp>
 
+#include <algorithm>
 #include <sstream>
 
 namespace hotspare {
 namespace {
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string((bytes + 500'000) / 1'000'000) + " MB"; }
-
-std::string with_detail(std::string text, const std::string& detail) {
-  if (!detail.empty()) text += ": " + detail;
-  return text;
-}
 
 std::string at_fault(const CrashReport& report) {
   return report.has_fault_address ? " at address " + death::hex(report.fault_address) : "";
@@ -30,33 +27,44 @@ std::string died_of_signal(const CrashReport& report) {
   return "died of " + signal + at_fault(report);
 }
 
-/// What became of the worker, the sentence that follows its name.
+/// How the program ended that it had become.
+std::string end_of_program(const CrashReport& report) {
+  if (report.exit_code >= 0) return ", which exited with code " + std::to_string(report.exit_code);
+  if (report.signal != 0) return ", which died of " + death::signal_name(report.signal);
+  return {};
+}
+
+std::string told(std::string_view what, const CrashReport& report) {
+  if (what == "signal") return died_of_signal(report);
+  if (what == "at") return at_fault(report);
+  if (what == "code") return std::to_string(report.exit_code);
+  if (what == "detail") return report.detail.empty() ? "" : ": " + report.detail;
+  if (what == "surely") return report.oom == Oom::certain ? "" : ", most likely";
+  if (what == "end") return end_of_program(report);
+  return {};
+}
+
+/// What became of the worker: the sentence of the cause with what the report knows in its places.
 std::string fate(const CrashReport& report) {
-  switch (report.cause) {
-    case Cause::signal: return died_of_signal(report);
-    case Cause::exited: return "exited with code " + std::to_string(report.exit_code);
-    case Cause::terminated: return with_detail("called std::terminate", report.detail);
-    case Cause::stack_overflow: return "overflowed its stack" + at_fault(report);
-    case Cause::memory_limit: return "was ended: its memory limit was reached";
-    case Cause::deadline: return "was ended: its deadline passed";
-    case Cause::cancelled: return "was ended: its task was cancelled";
-    case Cause::out_of_memory:
-      return report.oom == Oom::certain ? "was killed by the kernel: the system is out of memory"
-                                        : "was killed, most likely by the kernel for lack of memory";
-    case Cause::lifeline_closed: return "was ended: it had closed its lifeline, so nothing tied it to its host";
-    case Cause::protocol: return with_detail("was ended: it wrote nonsense into its channel", report.detail);
-    case Cause::unknown: return "died; its exit status was lost";
+  if (!report.other_cause.empty()) return "died: " + report.other_cause;
+  std::string text;
+  for (std::string_view rest = death::facts_of(report.cause).sentence; !rest.empty();) {
+    const std::size_t open = std::min(rest.find('{'), rest.size());
+    text += rest.substr(0, open);
+    rest.remove_prefix(open);
+    if (rest.empty()) break;
+    const std::size_t close = rest.find('}');
+    text += told(rest.substr(1, close - 1), report);
+    rest.remove_prefix(close + 1);
   }
-  return "died";  // a value from elsewhere
+  return text;
 }
 
 /// Of what we ended, the stack tells what it was busy with; of what crashed, where it crashed.
 std::string whereabouts(const CrashReport& report) {
   const Frame* const frame = death::telling_frame(report.native_stack());
   if (frame == nullptr) return {};
-  const bool was_ended = report.cause == Cause::memory_limit || report.cause == Cause::deadline ||
-                         report.cause == Cause::cancelled || report.cause == Cause::lifeline_closed;
-  return (was_ended ? " while in " : " in ") + death::short_text(*frame);
+  return (death::facts_of(report.cause).ended ? " while in " : " in ") + death::short_text(*frame);
 }
 
 std::string task_text(const CrashReport& report) {
@@ -136,22 +144,9 @@ std::string CrashReport::text() const {
   return text;
 }
 
-std::string_view name(Cause cause) {
-  switch (cause) {
-    case Cause::signal: return "signal";
-    case Cause::exited: return "exited";
-    case Cause::terminated: return "terminated";
-    case Cause::stack_overflow: return "stack_overflow";
-    case Cause::memory_limit: return "memory_limit";
-    case Cause::deadline: return "deadline";
-    case Cause::cancelled: return "cancelled";
-    case Cause::out_of_memory: return "out_of_memory";
-    case Cause::lifeline_closed: return "lifeline_closed";
-    case Cause::protocol: return "protocol";
-    case Cause::unknown: return "unknown";
-  }
-  return "unknown";
-}
+std::string_view CrashReport::cause_name() const { return other_cause.empty() ? name(cause) : other_cause; }
+
+std::string_view name(Cause cause) { return death::facts_of(cause).name; }
 
 std::string_view name(Oom oom) {
   switch (oom) {

@@ -1,12 +1,13 @@
 #include "death/report_from_json.hpp"
 
+#include "death/causes.hpp"
 #include "death/stack_image.hpp"
 
 #include <hotspare/error.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <array>
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -21,12 +22,24 @@ void take(const Json& from, const char* name, T& into) {
   if (found != from.end() && !found->is_null()) found->get_to(into);
 }
 
-template <class Enum, std::size_t n>
-void take_named(const Json& from, const char* key, Enum& into, const std::array<Enum, n>& all) {
+/// One that only another version knows is kept by its name.
+void take_cause(const Json& from, CrashReport& report) {
   std::string text;
-  take(from, key, text);
-  for (const Enum each : all) {
-    if (text == name(each)) into = each;
+  take(from, "cause", text);
+  const auto* const known =
+      std::find_if(causes.begin(), causes.end(), [&](const auto& row) { return row.name == text; });
+  if (known != causes.end()) {
+    report.cause = known->cause;
+  } else {
+    report.other_cause = std::move(text);
+  }
+}
+
+void take_oom(const Json& from, CrashReport& report) {
+  std::string text;
+  take(from, "oom", text);
+  for (const Oom each : {Oom::no, Oom::likely, Oom::certain}) {
+    if (text == name(each)) report.oom = each;
   }
 }
 
@@ -51,13 +64,9 @@ std::vector<Frame> frames_from(const Json& from) {
 
 /// All but the deaths before it.
 CrashReport report_from(const Json& from) {
-  static constexpr std::array causes{Cause::signal,          Cause::exited,   Cause::terminated, Cause::stack_overflow,
-                                     Cause::memory_limit,    Cause::deadline, Cause::cancelled,  Cause::out_of_memory,
-                                     Cause::lifeline_closed, Cause::protocol, Cause::unknown};
-  static constexpr std::array ooms{Oom::no, Oom::likely, Oom::certain};
   CrashReport report;
-  take_named(from, "cause", report.cause, causes);
-  take_named(from, "oom", report.oom, ooms);
+  take_cause(from, report);
+  take_oom(from, report);
   take(from, "signal", report.signal);
   take(from, "signal_code", report.signal_code);
   take(from, "exit_code", report.exit_code);

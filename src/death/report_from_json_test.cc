@@ -107,6 +107,17 @@ TEST(ReportFromJson, EveryCauseArrives) {
   }
 }
 
+TEST(ReportFromJson, ACauseOfAnotherVersionIsKept) {
+  const CrashReport report =
+      report_from_json(R"({"pid": 5, "cause": "eaten", "earlier": [{"pid": 4, "cause": "bored"}]})");
+  EXPECT_EQ(report.cause, Cause::unknown);
+  EXPECT_EQ(report.cause_name(), "eaten");
+  EXPECT_EQ(report.summary(), "worker 5 died: eaten; no task was running");
+  const CrashReport again = report_from_json(report.json());
+  EXPECT_EQ(again.cause_name(), "eaten");
+  EXPECT_EQ(again.earlier.at(0)->cause_name(), "bored");
+}
+
 TEST(ReportFromJson, RefusesWhatIsNoReport) {
   EXPECT_THROW(report_from_json("{"), PayloadError);
   EXPECT_THROW(report_from_json("[1]"), PayloadError);

@@ -31,7 +31,7 @@ nlohmann::json report_json(const CrashReport& report) {
     threads.push_back({{"thread_id", thread.thread_id}, {"native_stack", stack_json(thread.frames)}});
   return {
       {"summary", report.summary()},
-      {"cause", name(report.cause)},
+      {"cause", report.cause_name()},
       {"signal", unless(report.signal == 0, report.signal)},
       {"signal_name", unless(report.signal == 0, death::signal_name(report.signal))},
       {"signal_code", report.signal_code},

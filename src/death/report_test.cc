@@ -68,6 +68,15 @@ TEST(Summary, HasWordsForEveryCause) {
     EXPECT_NE(report.summary().find("task 17"), std::string::npos);
     EXPECT_EQ(name(report.cause) == "unknown", report.cause == Cause::unknown);
   }
+  auto program = report_of(Cause::exec);
+  program.detail = "ls";
+  EXPECT_NE(program.summary().find("became another program by exec: ls; task"), std::string::npos);
+  program.exit_code = 0;
+  EXPECT_NE(program.summary().find("by exec: ls, which exited with code 0; task"), std::string::npos);
+  auto memory = report_of(Cause::out_of_memory);
+  EXPECT_NE(memory.summary().find("was killed, most likely by the kernel"), std::string::npos);
+  memory.oom = Oom::certain;
+  EXPECT_NE(memory.summary().find("was killed by the kernel"), std::string::npos);
   auto report = report_of(Cause::signal);
   report.signal = SIGKILL;
   report.sender_pid = 99;

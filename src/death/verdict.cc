@@ -1,6 +1,7 @@
 #include "death/verdict.hpp"
 
 #include "death/stack_image.hpp"
+#include "os/system_calls.hpp"
 
 #include <csignal>
 #include <string>
@@ -58,10 +59,14 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
           "would have ended it with its host";
       return true;
     case EndedBy::exec:
-      report.cause = Cause::lifeline_closed;
+      report.cause = Cause::exec;
+      report.detail = evidence.program.value_or("");
       report.evidence =
-          "it became another program (exec), which closed its lifeline, so it was killed: nothing would have "
-          "ended it with its host";
+          "the other program had closed its lifeline, so it was killed: nothing would have ended it with its host";
+      return true;
+    case EndedBy::main_thread:
+      report.cause = Cause::pthread_exit;
+      report.evidence = "its main thread had ended while others lived on, so it was killed";
       return true;
     case EndedBy::pressure:
       report.cause = Cause::memory_limit;
@@ -82,6 +87,13 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
   return false;
 }
 
+/// "ptrace (number 101)"; empty: not known.
+std::string system_call(int number) {
+  if (number < 0) return {};
+  const std::string_view name = os::system_call_name(number);
+  return std::string(name.empty() ? "one that is not known here" : name) + " (number " + std::to_string(number) + ")";
+}
+
 /// A limit that is nearly used up explains a crash of code that does not check malloc.
 bool at_memory_limit(const Evidence& evidence) {
   return evidence.data_limit != 0 && evidence.signal != 0 && evidence.data_bytes >= evidence.data_limit / 10 * 9 &&
@@ -98,7 +110,14 @@ void judge_signal_words(const Evidence& evidence, CrashReport& report) {
   report.has_fault_address = fault;
   report.fault_address = fault ? evidence.address : 0;
   report.sender_pid = evidence.sender_pid;
-  if (evidence.beside_stack_end) {
+  if (evidence.signal == SIGXFSZ && (evidence.sender_pid == 0 || evidence.sender_pid == evidence.pid)) {
+    report.cause = Cause::file_size_limit;
+    report.evidence = "a file would have grown beyond RLIMIT_FSIZE (ulimit -f); " + kernel_says(evidence);
+  } else if (evidence.signal == SIGSYS && evidence.signal_code > 0) {
+    report.cause = Cause::forbidden_call;
+    report.detail = system_call(evidence.system_call);
+    report.evidence = "a seccomp filter forbids it; " + kernel_says(evidence);
+  } else if (evidence.beside_stack_end) {
     report.cause = Cause::stack_overflow;
     report.evidence = "the fault lies at the end of the thread's stack; " + kernel_says(evidence);
   } else if (at_memory_limit(evidence)) {
@@ -125,6 +144,10 @@ bool judge_last_words(const Evidence& evidence, CrashReport& report) {
       report.cause = Cause::memory_limit;
       report.evidence =
           "operator new failed under the task's limit of " + std::to_string(evidence.data_limit >> 20) + " MB";
+      return true;
+    case LastWordsKind::thread_exit:
+      report.cause = Cause::pthread_exit;
+      report.evidence = "its main thread was about to end alone (pthread_exit or pthread_cancel), so it ended itself";
       return true;
     case LastWordsKind::initializer:
       report.cause = Cause::exited;
@@ -153,22 +176,37 @@ void judge_sigkill(const Evidence& evidence, CrashReport& report) {
 }
 
 void judge_exit_status(const Evidence& evidence, CrashReport& report) {
+  const int status = evidence.exit.wait_status;
+  if (evidence.exit.known && !WIFSIGNALED(status)) report.exit_code = WEXITSTATUS(status);
+  if (evidence.exit.known && WIFSIGNALED(status)) report.signal = WTERMSIG(status);
+  if (evidence.program) {
+    report.cause = Cause::exec;
+    report.detail = *evidence.program;
+    report.evidence = "the kernel has it as another program; " + kernel_says(evidence);
+    return;
+  }
   if (!evidence.exit.known) {
     report.cause = Cause::unknown;
     report.evidence = kernel_says(evidence);
     return;
   }
-  const int status = evidence.exit.wait_status;
   if (!WIFSIGNALED(status)) {
     report.cause = Cause::exited;
-    report.exit_code = WEXITSTATUS(status);
     report.evidence = "it called exit, quick_exit or _exit; " + kernel_says(evidence);
     return;
   }
   report.cause = Cause::signal;
-  report.signal = WTERMSIG(status);
   report.evidence = kernel_says(evidence);
   if (report.signal == SIGKILL) judge_sigkill(evidence, report);
+  if (report.signal == SIGXFSZ) {
+    report.cause = Cause::file_size_limit;
+    report.evidence = "a file would have grown beyond RLIMIT_FSIZE (ulimit -f); " + kernel_says(evidence);
+  } else if (report.signal == SIGSYS) {
+    report.cause = Cause::forbidden_call;
+    report.evidence =
+        "no handler of it ran, as when a seccomp filter ends the process at once: which call it was nobody knows; " +
+        kernel_says(evidence);
+  }
 }
 
 }  // namespace
@@ -181,8 +219,10 @@ void judge(const Evidence& evidence, CrashReport& report) {
   report.script_stack = evidence.script_stack;
   report.detail = evidence.detail;
   if (judge_our_own(evidence, report)) {
-    if (evidence.exit.known && WIFSIGNALED(evidence.exit.wait_status))
-      report.signal = WTERMSIG(evidence.exit.wait_status);
+    const int status = evidence.exit.wait_status;
+    if (evidence.exit.known && WIFSIGNALED(status)) report.signal = WTERMSIG(status);
+    if (evidence.exit.known && !WIFSIGNALED(status) && report.cause == Cause::exec)
+      report.exit_code = WEXITSTATUS(status);  // it was quicker than we were
     if (evidence.stack != nullptr) report.thread_id = evidence.stack->thread_id;
     return;
   }

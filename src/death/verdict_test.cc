@@ -8,6 +8,7 @@
 #include <csignal>
 #include <functional>
 #include <string>
+#include <sys/syscall.h>
 
 namespace hotspare::death {
 namespace {
@@ -102,7 +103,8 @@ const std::vector<Row>& rows() {
          evidence.memory_taken = {100 * kMegabyte, 401 * kMegabyte};
        },
        Cause::memory_limit, SIGKILL, -1, Oom::no, "100 MB private, 401 MB shared; it was stopped"},
-      {"Exec", ended(EndedBy::exec), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "exec"},
+      {"Exec", ended(EndedBy::exec), Cause::exec, SIGKILL, -1, Oom::no, "lifeline"},
+      {"MainThread", ended(EndedBy::main_thread), Cause::pthread_exit, SIGKILL, -1, Oom::no, "while others lived on"},
       {"Protocol",
        [](Evidence& evidence) {
          ended(EndedBy::protocol)(evidence);
@@ -201,7 +203,48 @@ const std::vector<Row>& rows() {
          status(evidence, exited_with(125));
        },
        Cause::memory_limit, 0, -1, Oom::no, "limit of 64 MB"},
+      // Signals with a cause of their own.
+      {"FileSize",
+       [](Evidence& evidence) {
+         signal_words(evidence, SIGXFSZ, SI_USER);
+         evidence.pid = evidence.sender_pid = 42;
+       },
+       Cause::file_size_limit, SIGXFSZ, -1, Oom::no, "RLIMIT_FSIZE", no_address_from(42)},
+      {"FileSizeSent",
+       [](Evidence& evidence) {
+         signal_words(evidence, SIGXFSZ, SI_USER);
+         evidence.pid = 41;
+         evidence.sender_pid = 42;
+       },
+       Cause::signal, SIGXFSZ, -1, Oom::no, "", no_address_from(42)},
+      {"FileSizeWithoutWords", exit_status(died_of(SIGXFSZ)), Cause::file_size_limit, SIGXFSZ},
+      {"ForbiddenCall",
+       [](Evidence& evidence) {
+         signal_words(evidence, SIGSYS, 1);
+         evidence.system_call = SYS_ptrace;
+       },
+       Cause::forbidden_call, SIGSYS, -1, Oom::no, "seccomp",
+       [](const CrashReport& report) {
+         EXPECT_EQ(report.detail, "ptrace (number " + std::to_string(SYS_ptrace) + ")");
+       }},
+      {"ForbiddenCallOfAnotherArchitecture", [](Evidence& evidence) { signal_words(evidence, SIGSYS, 1); },
+       Cause::forbidden_call, SIGSYS, -1, Oom::no, "seccomp",
+       [](const CrashReport& report) { EXPECT_EQ(report.detail, ""); }},
+      {"ForbiddenCallWithoutWords", exit_status(died_of(SIGSYS)), Cause::forbidden_call, SIGSYS, -1, Oom::no,
+       "nobody knows"},
+      {"SentSys",
+       [](Evidence& evidence) {
+         signal_words(evidence, SIGSYS, SI_USER);
+         evidence.sender_pid = 42;
+       },
+       Cause::signal, SIGSYS, -1, Oom::no, "", no_address_from(42)},
       // Other last words.
+      {"ThreadExit",
+       [](Evidence& evidence) {
+         evidence.words = LastWordsKind::thread_exit;
+         status(evidence, exited_with(1));
+       },
+       Cause::pthread_exit, 0, -1, Oom::no, "pthread_exit"},
       {"Terminate",
        [](Evidence& evidence) {
          evidence.words = LastWordsKind::terminated;
@@ -257,6 +300,20 @@ const std::vector<Row>& rows() {
          evidence.oom_kills = 2;
        },
        Cause::signal, SIGTERM},
+      {"ProgramThatExited",
+       [](Evidence& evidence) {
+         status(evidence, exited_with(3));
+         evidence.program = "ls";
+       },
+       Cause::exec, 0, 3, Oom::no, "exit code 3", [](const CrashReport& report) { EXPECT_EQ(report.detail, "ls"); }},
+      {"ProgramThatDied",
+       [](Evidence& evidence) {
+         status(evidence, died_of(SIGSEGV));
+         evidence.program = "ls";
+       },
+       Cause::exec, SIGSEGV, -1, Oom::no, "signal 11"},
+      {"ProgramWhoseStatusIsLost", [](Evidence& evidence) { evidence.program = "ls"; }, Cause::exec, 0, -1, Oom::no,
+       "lost"},
       {"NothingIsKnown", [](Evidence&) {}, Cause::unknown, 0, -1, Oom::no, "lost"},
   };
   return all;

@@ -14,11 +14,10 @@ Answer::~Answer() = default;
 namespace hotspare::journal {
 namespace {
 
-Kind kind_of(Cause cause) {
-  switch (cause) {
-    case Cause::deadline: return Kind::timeout;
-    case Cause::memory_limit:
-    case Cause::out_of_memory: return Kind::memory;
+Kind kind_of(task::Reason reason) {
+  switch (reason) {
+    case task::Reason::timeout: return Kind::timeout;
+    case task::Reason::memory: return Kind::memory;
     default: return Kind::died;
   }
 }
@@ -31,9 +30,10 @@ std::vector<std::byte> bytes_of(const std::string& text) {
 Writing of_death(const CrashReport& report) {
   Writing writing;
   // Somebody did not want it any more: it may be run another time.
-  if (report.cause == Cause::cancelled) return writing;
+  const task::Reason reason = task::reason_of(report.cause);
+  if (reason == task::Reason::planned) return writing;
   writing.wanted = true;
-  writing.kind = kind_of(report.cause);
+  writing.kind = kind_of(reason);
   writing.made = bytes_of(report.json());
   writing.body = writing.made;
   return writing;

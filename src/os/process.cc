@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <linux/types.h>
 #include <poll.h>
 #include <spawn.h>
@@ -102,18 +103,67 @@ bool exited(const Fd& pidfd) noexcept {
   return ::poll(&state, 1, 0) == 1;
 }
 
-bool runs(pid_t pid, const Fd& pidfd) noexcept {
-  // stat: pid (name) state ppid pgrp session tty_nr tpgid flags. The name may hold anything, so from its end.
-  std::array<char, 512> text;
-  std::array<char, 32> path;
-  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
-  if (read_small_file(path.data(), text.data(), text.size()) == 0) return false;
-  const char* name_end = std::strrchr(text.data(), ')');
+namespace {
+
+/// PF_… of include/linux/sched.h.
+constexpr unsigned exiting = 0x4;
+constexpr unsigned forked_without_exec = 0x40;
+
+struct Stat {
+  std::string name;
   unsigned flags = 0;
-  if (name_end == nullptr || std::sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1) return false;
-  constexpr unsigned exiting = 0x4;  // PF_EXITING, include/linux/sched.h
+};
+/// Of a process or thread: path is that of its stat file.
+std::optional<Stat> stat_at(const char* path) {
+  // pid (name) state ppid pgrp session tty_nr tpgid flags. The name may hold anything, so from its end.
+  std::array<char, 512> text;
+  if (read_small_file(path, text.data(), text.size()) == 0) return std::nullopt;
+  const char* name = std::strchr(text.data(), '(');
+  const char* name_end = std::strrchr(text.data(), ')');
+  Stat stat;
+  if (name == nullptr || name_end == nullptr || std::sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &stat.flags) != 1)
+    return std::nullopt;
+  stat.name.assign(name + 1, name_end);
+  return stat;
+}
+std::optional<Stat> stat_of(pid_t pid) { return stat_at(("/proc/" + std::to_string(pid) + "/stat").c_str()); }
+
+/// Whether SIGKILL waits for this thread, as it does for all of a process that was killed.
+bool is_to_be_killed(const std::string& folder) {
+  std::array<char, 4096> text;
+  if (read_small_file((folder + "/status").c_str(), text.data(), text.size()) == 0) return true;
+  const char* pending = std::strstr(text.data(), "\nSigPnd:\t");
+  return pending == nullptr || (std::strtoull(pending + 9, nullptr, 16) >> (SIGKILL - 1) & 1) != 0;
+}
+
+}  // namespace
+
+bool runs(pid_t pid, const Fd& pidfd) noexcept {
+  const std::optional<Stat> stat = stat_of(pid);
   // Not exited by now: what was read was not another process that got its number.
-  return (flags & exiting) == 0 && !exited(pidfd);
+  return stat && (stat->flags & exiting) == 0 && !exited(pidfd);
+}
+
+std::optional<std::string> program_after_exec(pid_t pid) {
+  std::optional<Stat> stat = stat_of(pid);
+  if (!stat || (stat->flags & forked_without_exec) != 0) return std::nullopt;
+  return std::move(stat->name);
+}
+
+bool outlives_its_main_thread(pid_t pid) {
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  std::error_code gone;
+  bool main_thread_ended = false;
+  bool another_lives = false;
+  for (const auto& each : std::filesystem::directory_iterator(tasks, gone)) {
+    const std::optional<Stat> stat = stat_at((each.path() / "stat").c_str());
+    if (each.path().filename() == std::to_string(pid)) {
+      main_thread_ended = stat && (stat->flags & exiting) != 0;
+    } else if (stat && (stat->flags & exiting) == 0 && !is_to_be_killed(each.path())) {
+      another_lives = true;
+    }
+  }
+  return main_thread_ended && another_lives;
 }
 
 bool would_handle(pid_t pid, int signal) noexcept {

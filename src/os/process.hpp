@@ -39,6 +39,11 @@ ExitStatus exit_status_of(const Fd& pidfd) noexcept;
 bool exited(const Fd& pidfd) noexcept;
 /// Whether its main thread is neither gone nor on its way out, which the kernel says long before the process has exited.
 bool runs(pid_t pid, const Fd& pidfd) noexcept;
+/// The name of the program that a child of somebody who never called exec became by exec, also if it is a zombie; none if it
+/// did not, or /proc does not tell.
+std::optional<std::string> program_after_exec(pid_t pid);
+/// Whether its main thread has ended and another one neither has nor is to be killed.
+bool outlives_its_main_thread(pid_t pid);
 /// Whether a signal sent to it would be handled now: it does not block or ignore it, and is not stopped.
 bool would_handle(pid_t pid, int signal) noexcept;
 /// What a process is doing just now, as far as the kernel tells.

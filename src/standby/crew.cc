@@ -247,6 +247,8 @@ void Crew::on_timer() {
     } else if ((member->state == State::starting || member->state == State::spare) && !member->leaving) {
       end_hung(*member, due);
     } else if (!member->exited && !member->held_for_stack) {
+      if (member->noticed_at != 0 && member->evidence.ended_by == death::EndedBy::nobody)
+        member->evidence.ended_by = death::why_survives(member->pid, member->pidfd);
       os::signal_process(member->pidfd, SIGKILL);
     }
   }

@@ -125,6 +125,7 @@ void Crew::end_hung(Member& member, std::int64_t due_at) {
 
 void Crew::on_exit(Member& member) {
   member.exited = true;
+  member.evidence.program = os::program_after_exec(member.pid);
   poller_->forget(member.pidfd);
   notice(member);
   ask_reap(member);
@@ -187,6 +188,7 @@ void Crew::count_death(const Member& member, Cause cause) {
 std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitStatus& status) {
   death::Evidence& evidence = member.evidence;
   evidence.exit = status;
+  evidence.pid = member.pid;
   std::shared_ptr<hotspare::detail::StackImage> from_outside = std::move(evidence.stack);
   const std::string detail = evidence.detail;
   death::read_last_words(shared_.lane(member.lane).last_words, evidence);

@@ -15,6 +15,7 @@
 #include <hotspare/chaos.hpp>
 
 #include <cstdio>
+#include <cxxabi.h>
 #include <exception>
 
 namespace hotspare::standby {
@@ -36,6 +37,8 @@ std::unique_ptr<ReplicaBody> make_body(const Seat& seat) {
     return make(seat.arguments());
   } catch (const std::exception& error) {
     worker::die_of_initializer(error.what());
+  } catch (const abi::__forced_unwind&) {
+    worker::die_of_thread_exit();
   } catch (...) {
     worker::die_of_initializer("the processor's constructor threw something that is no std::exception");
   }

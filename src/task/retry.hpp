@@ -1,6 +1,8 @@
 #pragma once
 
+#include "death/causes.hpp"
 #include "task/payload.hpp"
+#include "task/reason.hpp"
 
 #include <hotspare/crash_report.hpp>
 #include <hotspare/detail/task_ref.hpp>
@@ -31,25 +33,7 @@ std::exception_ptr death_error(const CrashReport& report);
 
 namespace hotspare::task {
 
-/// Why an attempt failed, as far as retries tell reasons apart.
-enum class Reason : std::uint8_t { exception, death, timeout, memory, planned };
-
-constexpr Reason reason_of(Cause cause) {
-  switch (cause) {
-    case Cause::deadline: return Reason::timeout;
-    case Cause::memory_limit:
-    case Cause::out_of_memory: return Reason::memory;
-    case Cause::cancelled: return Reason::planned;
-    case Cause::signal:
-    case Cause::exited:
-    case Cause::terminated:
-    case Cause::stack_overflow:
-    case Cause::lifeline_closed:
-    case Cause::protocol:
-    case Cause::unknown: break;
-  }
-  return Reason::death;
-}
+constexpr Reason reason_of(Cause cause) { return death::facts_of(cause).reason; }
 
 /// What a task has behind it.
 struct Attempts {

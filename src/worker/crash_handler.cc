@@ -16,10 +16,12 @@
 #include <cstring>
 #include <cxxabi.h>
 #include <exception>
+#include <linux/audit.h>
 #include <new>
 #include <sys/ucontext.h>
 #include <typeinfo>
 #include <ucontext.h>
+#include <unwind.h>
 
 namespace hotspare::worker {
 namespace {
@@ -80,12 +82,24 @@ bool has_sender(const siginfo_t& info) {
   return info.si_code == SI_USER || info.si_code == SI_QUEUE || info.si_code == SI_TKILL || info.si_code == SI_MESGQ;
 }
 
+/// -1: of another architecture, whose numbers mean other calls, or sent by somebody.
+int forbidden_call(const siginfo_t& info) {
+#if defined(__x86_64__)
+  constexpr unsigned own = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+  constexpr unsigned own = AUDIT_ARCH_AARCH64;
+#endif
+  constexpr int by_seccomp = 1;  // SYS_SECCOMP, asm-generic/siginfo.h
+  return info.si_code == by_seccomp && info.si_arch == own ? info.si_syscall : -1;
+}
+
 void note_signal(int signal, const siginfo_t& info, const ucontext_t* context) noexcept {
   LastWords& words = *state.last_words;
   words.signal = signal;
   words.signal_code = info.si_code;
   if (is_fault(info)) words.address = reinterpret_cast<std::uint64_t>(info.si_addr);
   if (has_sender(info)) words.sender_pid = info.si_pid;
+  if (signal == SIGSYS) words.system_call = forbidden_call(info);
   note_here();
   // The host hears of it now; the stack it reads only when we are dead.
   publish(LastWordsKind::signal);
@@ -129,7 +143,33 @@ void describe_current_exception(char* room, std::size_t size) noexcept {
   }
 }
 
+_Unwind_Reason_Code note_forced(_Unwind_Context* frame, void* found) {
+  if (_Unwind_FindEnclosingFunction(reinterpret_cast<void*>(_Unwind_GetIP(frame))) ==
+      reinterpret_cast<void*>(&_Unwind_ForcedUnwind))
+    *static_cast<bool*>(found) = true;
+  return _URC_NO_REASON;
+}
+
+/// Whether std::terminate was reached because a thread was ending below something noexcept. That unwinding is no C++
+/// exception: it is still at work then, or was caught by the compiler's own handler, and has no exception_ptr.
+bool thread_was_ending() noexcept {
+  if (std::current_exception() != nullptr) return false;
+  bool forced = false;
+  _Unwind_Backtrace(note_forced, &forced);
+  if (forced) return true;
+  // The first member of __cxa_eh_globals (Itanium C++ ABI, Exception Handling, 2.2.2): what is being handled.
+  if (*reinterpret_cast<void* const*>(abi::__cxa_get_globals()) == nullptr) return false;
+  try {
+    throw;
+  } catch (const abi::__forced_unwind&) {
+    die_of_thread_exit();  // to leave this handler would be to catch it for good
+  } catch (...) {
+    return false;
+  }
+}
+
 void on_terminate() {
+  if (in_worker() && thread_was_ending()) die_of_thread_exit();
   if (in_worker() && claim()) {
     note_here();
     state.last_words->signal = SIGABRT;
@@ -149,10 +189,6 @@ void on_out_of_memory() {
   }
   os::exit_now(125);
 }
-
-}  // namespace
-
-namespace {
 
 /// The host wants to know what the worker hangs in, and ends it afterwards.
 void on_script_stack_signal(int, siginfo_t*, void*) {
@@ -185,6 +221,14 @@ void install_crash_handler() {
   }
   std::set_terminate(on_terminate);
   std::set_new_handler(on_out_of_memory);
+}
+
+void die_of_thread_exit() noexcept {
+  if (in_worker() && claim()) {
+    note_here();
+    publish(LastWordsKind::thread_exit);
+  }
+  os::exit_now(1);
 }
 
 void die_of_initializer(const char* message) noexcept {

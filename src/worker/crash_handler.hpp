@@ -9,6 +9,10 @@ void install_crash_handler();
 /// The host sends this signal to a worker that hangs, if a language runtime is embedded that can tell its own stack.
 int script_stack_signal() noexcept;
 
+/// Ends the worker because its main thread is about to end alone (pthread_exit, pthread_cancel). For handlers of
+/// abi::__forced_unwind, which must stand before those of all exceptions: who catches it and goes on is aborted by glibc.
+[[noreturn]] void die_of_thread_exit() noexcept;
+
 /// Ends the worker because its initializer threw; the message goes to the host.
 [[noreturn]] void die_of_initializer(const char* message) noexcept;
 

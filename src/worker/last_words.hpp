@@ -14,6 +14,7 @@ enum class LastWordsKind : std::uint32_t {
   terminated,    ///< std::terminate.
   memory_limit,  ///< operator new failed while a task's memory limit was in force.
   initializer,   ///< The initializer threw.
+  thread_exit,   ///< The main thread was about to end without the process.
   fenced,        ///< It found its attempt condemned.
 };
 
@@ -26,10 +27,11 @@ struct LastWords {
   std::uint64_t address = 0;    ///< si_addr.
   std::int32_t sender_pid = 0;  ///< si_pid, for signals that somebody sent.
   std::int32_t thread_id = 0;
-  std::int64_t died_at = 0;      ///< When it began to die, ns of CLOCK_MONOTONIC.
-  std::uint64_t data_bytes = 0;  ///< Private memory that the task had added by then, if it had a limit.
-  std::uint64_t data_limit = 0;  ///< The task's limit then; 0: none.
-  char detail[512] = {};         ///< Cut, zero-terminated.
+  std::int32_t system_call = -1;  ///< The one that SIGSYS was about; -1: none, or of another architecture.
+  std::int64_t died_at = 0;       ///< When it began to die, ns of CLOCK_MONOTONIC.
+  std::uint64_t data_bytes = 0;   ///< Private memory that the task had added by then, if it had a limit.
+  std::uint64_t data_limit = 0;   ///< The task's limit then; 0: none.
+  char detail[512] = {};          ///< Cut, zero-terminated.
   /// Address in the worker of a function that writes script_stack and does not return; 0: no language is embedded.
   std::uint64_t script_stack_teller = 0;
   /// Set when script_stack was written for a host that asked for it.

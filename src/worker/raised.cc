@@ -2,7 +2,9 @@
 
 #include "death/demangle.hpp"
 #include "death/unwind.hpp"
+#include "worker/crash_handler.hpp"
 #include "worker/executable_maps.hpp"
+#include "worker/worker_state.hpp"
 
 #include <hotspare/chaos_how.hpp>
 #include <hotspare/error.hpp>
@@ -159,10 +161,14 @@ std::exception_ptr build(const Wire& wire) {
 std::string encode_current_exception() {
   Wire wire;
   wire.kind = other;
-  if (const std::type_info* type = abi::__cxa_current_exception_type(); type != nullptr)
-    wire.type = death::demangle_type(type->name());
+  // WARNING: of what is no C++ exception (a thread's end, another language's) the ABI would read a type that is not there.
+  if (std::current_exception() != nullptr)
+    wire.type = death::demangle_type(abi::__cxa_current_exception_type()->name());
   try {
     throw;
+  } catch (const abi::__forced_unwind&) {
+    if (!worker::in_worker()) throw;
+    worker::die_of_thread_exit();
   } catch (const std::exception& error) {
     fill(wire, error);
   } catch (const std::string& text) {

@@ -13,6 +13,7 @@
 #include "zygote/embedding.hpp"
 
 #include <cstdio>
+#include <cxxabi.h>
 #include <exception>
 #include <memory>
 #include <string>
@@ -54,6 +55,8 @@ void initialize(const zygote::Setup& setup) {
     reinterpret_cast<void (*)()>(detail::resolve(setup.initializer))();
   } catch (const std::exception& error) {
     die_of_initializer(error.what());
+  } catch (const abi::__forced_unwind&) {
+    die_of_thread_exit();
   } catch (...) {
     die_of_initializer("it threw something that is no std::exception");
   }

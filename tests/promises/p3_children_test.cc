@@ -188,7 +188,7 @@ INSTANTIATE_TEST_SUITE_P(Lives, P3Grandchild,
 
 TEST_F(P3Children, AWorkerThatBecomesAnotherProgram) {
   const CrashReport report = death_in([] { ::execl("/bin/sleep", "sleep", "infinity", nullptr); });
-  EXPECT_EQ(report.cause, Cause::lifeline_closed) << report.text();
+  EXPECT_EQ(report.cause, Cause::exec) << report.text();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@ import copy
 import ctypes
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -171,13 +172,31 @@ def _call_c_exit(code: int) -> None:
     ctypes.CDLL(None).exit(code)
 
 
+def _outgrow(path: Path) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    path.write_bytes(bytes(8192))
+
+
 def _become_true() -> None:
     os.execv("/bin/true", ["true"])
 
 
 def test_becomes_another_program(pool: Pool) -> None:
     death = _death(pool, _become_true)
-    assert death.cause in ("exited", "lifeline_closed")
+    assert (death.cause, death.report.detail) == ("exec", "true")
+    assert death.exitcode in (0, -signal.SIGKILL)  # it may be found and ended before it has ended by itself
+    assert "became another program by exec: true, which " in str(death)
+
+
+def test_becomes_another_program_that_is_not_found_again(pool: Pool) -> None:
+    death = _death(pool, os.execvp, "sleep", ["sleep", "1000"])
+    assert (death.cause, death.signal, death.report.detail) == ("exec", signal.SIGKILL, "sleep")
+
+
+def test_outgrows_the_limit_of_a_files_size(pool: Pool, tmp_path: Path) -> None:
+    death = _death(pool, _outgrow, tmp_path / "large")
+    assert (death.cause, death.signal) == ("file_size_limit", signal.SIGXFSZ)
 
 
 # ---- stack, memory, time ----

@@ -50,7 +50,7 @@ class OneDeath : public ::testing::Test {
     EXPECT_FALSE(report.evidence.empty());
     EXPECT_EQ(report.oom, Oom::no);
     EXPECT_GT(report.peak_rss_bytes, 0u);
-    if (report.cause != Cause::exited) {
+    if (report.cause != Cause::exited && report.cause != Cause::exec) {
       EXPECT_EQ(report.exit_code, -1);
     }
     expect_what(future, report);
