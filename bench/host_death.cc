@@ -17,9 +17,11 @@ namespace {
 /// Rises while the storm blows; the host is killed once it has risen that far.
 struct Storm {
   std::atomic<int> deaths{0};
+  std::atomic<int> children{0};
   Gate in_full_swing;
 };
 constexpr int full_swing = 6;
+constexpr int bare_children = 3;
 
 [[noreturn]] void be_pool_host(Storm& storm) {
   hotspare::Pool pool({.workers = 2, .spares = 1});
@@ -32,18 +34,15 @@ constexpr int full_swing = 6;
   }
 }
 
-/// As many processes, each told of its parent's death by the kernel.
+/// As many processes, each told of its parent's death by the kernel. They count from when they have asked for that.
 [[noreturn]] void be_bare_host(Storm& storm) {
-  Child first([] {
+  const auto wait_for_death = [&storm] {
+    if (++storm.children == bare_children) storm.in_full_swing.open();
     for (;;) ::pause();
-  });
-  Child second([] {
-    for (;;) ::pause();
-  });
-  Child third([] {
-    for (;;) ::pause();
-  });
-  storm.in_full_swing.open();
+  };
+  const Child first(wait_for_death);
+  const Child second(wait_for_death);
+  const Child third(wait_for_death);
   for (;;) ::pause();
 }
 

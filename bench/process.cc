@@ -45,10 +45,13 @@ std::byte* map_shared(std::size_t bytes) {
 
 void unmap(std::byte* data, std::size_t bytes) noexcept { ::munmap(data, bytes); }
 
-Child::Child(const std::function<void()>& body) : pid_(::fork()) {
+Child::Child(const std::function<void()>& body) : pid_(0) {
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
   if (pid_ < 0) fail("fork");
   if (pid_ > 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(0);  // it died before we asked
   body();
   ::_exit(0);
 }
