@@ -28,9 +28,11 @@ namespace hotspare {
 ///
 /// The processor is made in each replica, from arguments that travel as those of Pool::submit do. It must be deterministic:
 /// two that were made alike and were given the same blocks are in the same state. An exception that leaves one of its
-/// functions is a death of its replica.
+/// functions is a death of its replica; but a save() that throws, or returns more than StandbyOptions::state_bytes, is only told
+/// (StandbyStats::unavailable): who needs that state is not replaced meanwhile.
 ///
-/// Threads: process() from one thread at a time; everything else from any.
+/// Threads: process() from one thread at a time; everything else from any. In a fork of the process that made it each call
+/// throws Error, and its destructor does nothing.
 template <detail::BlockProcessor P>
 class StandbyChannel {
  public:
@@ -41,7 +43,7 @@ class StandbyChannel {
       : core_(detail::open_channel(std::move(options), detail::body_of<P, detail::CarriedT<A>...>(),
                                    detail::body_bytes(arguments...))) {}
 
-  /// One block. in and out have the sizes of the options (else Error). Returns at the latest at the deadline, whatever the replicas do;
+  /// One block. in and out have the sizes of the options (else Error). Returns at the latest at the deadline (at once if it has passed), whatever the replicas do;
   /// what out holds then says StandbyOptions::when_late. Takes no lock, allocates nothing, faults no page.
   BlockOutcome process(std::span<const std::byte> in, std::span<std::byte> out,
                        std::chrono::steady_clock::time_point deadline) {
@@ -55,7 +57,8 @@ class StandbyChannel {
   StandbyStats stats() const { return detail::stats_of(*core_); }
   /// Process ids of the replicas that are in step. For tests and tools.
   std::vector<std::int64_t> replica_pids() const { return detail::replica_pids(*core_); }
-  /// Waits until so many replicas are in step; false when that will not be any more (see broken()).
+  /// Waits until so many replicas are in step; false when that will not be any more (see broken()). Throws Error for more than
+  /// StandbyOptions::replicas.
   bool wait_in_step(unsigned replicas) const { return detail::wait_in_step(*core_, replicas); }
   /// To test what depends on it: a replica that is in step (each in turn; where one works, that one) dies in this way: of
   /// sigkill or stop at once, of the others in its next block. Returns its pid, 0 if there is none.

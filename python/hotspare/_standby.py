@@ -45,7 +45,8 @@ class StandbyChannel:
 
     Processors must be deterministic: two that were made alike and were given the same blocks are in the same state.
     So seed your random numbers (the module random is seeded anew in each process), and do not ask for the time.
-    What process() raises is a death of its replica; so is what save() or load() raises.
+    What process() raises is a death of its replica; so is what load() raises. A save() that raises, or whose state has
+    outgrown state_bytes, costs nobody his life: it is told as unavailable, and the dead are not replaced meanwhile.
 
     block: (shape, dtype), an array like those that will come, or a number of bytes. out: the same for answers;
     None: as block. At most 16 MiB each.
@@ -224,8 +225,6 @@ class StandbyChannel:
 
     def stats(self) -> StandbyStats:
         """Counters, gauges and histograms; after close() the last ones."""
-        if not self._core.in_host:
-            raise RuntimeError("this process is a fork of the one that made the channel: it has no figures of it")
         return stats_of(self._core.stats())
 
     def replica_pids(self) -> list[int]:
@@ -235,7 +234,7 @@ class StandbyChannel:
     def wait_in_step(self, replicas: int | None = None) -> bool:
         """Waits until so many replicas (None: all that the channel is to have) are in step; False when that will not be
         any more: see ``broken``."""
-        wanted = self._wanted if replicas is None else _options.count("replicas", replicas, 0, 8)
+        wanted = self._wanted if replicas is None else _options.count("replicas", replicas, 0, self._wanted)
         return bool(self._core.wait_in_step(wanted))
 
     def strike(self, how: str) -> int:

@@ -156,10 +156,7 @@ struct CoreStandby::Inner {
 class CoreStandby::Turn {
  public:
   explicit Turn(const CoreStandby& channel) : inner_(*channel.inner_) {
-    if (!channel.in_host())
-      throw std::runtime_error(
-          "StandbyChannel.process: this process is a fork of the one that made the channel: it needs a channel of its "
-          "own");
+    channel.must_be_host("process");
     if (inner_.closing) raise_closed("StandbyChannel.process: the channel is closed");
     if (inner_.busy.exchange(1) != 0)
       throw std::runtime_error(
@@ -192,7 +189,17 @@ CoreStandby::~CoreStandby() {
 bool CoreStandby::in_host() const { return inner_->made_after == forks; }
 bool CoreStandby::closed() const { return inner_->closing; }
 
-std::shared_ptr<detail::StandbyCore> CoreStandby::core() const { return in_host() ? inner_->core : nullptr; }
+void CoreStandby::must_be_host(const char* call) const {
+  if (!in_host())
+    throw std::runtime_error(
+        std::string("StandbyChannel.") + call +
+        ": this process is a fork of the one that made the channel: it needs a channel of its own");
+}
+
+std::shared_ptr<detail::StandbyCore> CoreStandby::core(const char* call) const {
+  must_be_host(call);
+  return inner_->core;
+}
 
 bool CoreStandby::process(nb::handle block, nb::handle out, nb::handle timeout, nb::handle deadline) {
   const Turn turn(*this);
@@ -210,24 +217,24 @@ bool CoreStandby::process(nb::handle block, nb::handle out, nb::handle timeout, 
 }
 
 nb::dict CoreStandby::stats() const {
-  if (const auto held = core()) return dict_of(detail::stats_of(*held));
+  if (const auto held = core("stats")) return dict_of(detail::stats_of(*held));
   return inner_->last_stats.is_valid() ? nb::dict(nb::borrow<nb::dict>(inner_->last_stats)) : nb::dict();
 }
 
 std::vector<std::int64_t> CoreStandby::replica_pids() const {
-  const auto held = core();
+  const auto held = core("replica_pids");
   return held == nullptr ? std::vector<std::int64_t>() : detail::replica_pids(*held);
 }
 
 bool CoreStandby::wait_in_step(unsigned replicas) const {
-  const auto held = core();
+  const auto held = core("wait_in_step");
   if (held == nullptr) return false;
   const nb::gil_scoped_release others_may_run;
   return detail::wait_in_step(*held, replicas);
 }
 
 std::int64_t CoreStandby::strike(std::string_view how) {
-  const auto held = core();
+  const auto held = core("strike");
   if (held == nullptr) return 0;
   for (unsigned way = 0; way < chaos::ways; ++way)
     if (how == chaos::name(static_cast<chaos::How>(way)))
@@ -236,7 +243,7 @@ std::int64_t CoreStandby::strike(std::string_view how) {
 }
 
 std::string CoreStandby::broken() const {
-  const auto held = core();
+  const auto held = core("broken");
   return held == nullptr ? std::string() : detail::why_broken(*held);
 }
 

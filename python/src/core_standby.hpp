@@ -41,7 +41,9 @@ class CoreStandby {
  private:
   struct Inner;
   class Turn;
-  std::shared_ptr<detail::StandbyCore> core() const;
+  /// For this call of the user's; raises RuntimeError in a fork of the host. Null: closed.
+  std::shared_ptr<detail::StandbyCore> core(const char* call) const;
+  void must_be_host(const char* call) const;
 
   std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
 };

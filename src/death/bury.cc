@@ -98,11 +98,9 @@ void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) {
     evidence.oom_kills = death::oom_kills() - worker.oom_kills_at_birth;
     evidence.oom_log_names_it = evidence.oom_kills != 0 && death::oom_log_names(worker.pid);
   }
-  std::array<std::byte, 4096> room;
-  while (const std::size_t size = os::read_available(worker.ties.stderr_pipe.ours, room)) {
-    worker.stderr_tail.add({room.data(), size});
-    if (options_.worker_stderr == Stderr::tee) os::write_stderr({room.data(), size});
-  }
+  constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
+  for (int piece = 0; piece < most_pieces && forward_stderr(worker);) ++piece;
+  if (!to_tee_.empty()) supervisor_call_->notify();
 }
 
 std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {

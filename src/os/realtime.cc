@@ -4,11 +4,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dirent.h>
+#include <linux/capability.h>
 #include <memory>
 #include <sched.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -38,11 +41,40 @@ void demote_process(pid_t pid) noexcept {
   }
 }
 
-Status lock_all_memory() {
+namespace {
+
+/// CAP_IPC_LOCK.
+bool may_lock_without_limit() noexcept {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+  return ::syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_IPC_LOCK & 1u) != 0;
+}
+
+/// Whether all that is mapped now may be locked, and the main stack grow to its limit. It would meet the limit as SIGSEGV.
+bool present_fits(rlim_t limit) noexcept {
+  std::FILE* const file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return false;
+  unsigned long long pages = 0;
+  const bool known = std::fscanf(file, "%llu", &pages) == 1;
+  std::fclose(file);
+  rlimit stack{};
+  ::getrlimit(RLIMIT_STACK, &stack);
+  constexpr rlim_t most_stack = rlim_t{64} << 20;
+  return known && pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + std::min(stack.rlim_cur, most_stack) <= limit;
+}
+
+}  // namespace
+
+std::uint32_t lock_all_memory() noexcept {
+  constexpr auto nothing = static_cast<std::uint32_t>(Hygiene::locked_memory);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_MEMLOCK, &limit);
+  const bool limited = limit.rlim_cur != RLIM_INFINITY && !may_lock_without_limit();
+  if (limited && !present_fits(limit.rlim_cur)) return nothing;
   // On fault: a fork that shares its pages with its parent must not have to copy all of them first.
-  if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
-    return failed("mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)");
-  return Done{};
+  const int what = MCL_CURRENT | MCL_ONFAULT | (limited ? 0 : MCL_FUTURE);
+  if (::mlockall(what) != 0) return nothing;
+  return limited ? static_cast<std::uint32_t>(Hygiene::locked_later) : 0;
 }
 
 Status lock_pages(std::span<std::byte> bytes) {

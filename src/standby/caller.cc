@@ -34,6 +34,7 @@ void check_sizes(const StandbyOptions& options, std::size_t in, std::size_t out)
 }  // namespace
 
 BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::byte> out, std::int64_t deadline_ns) {
+  must_be_host("process");
   check_sizes(options_, in.size(), out.size());
   const std::int64_t begun = os::monotonic_ns();
   const std::uint64_t block = post(in);
@@ -110,7 +111,8 @@ unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns) n
     awaited.store(1, std::memory_order_seq_cst);
     lane = find_answer(block);
     if (lane != none || nobody_will_answer(block)) break;
-    in_time = os::futex_wait(bells.caller, bell, os::FutexScope::shared, until_ns);
+    // Looks at the clock itself, for where somebody rings without pause the kernel does not come to it.
+    in_time = os::futex_wait(bells.caller, bell, os::FutexScope::shared, until_ns) && os::monotonic_ns() < until_ns;
     lane = find_answer(block);
   }
   awaited.store(0, std::memory_order_relaxed);

@@ -34,6 +34,8 @@ StandbyOptions checked(StandbyOptions options, const BodyKind& kind) {
   require(options.breaker_deaths >= 1, "breaker_deaths must be at least 1");
   require(options.deaths_within > 0ns, "deaths_within must be more than 0");
   require(options.hang_after >= 0ns && options.patience >= 0ns, "hang_after and patience must not be negative");
+  for (std::chrono::nanoseconds* each : {&options.hang_after, &options.patience, &options.deaths_within})
+    *each = std::chrono::nanoseconds(os::bounded_ns(*each));
   require(!options.spare.value_or(false) || options.mode == StandbyMode::lockstep,
           "spare: only in lockstep; in the other modes all replicas but one are spares already");
   options.spare = standby::keeps_spare(options.spare, options.mode, options.realtime_priority);
@@ -82,20 +84,31 @@ Geometry geometry_of(const StandbyOptions& options, const BodyKind& kind, std::s
 
 StandbyCore::StandbyCore(StandbyOptions options, const BodyKind& kind, std::vector<std::byte> arguments)
     : options_(checked(std::move(options), kind)),
+      host_mark_(os::or_throw(os::Mapping::wiped_on_fork(), "a standby channel cannot be made")),
       shared_(geometry_of(options_, kind, arguments.size()), arguments, options_.lock_memory),
       patience_ns_(options_.patience.count()) {
+  *host_mark_.as<bool>() = true;
   if (options_.when_late == WhenLate::repeat) last_answer_.resize(options_.bytes_out);
   crew_ = std::make_unique<standby::Crew>(options_, shared_);
-  if (!shared_.not_locked().empty())
-    crew_->tell_unavailable("the channel's own memory is not locked (" + shared_.not_locked() +
-                            "): a block may wait for a page from the disk");
   // Before: replicas may die of what they are to do while the channel is being made, and these count, too.
   registration_.open(options_.name, [this] { return stats(); });
   crew_->start();
-  if (options_.keep_cores_awake) keep_cores_awake();  // after the forks that want this process to have one thread
+  // What starts threads comes after the forks that want this process to have one.
+  if (!shared_.not_locked().empty())
+    crew_->tell_unavailable("the channel's own memory is not locked (" + shared_.not_locked() +
+                            "): a block may wait for a page from the disk");
+  if (options_.keep_cores_awake) keep_cores_awake();
+}
+
+void StandbyCore::must_be_host(const char* call) const {
+  if (!in_host())
+    throw Error(std::string("StandbyChannel::") + call +
+                ": this process is a fork of the one that made the channel \"" + options_.name +
+                "\": it needs a channel of its own");
 }
 
 void StandbyCore::close() {
+  if (!in_host()) return;
   crew_->close();
   awake_ = os::AwakeCores();
 }
@@ -128,22 +141,31 @@ StandbyStats StandbyCore::stats() const {
 
 std::shared_ptr<StandbyCore> open_channel(StandbyOptions options, const BodyKind& kind,
                                           std::vector<std::byte> arguments) {
-  return std::make_shared<StandbyCore>(std::move(options), kind, std::move(arguments));
+  auto core = std::make_unique<StandbyCore>(std::move(options), kind, std::move(arguments));
+  // In a fork its threads are not there, nor is its memory: nothing of it is ours to end.
+  return {core.release(), [](StandbyCore* last) {
+            if (last->in_host()) delete last;
+          }};
 }
 
 void close_channel(StandbyCore& core) { core.close(); }
 
 BlockOutcome process_block(StandbyCore& core, std::span<const std::byte> in, std::span<std::byte> out,
                            std::chrono::steady_clock::time_point deadline) {
-  return core.process(in, out, deadline.time_since_epoch().count());
+  return core.process(in, out, os::bounded_instant(deadline));
 }
 
 std::chrono::nanoseconds period_of(const StandbyCore& core) noexcept { return core.period(); }
-StandbyStats stats_of(const StandbyCore& core) { return core.stats(); }
-std::vector<std::int64_t> replica_pids(const StandbyCore& core) { return core.crew().pids(); }
-bool wait_in_step(const StandbyCore& core, unsigned replicas) { return core.crew().wait_in_step(replicas); }
-std::int64_t strike_replica(StandbyCore& core, chaos::How how) { return core.crew().strike(how); }
-std::string why_broken(const StandbyCore& core) { return core.crew().broken(); }
+StandbyStats stats_of(const StandbyCore& core) {
+  core.must_be_host("stats");
+  return core.stats();
+}
+std::vector<std::int64_t> replica_pids(const StandbyCore& core) { return core.crew("replica_pids").pids(); }
+bool wait_in_step(const StandbyCore& core, unsigned replicas) {
+  return core.crew("wait_in_step").wait_in_step(replicas);
+}
+std::int64_t strike_replica(StandbyCore& core, chaos::How how) { return core.crew("strike").strike(how); }
+std::string why_broken(const StandbyCore& core) { return core.crew("broken").broken(); }
 
 ReplicaBody::~ReplicaBody() = default;
 std::size_t ReplicaBody::save(std::span<std::byte>) { throw Error("this processor has no save()"); }

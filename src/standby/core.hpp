@@ -32,8 +32,14 @@ class StandbyCore {
   std::chrono::nanoseconds period() const noexcept { return options_.period; }
   StandbyStats stats() const;
   void close();
-  const standby::Crew& crew() const { return *crew_; }
-  standby::Crew& crew() { return *crew_; }
+  /// For this call of the user's. Throws Error in a fork of the host.
+  standby::Crew& crew(const char* call) const {
+    must_be_host(call);
+    return *crew_;
+  }
+  bool in_host() const noexcept { return *host_mark_.as<const bool>(); }
+  /// Throws Error otherwise.
+  void must_be_host(const char* call) const;
 
  private:
   static constexpr unsigned none = ~0u;
@@ -50,6 +56,7 @@ class StandbyCore {
   void look_for_hangs(std::uint64_t block, std::int64_t now) noexcept;
 
   const StandbyOptions options_;
+  os::Mapping host_mark_;  ///< A bool: true, and in a fork of this process false.
   standby::Shared shared_;
   const std::int64_t patience_ns_;
   std::uint64_t newest_ = 0;

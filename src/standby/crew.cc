@@ -139,6 +139,7 @@ void Crew::look_at(Member& member) {
     return adopt(member, pid);
   }
   if (lost || spoke) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
+  hear_refusal(member);
   look_at_phase(member);
 }
 
@@ -160,13 +161,7 @@ void Crew::on_in_step(Member& member) {
   ++in_step_;
   breaker_.worker_ready();
   const Lane& lane = shared_.lane(member.lane);
-  if ((lane.refused.load() & static_cast<std::uint32_t>(os::Hygiene::locked_memory)) != 0)
-    note_unavailable(
-        "the memory of replicas is not locked: a block may wait for a page. It needs CAP_IPC_LOCK or a memlock limit");
-  if ((lane.refused.load() & static_cast<std::uint32_t>(os::Hygiene::realtime)) != 0)
-    note_unavailable(
-        "replicas have no real-time scheduling: blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or "
-        "an rtprio limit");
+  note_refused(lane.refused.load());
   joined_at_[member.lane].store(shared_.blocks().newest.load(std::memory_order_acquire), std::memory_order_release);
   if (!vacancies_.empty()) {
     ++counts_.rejoined;
@@ -182,13 +177,38 @@ void Crew::on_in_step(Member& member) {
   wake_waiters();
 }
 
+/// Bits of os::Hygiene.
+void Crew::note_refused(std::uint32_t refused) {
+  const auto was = [refused](os::Hygiene what) { return (refused & static_cast<std::uint32_t>(what)) != 0; };
+  if (was(os::Hygiene::locked_memory))
+    note_unavailable(
+        "the memory of replicas is not locked: a block may wait for a page. It needs CAP_IPC_LOCK, or a memlock limit "
+        "(ulimit -l) above all that a replica has mapped");
+  if (was(os::Hygiene::locked_later))
+    note_unavailable(
+        "memory that replicas allocate later is not locked, for under a memlock limit allocations beyond it would "
+        "fail: a block may wait for a page. It needs CAP_IPC_LOCK or ulimit -l unlimited");
+  if (was(os::Hygiene::realtime))
+    note_unavailable(
+        "replicas have no real-time scheduling: blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or "
+        "an rtprio limit");
+}
+
 void Crew::supervise() {
   if (options_.realtime_priority > 0) static_cast<void>(os::use_realtime(options_.realtime_priority - 3));
+  std::vector<std::byte> teed;
   for (;;) {
     const std::vector<os::Ready> ready = poller_->wait();
-    const Lock lock(mutex_);
-    for (const os::Ready& notice : ready) on_ready(notice);
-    if (closing_ && closing_done()) return;
+    bool done = false;
+    {
+      const Lock lock(mutex_);
+      for (const os::Ready& notice : ready) on_ready(notice);
+      done = closing_ && closing_done();
+      to_tee_.swap(teed);
+    }
+    os::write_stderr(teed);  // a terminal may be slow, and nobody waits for it
+    teed.clear();
+    if (done) return;
   }
 }
 
@@ -256,13 +276,14 @@ void Crew::on_timer() {
   const auto is_due = [now](std::int64_t& at) { return at != 0 && at <= now && std::exchange(at, 0) != 0; };
   const bool retry = is_due(retry_at_);
   const bool spare_again = is_due(no_spare_until_);
-  if (!unborn.empty() || retry || spare_again) refill();
+  const bool state_again = is_due(no_state_until_);
+  if (!unborn.empty() || retry || spare_again || state_again) refill();
   arm_timer();
 }
 
 void Crew::arm_timer() {
   std::int64_t at = leave_deadline_;
-  for (const std::int64_t each : {retry_at_, no_spare_until_})
+  for (const std::int64_t each : {retry_at_, no_spare_until_, no_state_until_})
     if (each != 0 && (at == 0 || each < at)) at = each;
   for (const auto& [id, member] : members_)
     if (member->gone_by != 0 && (at == 0 || member->gone_by < at)) at = member->gone_by;
@@ -292,13 +313,13 @@ void Crew::note_lost_state(const Member& member) const {
   counts_.states_lost += shared_.lane(member.lane).lost_state.exchange(0, std::memory_order_relaxed);
 }
 
-void Crew::note_unavailable(const std::string& what) {
+void Crew::note_unavailable(const std::string& what, const std::string& detail) {
   auto& known = counts_.unavailable;
-  if (std::find(known.begin(), known.end(), what) != known.end()) return;
-  known.push_back(what);
+  if (std::any_of(known.begin(), known.end(), [&](const std::string& each) { return each.starts_with(what); })) return;
+  known.push_back(detail.empty() ? what : what + " (" + detail + ")");
   hotspare::Event event;
   event.kind = hotspare::Event::Kind::unavailable;
-  event.detail = what;
+  event.detail = known.back();
   tell(std::move(event));
 }
 

@@ -81,6 +81,7 @@ class Crew {
   void look_at_all();
   void look_at(Member& member);
   void on_in_step(Member& member);
+  void note_refused(std::uint32_t refused);
   void look_at_phase(Member& member);
   void supervise();
   void on_ready(const os::Ready& ready);
@@ -88,7 +89,8 @@ class Crew {
   void on_timer();
   void arm_timer();
   void tell(hotspare::Event event);
-  void note_unavailable(const std::string& what);
+  /// Once for each what. detail: of this time.
+  void note_unavailable(const std::string& what, const std::string& detail = "");
   void note_lost_state(const Member& member) const;
   void break_channel(const std::string& why);
   bool closing_done();
@@ -105,6 +107,8 @@ class Crew {
   bool ask_donor(Member& member, Member& donor);
   void give_state(Member& member);
   void take_what_was_saved(Member& member);
+  void hear_refusal(Member& donor);
+  void dismiss(Member& member);
   void ask_to_save(Member& member, Member& donor);
   Member* donor_for(Plan plan);
   Member* find_forker();
@@ -144,7 +148,7 @@ class Crew {
   void bury(Member& member, const os::ExitStatus& status);
   void count_death(const Member& member, Cause cause);
   std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
-  void forward_stderr(Member& member);
+  bool forward_stderr(Member& member);
   void forget(Member& member);
 
   // give_up.cc: what is not tried again
@@ -184,9 +188,13 @@ class Crew {
   std::int64_t retry_at_ = 0;        ///< When to try again, ns; 0: nothing is due.
   std::int64_t no_spare_until_ = 0;  ///< ns: the last one could not keep up. 0: there is to be one.
   std::int64_t spare_pause_ = 0;     ///< For how long there was none the last time, ns.
+  std::int64_t no_state_until_ = 0;  ///< ns: nobody's state can be saved. 0: it can, as far as we know.
+  std::int64_t state_pause_ = 0;     ///< For how long that was so the last time, ns.
   bool closing_ = false;
   bool closed_ = false;
   std::string broken_;
+  std::vector<std::byte>
+      to_tee_;  ///< What replicas wrote to stderr; the supervisor writes it when it has let go of the mutex.
   std::string last_death_;  ///< For the reason why a channel cannot be made.
   mutable StandbyStats counts_;
   metrics::Recorder rejoin_;

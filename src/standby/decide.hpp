@@ -97,6 +97,13 @@ constexpr int priority_of_followers(int of_replicas, std::uint64_t behind) {
   return std::max(1, of_replicas - 2);
 }
 
+/// The pause before what failed is tried again; before: the last one, 0: there was none. ns.
+constexpr std::int64_t grown_pause(std::int64_t before) {
+  constexpr std::int64_t first = 1'000'000'000;
+  constexpr std::int64_t most = 60'000'000'000;
+  return std::clamp(2 * before, first, most);
+}
+
 /// automatic becomes what it means for this processor.
 constexpr Rejoin resolve(Rejoin wish, bool can_save, std::uint64_t replay_blocks) {
   if (wish != Rejoin::automatic) return wish;

@@ -32,13 +32,10 @@ void Crew::give_up_if_too_many_died() {
   break_channel("standby channel \"" + options_.name + "\" gives up: " + std::to_string(options_.most_deaths) +
                 " replicas died within " + std::to_string(options_.deaths_within.count() / 1'000'000) +
                 " ms (StandbyOptions::most_deaths); the last one: " + last_death_);
-  constexpr std::int64_t leave_ns = 500'000'000;  // one that hangs is killed then
   for (const auto& [id, member] : members_) {
     if (member->leaving || member->state == State::condemned) continue;
     joined_at_[member->lane].store(unwatched, std::memory_order_release);
-    member->leaving = true;
-    member->gone_by = os::monotonic_ns() + leave_ns;
-    order(*member, Order::leave, ++last_ticket_);
+    dismiss(*member);
   }
   arm_timer();
 }

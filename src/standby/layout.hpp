@@ -117,6 +117,9 @@ struct Lane {
   std::atomic<std::uint32_t> refused{0};      ///< Of the real-time hygiene: bits of os::Hygiene.
   std::atomic<std::uint64_t> fork_failed{0};  ///< Ticket of an order to fork that could not be obeyed.
 
+  std::atomic<std::uint64_t> saves_refused{0};  ///< Times that its state could not be saved,
+  char save_refusal[256] = {};                  ///< and why the last one: cut, zero-terminated.
+
   std::atomic<std::uint64_t> committed{0};  ///< States committed; the last one is in states[committed % 2].
   StateAt states[2];
 

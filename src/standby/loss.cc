@@ -199,7 +199,9 @@ std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitSt
     evidence.oom_kills = death::oom_kills() - member.oom_kills_at_birth;
     evidence.oom_log_names_it = evidence.oom_kills != 0 && death::oom_log_names(member.pid);
   }
-  forward_stderr(member);
+  constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
+  for (int piece = 0; piece < most_pieces && forward_stderr(member);) ++piece;
+  if (!to_tee_.empty()) call_->notify();  // the supervisor writes it
   auto report = std::make_shared<CrashReport>();
   death::judge(evidence, *report);
   report->pid = member.pid;
@@ -211,12 +213,13 @@ std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitSt
   return report;
 }
 
-void Crew::forward_stderr(Member& member) {
+/// One piece: one that writes without pause is heard again, and the mutex is free between. False: there was nothing.
+bool Crew::forward_stderr(Member& member) {
   std::array<std::byte, 4096> room;
-  while (const std::size_t size = os::read_available(member.ties.stderr_pipe.ours, room)) {
-    member.stderr_tail.add({room.data(), size});
-    if (options_.replica_stderr == Stderr::tee) os::write_stderr({room.data(), size});
-  }
+  const std::size_t size = os::read_available(member.ties.stderr_pipe.ours, room);
+  member.stderr_tail.add({room.data(), size});
+  if (options_.replica_stderr == Stderr::tee) to_tee_.insert(to_tee_.end(), room.data(), room.data() + size);
+  return size != 0;
 }
 
 void Crew::forget(Member& member) {

@@ -37,6 +37,7 @@ struct Member {
   std::uint64_t saver = 0;               ///< Who was asked to save for it before it asked for a state; 0: nobody.
   std::uint64_t donor_commits = 0;       ///< The donor's states when it was asked for one more.
   std::uint64_t answered_by_then = 0;    ///< When it was told to come into step: the last block that it answered.
+  std::uint64_t saves_refused = 0;       ///< Of its lane's, heard of.
   std::int64_t cpu_when_suspected = -1;  ///< ns; -1: it is not suspected of a hang.
   Plan plan = Plan::first_block;         ///< Our own copy.
   bool has_state = false;                ///< Forked by one that has it, or told where it is.

@@ -7,8 +7,12 @@
 #include "worker/crash_point.hpp"
 #include "zygote/embedding.hpp"
 
+#include <algorithm>
 #include <climits>
 #include <cstring>
+#include <cxxabi.h>
+#include <exception>
+#include <string>
 
 /// What the host orders between two blocks: to commit the state, or to fork an heir.
 namespace hotspare::standby {
@@ -41,13 +45,36 @@ bool Replica::obey() {
   return true;
 }
 
-/// Into the one of the two places that nobody is reading: a death in here leaves the last state as it was.
+/// Into the one of the two places that nobody is reading: a death in here leaves the last state as it was. False: save() threw,
+/// or has outgrown the room, which is no reason to die: the host is told why.
+bool Replica::save_into(std::span<std::byte> room, std::size_t& size) {
+  std::string why;
+  try {
+    size = body_->save(room);
+    if (size <= room.size()) return true;
+    why = "the state has " + std::to_string(size) + " bytes, and StandbyOptions::state_bytes is " +
+          std::to_string(room.size());
+  } catch (const std::exception& error) {
+    why = error.what();
+  } catch (const abi::__forced_unwind&) {
+    throw;  // it ends its thread
+  } catch (...) {
+    why = "save() threw something that is no std::exception";
+  }
+  Lane& lane = seat_->lane();
+  why.resize(std::min(why.size(), sizeof lane.save_refusal - 1));
+  std::memcpy(lane.save_refusal, why.c_str(), why.size() + 1);
+  // SYNC POINT save-refused: acquired by Crew::hear_refusal.
+  lane.saves_refused.fetch_add(1, std::memory_order_release);
+  ring(seat_->bells().host, 1);
+  return false;
+}
+
 void Replica::commit() {
   Lane& lane = seat_->lane();
   const std::uint64_t index = lane.committed.load(std::memory_order_relaxed) + 1;
-  const std::span<std::byte> room = seat_->own_state(index);
-  const std::size_t size = body_->save(room);
-  if (size > room.size()) give_up("its save() says that it wrote more than StandbyOptions::state_bytes");
+  std::size_t size = 0;
+  if (!save_into(seat_->own_state(index), size)) return;
   lane.states[index % 2] = {done_, size};
   reach(CrashPoint::replica_in_save);
   // SYNC POINT state: acquired by Replica::load_from and Crew::look_at.

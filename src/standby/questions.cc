@@ -3,9 +3,12 @@
 #include "standby/crew.hpp"
 #include "zygote/embedding.hpp"
 
+#include <hotspare/error.hpp>
+
 #include <algorithm>
 #include <climits>
 #include <csignal>
+#include <string>
 
 /// What others ask of the crew: the caller's thread, which neither locks nor waits, and any other.
 namespace hotspare::standby {
@@ -66,6 +69,10 @@ std::vector<std::int64_t> Crew::pids() const {
 }
 
 bool Crew::wait_in_step(unsigned replicas) const {
+  if (replicas > options_.replicas)
+    throw Error("StandbyChannel::wait_in_step: " + std::to_string(replicas) +
+                " replicas will never be in step, for \"" + options_.name + "\" is to have " +
+                std::to_string(options_.replicas) + " (StandbyOptions::replicas)");
   for (;;) {
     const std::uint32_t seen = changes_.load(std::memory_order_acquire);
     {

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <string>
 #include <utility>
 
 /// Who comes: a new replica is forked by the zygote and made anew, or by one that has the state, whose heir it is then.
@@ -136,6 +138,7 @@ bool Crew::recruit(bool as_spare) {
   if (!lane) return false;
   const Situation now = situation();
   const Plan plan = plan_for(now);
+  if (plan == Plan::load && now.mode == StandbyMode::lockstep && no_state_until_ != 0) return false;
   Member* donor = plan == Plan::inherit ? find_forker() : nullptr;
   if (plan == Plan::inherit && donor == nullptr) return false;
   const bool without = loses_state(now, plan) && !beginning_anew_;
@@ -259,10 +262,43 @@ void Crew::give_state(Member& member) {
   }
   // SYNC POINT state: released by Replica::commit.
   if (shared_.lane(found->second->lane).committed.load(std::memory_order_acquire) <= member.donor_commits) return;
+  state_pause_ = 0;
   // SYNC POINT source: acquired by Replica::await_source.
   lane.source.store(1 + found->second->lane, std::memory_order_seq_cst);
   member.has_state = true;
   shared_.wake_working();
+}
+
+/// Its state could not be saved. It goes on; who waits for that state leaves, and another is tried when it may be to be had.
+void Crew::hear_refusal(Member& donor) {
+  const Lane& lane = shared_.lane(donor.lane);
+  // SYNC POINT save-refused: released by Replica::save_into.
+  const std::uint64_t refused = lane.saves_refused.load(std::memory_order_acquire);
+  if (refused == donor.saves_refused) return;
+  donor.saves_refused = refused;
+  note_unavailable(
+      "a replica's state cannot be saved: those who die are not replaced until it can, and when the last is dead its "
+      "state "
+      "is lost",
+      std::string(lane.save_refusal, ::strnlen(lane.save_refusal, sizeof lane.save_refusal)));
+  if (options_.mode != StandbyMode::lockstep) return;  // the others wait for no order of ours
+  for (const auto& [id, member] : members_) {
+    if (member->saver == donor.id) member->saver = 0;
+    const bool waits = member->state == State::starting && member->plan == Plan::load && !member->has_state;
+    if (!waits || member->leaving || member->donor != donor.id) continue;
+    dismiss(*member);
+  }
+  state_pause_ = grown_pause(state_pause_);
+  no_state_until_ = os::monotonic_ns() + state_pause_;
+  arm_timer();
+}
+
+/// It is to leave, which is no death. One that does not is killed.
+void Crew::dismiss(Member& member) {
+  constexpr std::int64_t leave_ns = 500'000'000;
+  member.leaving = true;
+  member.gone_by = os::monotonic_ns() + leave_ns;
+  order(member, Order::leave, ++last_ticket_);
 }
 
 void Crew::on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd) {

@@ -191,7 +191,7 @@ void Replica::get_ready() {
   const Geometry& geometry = seat_->geometry();
   os::populate_all_objects();
   std::uint32_t refused = 0;
-  if (geometry.lock_memory && !os::lock_all_memory()) refused |= static_cast<std::uint32_t>(os::Hygiene::locked_memory);
+  if (geometry.lock_memory) refused |= os::lock_all_memory();
   if (geometry.realtime_priority > 0) os::limit_realtime_burst(geometry.realtime_burst_us);
   use_followers_priority();
   seat_->lane().refused.store(refused, std::memory_order_relaxed);

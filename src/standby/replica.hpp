@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <sys/types.h>
 #include <vector>
 
@@ -52,6 +53,7 @@ class Replica {
   bool obey();
   std::int64_t order_due() const;
   void commit();
+  bool save_into(std::span<std::byte> room, std::size_t& size);
   void bequeath(std::uint64_t ticket);
   void cannot_fork(std::uint64_t ticket);
   void reap_middles();

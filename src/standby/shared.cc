@@ -63,6 +63,7 @@ void Shared::renew(unsigned number) const {
   lane.threads.store(0);
   lane.refused.store(0);
   lane.fork_failed.store(0);
+  lane.saves_refused.store(0);
   lane.committed.store(0);
   lane.order.store(0);
   lane.source.store(0);

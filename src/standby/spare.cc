@@ -100,9 +100,7 @@ void Crew::on_left_behind(Member& member) {
 
 /// The next one is tried when that may have changed.
 void Crew::pause_spares() {
-  constexpr std::int64_t first_ns = 1'000'000'000;
-  constexpr std::int64_t most_ns = 60'000'000'000;
-  spare_pause_ = std::clamp(2 * spare_pause_, first_ns, most_ns);
+  spare_pause_ = grown_pause(spare_pause_);
   no_spare_until_ = os::monotonic_ns() + spare_pause_;
   arm_timer();
 }

@@ -316,7 +316,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void supervise();
   void on_ready(const os::Ready& ready);
   void on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready& ready);
-  void forward_stderr(Worker& worker);
+  bool forward_stderr(Worker& worker);
   void break_pool(const std::string& why);
   void refuse_queued();
   /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
@@ -421,7 +421,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool memory_watched_ = false;  ///< It looks by itself; otherwise it must be called.
   bool memory_watch_ends_ = false;
   supervisor::CallbackThread callbacks_;
-  supervisor::CallbackThread coroner_;         ///< Takes stacks of hung workers; slow work about the dead.
+  supervisor::CallbackThread coroner_;  ///< Takes stacks of hung workers; slow work about the dead.
+  std::vector<std::byte>
+      to_tee_;  ///< What workers wrote to stderr; the supervisor writes it when it has let go of the mutex.
   metrics::Registration<Stats> registration_;  ///< Last: it looks at all of the above until it goes.
 };
 

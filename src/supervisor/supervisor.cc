@@ -14,11 +14,19 @@ namespace hotspare::detail {
 using supervisor::Tag;
 
 void Engine::supervise() {
+  std::vector<std::byte> teed;
   for (;;) {
     const std::vector<os::Ready> ready = poller_->wait();
-    Lock lock(mutex_);
-    for (const os::Ready& notice : ready) on_ready(notice);
-    if (closing_ && closing_done()) return;
+    bool done = false;
+    {
+      const Lock lock(mutex_);
+      for (const os::Ready& notice : ready) on_ready(notice);
+      done = closing_ && closing_done();
+      to_tee_.swap(teed);
+    }
+    os::write_stderr(teed);  // a terminal may be slow, and nobody waits for it
+    teed.clear();
+    if (done) return;
   }
 }
 
@@ -61,12 +69,13 @@ void Engine::on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready
   }
 }
 
-void Engine::forward_stderr(Worker& worker) {
+/// One piece. False: there was nothing.
+bool Engine::forward_stderr(Worker& worker) {
   std::array<std::byte, 4096> room;
   const std::size_t size = os::read_available(worker.ties.stderr_pipe.ours, room);
-  if (size == 0) return;
   worker.stderr_tail.add({room.data(), size});
-  if (options_.worker_stderr == Stderr::tee) os::write_stderr({room.data(), size});
+  if (options_.worker_stderr == Stderr::tee) to_tee_.insert(to_tee_.end(), room.data(), room.data() + size);
+  return size != 0;
 }
 
 void Engine::break_pool(const std::string& why) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "os/clock.hpp"
+
 #include <hotspare/tag.hpp>
 
 #include <algorithm>
@@ -55,7 +57,7 @@ class Gate {
     if (limits_.breaker_failures == 0 || end == End::succeeded) return;
     if (state_ != State::probing && failures_ < limits_.breaker_failures) return;
     state_ = State::paused;
-    paused_until_ = now + limits_.breaker_pause.count();
+    paused_until_ = now + os::bounded_ns(limits_.breaker_pause);
   }
   unsigned running() const { return running_; }
 

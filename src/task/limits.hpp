@@ -1,5 +1,7 @@
 #pragma once
 
+#include "os/clock.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -24,11 +26,9 @@ struct Limits {
   }
 };
 
-/// A user's time as a limit: 0 stays none, one that is over before it begins ends the task at once; 100 years are as good
-/// as more, and can be added to a time.
+/// A user's time as a limit: 0 stays none, one that is over before it begins ends the task at once.
 constexpr std::int64_t limit_of(std::chrono::nanoseconds wanted) {
-  constexpr std::int64_t longest = std::chrono::nanoseconds(std::chrono::hours(24 * 36'500)).count();
-  return wanted.count() == 0 ? 0 : std::clamp<std::int64_t>(wanted.count(), 1, longest);
+  return wanted.count() == 0 ? 0 : std::max<std::int64_t>(1, os::bounded_ns(wanted));
 }
 
 /// What its worker tells of a running task: it may be nonsense.

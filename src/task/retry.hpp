@@ -1,6 +1,7 @@
 #pragma once
 
 #include "death/causes.hpp"
+#include "os/clock.hpp"
 #include "task/payload.hpp"
 #include "task/reason.hpp"
 
@@ -58,8 +59,8 @@ inline bool allows_another(const Retries& policy, Reason reason, Attempts attemp
 
 /// The pause before the next attempt; before: the last pause of this task, 0 if there was none. random: in [0, 1).
 inline std::int64_t next_pause(const Retries& policy, std::int64_t before, double random) {
-  const std::int64_t base = std::max<std::int64_t>(0, policy.base.count());
-  const std::int64_t cap = std::max<std::int64_t>(0, policy.cap.count());
+  const std::int64_t base = std::max<std::int64_t>(0, os::bounded_ns(policy.base));
+  const std::int64_t cap = std::max<std::int64_t>(0, os::bounded_ns(policy.cap));
   if (base == 0 || cap == 0) return 0;
   const double most = 3.0 * static_cast<double>(std::max(before, base));
   const double drawn = static_cast<double>(base) + random * (most - static_cast<double>(base));

@@ -98,7 +98,7 @@ void Engine::disturb(const void* key) {
 
 bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted) {
   if (task->settled()) return true;
-  const std::int64_t deadline = timeout.count() < 0 ? -1 : os::monotonic_ns() + timeout.count();
+  const std::int64_t deadline = timeout.count() < 0 ? -1 : os::monotonic_ns() + os::bounded_ns(timeout);
   const std::shared_ptr<Engine> engine = task->engine;
   return engine->wait_until(
       task.get(), [&] { return task->settled(); }, deadline, interrupted);

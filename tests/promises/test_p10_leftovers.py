@@ -221,8 +221,9 @@ def test_a_fork_needs_a_channel_of_its_own() -> None:
             except RuntimeError as error:
                 code = 0 if "is a fork of the one that made the channel" in str(error) else 2
             channel.close()  # nothing of it is ours
-            if channel.replica_pids() or channel.wait_in_step():
-                code = 3
+            for call in (channel.stats, channel.replica_pids, channel.wait_in_step, lambda: channel.strike("sigkill")):
+                with pytest.raises(RuntimeError, match="is a fork of the one that made the channel"):
+                    call()
             with StandbyChannel(Chain, **OPTIONS) as own:
                 if number(own.process(block_of(5), timeout=FAR)) != after(5):
                     code = 4
