@@ -15,7 +15,7 @@ ctest = ctest --preset $(1) --parallel $(TEST_JOBS) $(CTEST_ARGS)
 python_package = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps .
 python_tests = .venv/bin/python -m pytest -q $(PYTEST_ARGS) tests bench/python
 
-.PHONY: help setup python run test test-cpp test-python test-long test-asan test-tsan test-all asan tsan bench bench-python lint lint-quick format install clean
+.PHONY: help setup python run test test-cpp test-python test-long test-kernels test-asan test-tsan test-all asan tsan bench bench-python lint lint-quick format install clean
 .DEFAULT_GOAL := help
 # The targets of one call share build folders.
 .NOTPARALLEL:
@@ -24,6 +24,7 @@ help:
 	@echo 'make run        search real light curves for planets while a saboteur kills the workers'
 	@echo 'make test       build and run the tests (also test-asan, test-tsan, test-all)'
 	@echo 'make test-long  storms, soaks, hundreds of kills: what make test leaves out'
+	@echo 'make test-kernels  a pool under Linux 5.10, 6.1, 6.12 and the newest, in QEMU'
 	@echo 'make bench      measure; the table goes to build/bench/results.json too'
 	@echo 'make bench-python  the Python package and its peers beside each other'
 	@echo 'make python     build the Python package into .venv'
@@ -55,6 +56,12 @@ test-long: setup python
 	$(call build,dev)
 	$(call ctest,long)
 	$(python_tests) -m long
+
+# Real kernels from 5.10 to the newest, emulated.
+test-kernels:
+	@scripts/setup kernels
+	$(call build,dev,whole_life)
+	tests/environments/kernels/all build/kernels build/dev/tests/environments/whole_life
 
 test-asan: setup
 	$(call build,asan)
