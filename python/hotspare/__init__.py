@@ -32,11 +32,10 @@ from hotspare._errors import (
 
 _no_engine = ""
 try:
-    from hotspare import _core
-except ModuleNotFoundError as _error:
-    # A client without the engine: it can unpickle the exceptions above, and nothing more.
-    if _error.name != "hotspare._core":
-        raise
+    import hotspare._core as _engine_module
+except ImportError as _error:
+    # A client without the engine, or one whose engine is for another machine: it can unpickle the exceptions above, and
+    # nothing more.
     _no_engine = str(_error)
 else:
     from hotspare._arrays import empty
@@ -52,7 +51,7 @@ else:
     from hotspare._standby_stats import StandbyStats
     from hotspare._this_task import Progress, attempt, progress
 
-    del _core
+    del _engine_module
 
 __version__ = "0.1.0"
 
@@ -103,7 +102,16 @@ __all__ = [
 ]
 
 
+if _no_engine:
+    _needs_engine = {name for name in __all__ if name not in globals()}
+    __all__ = [name for name in __all__ if name not in _needs_engine]
+
+
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        raise ImportError(f"hotspare.{name} needs the extension module of the package: {_no_engine}")
+    if _no_engine and (name in _needs_engine or name == "_core"):
+        what = "this part of hotspare" if name == "_core" else f"hotspare.{name}"
+        raise ImportError(
+            f"{what} needs the extension module of the package, which cannot be loaded here: {_no_engine}. Install "
+            "hotspare for this interpreter and machine; exceptions of hotspare can be unpickled without it"
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -400,14 +400,16 @@ class JournalError(RuntimeError):
 class RemoteError(RuntimeError):
     """An exception that cannot travel: it could not be pickled in the worker, or not be unpickled here."""
 
-    def __init__(self, type_name: str, message: str, traceback: str) -> None:
-        super().__init__(type_name, message, traceback)
+    def __init__(self, type_name: str, message: str, traceback: str, problem: str = "") -> None:
+        super().__init__(type_name, message, traceback, problem)
         self.type_name = type_name
         self.message = message
         self.traceback = traceback
+        self.problem = problem
+        """What could not be done with it, and why."""
 
     def __str__(self) -> str:
-        return f"{self.type_name}: {self.message}"
+        return f"{self.type_name}: {self.message}" + (f" ({self.problem})" if self.problem else "")
 
 
 class BrokenResult(RemoteError, BrokenProcessPool):
@@ -429,7 +431,7 @@ def report_of(core: Any, task: str) -> CrashReport:
     )
 
 
-_OURS = ("/hotspare/_start.py", "/hotspare/_zygote.py", "/hotspare/_standby.py")
+_OURS = ("/hotspare/_start.py", "/hotspare/_process.py", "/hotspare/_zygote.py", "/hotspare/_standby.py")
 
 
 def _parse_python_stack(text: str) -> tuple[PythonFrame, ...]:
@@ -444,8 +446,8 @@ def _parse_python_stack(text: str) -> tuple[PythonFrame, ...]:
         elif inside and line.startswith("  File "):
             file, _, rest = line[len('  File "') :].partition('", line ')
             number, _, function = rest.partition(" in ")
-            if file.endswith(_OURS):
-                break  # from here on it is the host's stack, at the moment when the workers' image was taken
+            if file.endswith(_OURS) or (file.endswith("/multiprocessing/process.py") and function == "_bootstrap"):
+                break  # from here on it is our stack, and the host's at the moment when the workers' image was taken
             if number.isdigit():
                 frames.append(PythonFrame(file, int(number), function))
     return tuple(frames)

@@ -6,6 +6,7 @@ import multiprocessing as mp
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from concurrent.futures.process import ProcessPoolExecutor as _Standard
 from typing import Any, TypeVar
 
 from hotspare import _core, _options
@@ -27,7 +28,7 @@ class _DropInFaults(Faults):
     exits = BrokenResult
 
 
-class ProcessPoolExecutor(Owner, Executor):
+class ProcessPoolExecutor(Owner, _Standard):
     """concurrent.futures.ProcessPoolExecutor, but a worker that dies costs only the task that it was running: that
     future raises BrokenWorker (a WorkerDied that is also a BrokenProcessPool), all others go on.
 
@@ -70,8 +71,12 @@ class ProcessPoolExecutor(Owner, Executor):
         method = method_of(mp_context)
         if max_tasks_per_child is not None and method == "fork":
             raise ValueError("max_tasks_per_child is incompatible with the 'fork' multiprocessing start method")
+        # Not called is the constructor of the standard class, of which this is one for isinstance() only.
         self._max_workers = max_workers
         self._mp_context = mp_context
+        self._initializer: Callable[..., Any] | None = initializer  # type: ignore[assignment,unused-ignore]
+        self._initargs = initargs
+        self._max_tasks_per_child = max_tasks_per_child
         self._call_queue: CallQueue | None = CallQueue()
         self._unpicklable = 0
         launch = (method, initializer, initargs, _options.names("preload", preload))
@@ -142,14 +147,15 @@ class ProcessPoolExecutor(Owner, Executor):
     ) -> Iterator[T]:
         """Through submit, that a subclass or its user may have put something in front of."""
         if buffersize is None and chunksize == 1:
-            return super().map(fn, *iterables, timeout=None if end is None else end - time.monotonic())
+            return Executor.map(self, fn, *iterables, timeout=None if end is None else end - time.monotonic())
         if buffersize is not None:
             return buffered(self.submit, fn, zip(*iterables), buffersize, end)
         from concurrent.futures import process
         from functools import partial
 
         chunks = process._get_chunks(*iterables, chunksize=chunksize)
-        results = super().map(
+        results = Executor.map(
+            self,
             partial(process._process_chunk, fn),
             chunks,
             timeout=None if end is None else end - time.monotonic(),
@@ -193,7 +199,7 @@ class ProcessPoolExecutor(Owner, Executor):
     # What programs and tests look at in the standard class.
 
     @property
-    def _processes(self) -> dict[int, WorkerProcess] | None:
+    def _processes(self) -> dict[int, WorkerProcess] | None:  # type: ignore[override]
         engine = self._engine
         if self._shut_down:
             return None
@@ -206,12 +212,25 @@ class ProcessPoolExecutor(Owner, Executor):
         return {pid: WorkerProcess(pid) for pid in engine.core.started_pids(count)[:count]}
 
     @property
-    def _executor_manager_thread(self) -> PoolThread | None:
+    def _pending_work_items(self) -> dict[int, None]:  # type: ignore[override]
+        """As many as there are tasks that have not settled."""
+        engine = self._engine
+        core = None if engine is None else engine.core
+        return (
+            {} if core is None else dict.fromkeys(range(sum(core.stats()[kind] for kind in ("queued", "in_workers"))))
+        )
+
+    @property
+    def _shutdown_thread(self) -> bool:  # type: ignore[override]
+        return self._shut_down
+
+    @property
+    def _executor_manager_thread(self) -> PoolThread | None:  # type: ignore[override]
         engine = self._engine
         return None if engine is None or self._shut_down else PoolThread(engine)
 
     @property
-    def _broken(self) -> bool | str:
+    def _broken(self) -> bool | str:  # type: ignore[override]
         engine = self._engine
         return False if engine is None or engine.core is None else engine.core.broken or False
 

@@ -19,6 +19,7 @@ from concurrent.futures.process import _RemoteTraceback
 from typing import Any, Generic, TypeVar
 
 from hotspare._callbacks import callback
+from hotspare._describe import in_one_line, kind_of, message_of
 from hotspare._errors import (
     NeedsProcess,
     PoolBroken,
@@ -60,8 +61,8 @@ class Faults:
     @classmethod
     def exit_of(cls, error: BaseException) -> BaseException:
         """As it is, it would end this program when the result is asked for."""
-        broken = cls.exits(type(error).__name__, str(error), "")
-        broken.__cause__ = error
+        broken = cls.exits(kind_of(error), message_of(error), "", "unpickling the result raised it")
+        set_cause(broken, error)
         return broken
 
 
@@ -285,9 +286,9 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
         kind, payload = task.outcome()
     except Exception as error:
         return _FINISHED, None, error
-    except KeyboardInterrupt:
-        raise  # that is for whoever waits; the outcome is still there
     except BaseException as error:
+        if is_for_who_waits(error):
+            raise  # the outcome is still there
         return _FINISHED, None, faults.exit_of(error)
     if kind == "value" or kind == "chunk":
         return _FINISHED, payload, None
@@ -304,21 +305,35 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
     return _FINISHED, None, faults.broken(payload)
 
 
-def rebuilt(described: tuple[str, str, str, bytes | None]) -> BaseException:
-    """The exception that a task raised, with the worker's traceback as its cause."""
-    name, message, text, data = described
-    error: BaseException | None = None
+def is_for_who_waits(error: BaseException) -> bool:
+    """Ctrl-C is heard by the main thread only: elsewhere unpickling has raised it, as it may raise anything."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
+_cause: Any = BaseException.__cause__
+
+
+def set_cause(error: BaseException, cause: BaseException) -> None:
+    """For exceptions that forbid to set attributes, too: frozen dataclasses, say."""
+    _cause.__set__(error, cause)
+
+
+def rebuilt(described: Any) -> BaseException:
+    """The exception that a task raised, as _describe.describe told of it, with the worker's traceback as its cause."""
+    name, message, text, data, *rest = described  # journals of old have four
+    problem = rest[0] if rest else ""
+    error: Any = None
     if data is not None:
         try:
             error = pickle.loads(data)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # SystemExit, too: that is not meant for this program
-            error = None
-    if not isinstance(error, BaseException):
-        error = RemoteError(name, message, text)
-    error.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')  # type: ignore[arg-type]
-    return error
+        except BaseException as trouble:  # SystemExit, too: that is not meant for this program
+            if is_for_who_waits(trouble):
+                raise
+            problem = f"it could not be unpickled here: {in_one_line(trouble)}"
+    if not issubclass(type(error), BaseException):
+        error = RemoteError(name, message, text, problem)
+    set_cause(error, _RemoteTraceback(f'\n"""\n{text}"""'))  # type: ignore[arg-type]
+    return error  # type: ignore[no-any-return]
 
 
 def death(core_report: Any, faults: type[Faults], label: Any) -> WorkerDied:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import weakref
 from typing import Any
 
 from hotspare import _core
+from hotspare._describe import in_one_line
 from hotspare._engine import Engine, closed, closer, refusal
 from hotspare._errors import PoolBroken
-from hotspare._future import Future, failed
+from hotspare._future import Future, failed, set_cause
 from hotspare._start import Launch
 
 
@@ -49,6 +51,10 @@ class Owner:
             ) from None
         if isinstance(error, (_core.PoolClosed, _core.PoolBroken, _core.QueueFull)):
             raise refusal(error, self._broken_class) from None
+        if not isinstance(error, Exception):  # it would end this program when the result is asked for
+            refused = pickle.PicklingError(f"pickling the task raised {in_one_line(error)}")
+            set_cause(refused, error)
+            return failed(refused)
         return failed(error)
 
     def stats(self) -> dict[str, int]:

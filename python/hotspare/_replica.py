@@ -14,6 +14,7 @@ from typing import Any
 
 from hotspare import _pickling
 from hotspare._blocks import Form
+from hotspare._describe import in_one_line, traceback_of
 
 
 @dataclass
@@ -144,13 +145,14 @@ def _writes_for(function: Callable[[Any], Any], form: Form) -> Callable[[Any, An
 def explain(error: BaseException, aloud: bool) -> tuple[str, str]:
     """What a replica dies of: the last line of its traceback, and where, in the words of faulthandler.
     aloud: on its stderr, too."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    text = traceback_of(error)
     if aloud:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             sys.stderr.flush()
         with contextlib.suppress(OSError):
             os.write(2, text.encode("utf-8", "backslashreplace"))  # sys.stderr may be a stand-in of the host's
-    last = traceback.format_exception_only(type(error), error)[-1].strip()
+    last = in_one_line(error)
+    last, text = (words.encode("utf-8", "backslashreplace").decode() for words in (last, text))
     frames = reversed(traceback.extract_tb(error.__traceback__))
     lines = [f'  File "{frame.filename}", line {frame.lineno} in {frame.name}' for frame in frames]
     return last, "\n".join(["Current thread (most recent call first):", *lines, "", text])

@@ -184,7 +184,7 @@ class StandbyChannel:
             "bytes_out": self._out.nbytes,
             "on_event": event_callback(death.hear),
         }
-        launch = Launch(settings.start, None, (), settings.preload)
+        launch = Launch(settings.start, None, (), settings.preload, main_in_each=False)
         self._core = _open_core(launch, given, _pickling.dumps(order, None), death)
         self._finalizer = weakref.finalize(self, self._core.close_in_background, launch.close)
         self._finalizer.atexit = False

@@ -7,16 +7,17 @@ import multiprocessing as mp
 import os
 import pickle
 import sys
+import tempfile
+import types
 from collections.abc import Callable
 from multiprocessing import context as mp_contexts
-from multiprocessing import reduction, spawn, util
+from multiprocessing import forkserver, reduction, spawn, util
 from typing import Any
 
-from hotspare import _worker
+from hotspare import _core, _process, _worker, _zygote
 from hotspare._worker import Plan
 
 METHODS = ("fork", "forkserver", "spawn")
-_PROCESS_NAMES = {"fork": "ForkProcess", "forkserver": "ForkServerProcess", "spawn": "SpawnProcess"}
 
 
 def method_of(context: Any) -> str:
@@ -53,6 +54,20 @@ class _KeptFd:
         return os.dup(self.fd)
 
 
+_HELPED = "HOTSPARE_STARTED_BY"
+"""Says to a program that this process has started it, as an interpreter, to help a pool."""
+_NOT_A_ZYGOTE = (
+    "this program was started by a pool, as an interpreter for a process of multiprocessing or hotspare, and runs its "
+    "own main instead. A frozen program calls multiprocessing.freeze_support() first thing under "
+    "if __name__ == '__main__'. A program that embeds Python names an interpreter by multiprocessing.set_executable(), "
+    "or uses the start method fork"
+)
+_NO_INTERPRETER = (
+    "{method} starts a fresh interpreter, and this program knows of none: sys.executable is {executable!r}. Name one "
+    "by multiprocessing.set_executable(path), or use the start method fork"
+)
+
+
 class Launch:
     """All that the engine has to know to start the workers; closes what it keeps open when the pool is gone."""
 
@@ -62,22 +77,36 @@ class Launch:
         initializer: Callable[..., object] | None,
         initargs: tuple[Any, ...],
         preload: tuple[str, ...],
+        *,
+        main_in_each: bool = True,
     ) -> None:
+        """main_in_each: with forkserver, too, each process imports the main module itself, unless preload names it."""
+        if _core.is_to_be_zygote() or os.environ.get(_HELPED) == str(os.getppid()):
+            raise RuntimeError(_NOT_A_ZYGOTE)
         self.method = method
         self.kept: list[int] = []
-        self.plan = Plan(preload=preload, process_name=_PROCESS_NAMES[method])
+        modules = tuple(name for name in preload if name != "__main__")
+        self.plan = Plan(preload=modules, family=_process.Family(method))
         self._initializer = initializer
         self._initargs = initargs
         if method == "fork":
             self.plan.initializer = initializer
             self.plan.initargs = initargs
             return
+        self._check_for_interpreter()
         self.plan.preparation = spawn.get_preparation_data("hotspare worker")
         # As plain bytes: it goes to our own workers, through memory that nobody else can open.
         self.plan.preparation["authkey"] = bytes(self.plan.preparation["authkey"])
-        self.plan.prepare_each = method == "spawn"
+        self.plan.prepare_each = "__main__" not in preload and (method == "spawn" or main_in_each)
+        if method == "forkserver":
+            self.plan.preload_if_there = _preload_of_forkserver()
         if initializer is not None:
             self._pickle_initializer(initializer, initargs)
+
+    def _check_for_interpreter(self) -> None:
+        executable = sys.executable if getattr(sys, "frozen", False) else spawn.get_executable()
+        if not executable:
+            raise RuntimeError(_NO_INTERPRETER.format(method=self.method, executable=sys.executable))
 
     def _pickle_initializer(self, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
         handing = _Handing()
@@ -92,17 +121,18 @@ class Launch:
     def engine_options(self) -> dict[str, Any]:
         if self.method == "fork":
             return {"exec": False, "exec_command": [], "exec_keep": []}
-        setup = os.memfd_create("hotspare-python-setup", os.MFD_CLOEXEC)
-        self.kept.append(setup)
+        order = _file_in_memory()
+        self.kept.append(order)
         tracker = _tracker_fd()
         if tracker is not None:
             tracker = os.dup(tracker)
             self.kept.append(tracker)
-        with open(setup, "wb", closefd=False) as file:
-            pickle.dump((list(sys.path), tracker), file)
-            pickle.dump(self.plan, file)
-        code = f"from hotspare._zygote import main; main({setup})"
-        command = [spawn.get_executable(), *util._args_from_interpreter_flags(), "-c", code]  # type: ignore[attr-defined]
+        # What multiprocessing reads in a process that it spawns, in a frozen program, too: data for its preparation,
+        # and a process to be.
+        with open(order, "wb", closefd=False) as file:
+            pickle.dump({"sys_path": list(sys.path)}, file)
+            pickle.dump(_zygote.Zygote(self.plan, tuple(self.kept)), file)
+        command = spawn.get_command_line(tracker_fd=tracker, pipe_handle=order)
         return {
             "exec": True,
             "exec_command": [os.fsdecode(part) for part in command],
@@ -132,11 +162,43 @@ class Launch:
             os.close(self.kept.pop())
 
 
+def spawn_as_asked(command: list[str], inherited: list[int], setting: str) -> int | None:
+    """Starts a program as multiprocessing does, if somebody, a debugger say, has put something in front of that."""
+    import _posixsubprocess
+
+    if isinstance(_posixsubprocess.fork_exec, types.BuiltinFunctionType):
+        return None
+    name, _, value = setting.partition("=")
+    os.putenv(name, value)  # seen by whatever another thread starts just now, too: for that it is no order
+    try:
+        return int(util.spawnv_passfds(os.fsencode(command[0]), command, inherited))
+    finally:
+        os.unsetenv(name)
+
+
+def _preload_of_forkserver() -> tuple[str, ...]:
+    """What multiprocessing.set_forkserver_preload has named. The main module, which stands there by default, is not
+    imported by the fork server of every version: its random numbers would be the same in all workers."""
+    names = getattr(forkserver._forkserver, "_preload_modules", ())
+    return tuple(name for name in names if name != "__main__")
+
+
+def _file_in_memory() -> int:
+    try:
+        return os.memfd_create("hotspare-python-setup", os.MFD_CLOEXEC)
+    except OSError:  # a filter forbids it
+        with tempfile.TemporaryFile(dir="/dev/shm") as file:
+            return os.dup(file.fileno())
+
+
 def _tracker_fd() -> int | None:
     """The resource tracker of this program, for the workers to share: what they register is cleaned up once."""
     from multiprocessing import resource_tracker
 
+    os.putenv(_HELPED, str(os.getpid()))
     try:
         return resource_tracker.getfd()  # type: ignore[no-any-return,attr-defined,unused-ignore]
     except OSError:  # no process can be started: the engine will say so, or run tasks here
         return None
+    finally:
+        os.unsetenv(_HELPED)

@@ -6,22 +6,19 @@ import contextlib
 import faulthandler
 import gc
 import importlib
-import itertools
 import multiprocessing.process
-import multiprocessing.util
 import os
 import pickle
 import signal
 import sys
-import threading
-import traceback
 from collections.abc import Callable
 from concurrent.futures import _base
 from dataclasses import dataclass, field
 from typing import Any
 
-from hotspare import _core, _pickling
+from hotspare import _core, _process
 from hotspare._errors import SoftTimeout
+from hotspare._process import Family
 
 
 @dataclass
@@ -29,16 +26,18 @@ class Plan:
     """What a pool's zygotes and workers are to do before their first task."""
 
     preload: tuple[str, ...] = ()
+    preload_if_there: tuple[str, ...] = ()
+    """The same, but no matter if one cannot be imported."""
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     pickled_initializer: bytes | None = None
     """(initializer, initargs), for workers that are no forks of the host."""
     preparation: dict[str, Any] | None = None
     """As of multiprocessing.spawn, for the same."""
-    prepare_each: bool = False
-    """Each worker imports the main module itself (spawn), not the zygote (forkserver)."""
-    process_name: str = "ForkProcess"
-    parent_pid: int = field(default_factory=os.getpid)
+    prepare_each: bool = True
+    """Each worker imports the main module itself, not the zygote: what is made there, generators of random numbers
+    among it, is each worker's own."""
+    family: Family = field(default_factory=Family)
 
 
 plan = Plan()
@@ -50,6 +49,7 @@ _stack_signal = signal.SIGRTMAX - 3
 
 def zygote_begins() -> None:
     """The host's handlers for its own crashes must not stand in the way of the workers'."""
+    os.environ.pop("HOTSPARE_ZYGOTE", None)  # the engine has taken it from the environment, not from the copy in here
     faulthandler.disable()
     signal.set_wakeup_fd(-1, warn_on_full_buffer=False)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -62,6 +62,9 @@ def zygote_preloads() -> None:
     gc.set_threshold(*never)  # imports make little garbage: looking for it takes a tenth of their time
     for name in plan.preload:
         importlib.import_module(name)
+    for name in plan.preload_if_there:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     if plan.preparation is not None and not plan.prepare_each:
         _prepare(plan.preparation)
     gc.freeze()  # what workers never change they go on sharing
@@ -80,31 +83,14 @@ def _prepare(preparation: dict[str, Any]) -> None:
         del process._inheriting  # type: ignore[attr-defined]
 
 
-class _WorkerProcess(multiprocessing.process.BaseProcess):
-    """What multiprocessing.current_process() is in a worker."""
-
-    def __init__(self, name: str, parent_pid: int) -> None:
-        super().__init__(name=name)
-        self._parent_pid = parent_pid
-
-
-def _become_multiprocessing_child() -> None:
-    """What multiprocessing does first in a process of its own."""
-    process = multiprocessing.process
-    parent = process.parent_process() or process.current_process()
-    me = _WorkerProcess(f"{plan.process_name}-{os.getpid()}", plan.parent_pid)
-    process._current_process = me  # type: ignore[attr-defined]
-    process._parent_process = process._ParentProcess(parent.name, plan.parent_pid, None)  # type: ignore[attr-defined]
-    process._children = set()  # type: ignore[attr-defined]
-    process._process_counter = itertools.count(1)  # type: ignore[attr-defined]
-    multiprocessing.util._finalizer_registry.clear()  # type: ignore[attr-defined]
-    multiprocessing.util._run_after_forkers()  # type: ignore[attr-defined]
-    if sys.stdin is not None:
-        try:
-            sys.stdin.close()
-            sys.stdin = open(os.open(os.devnull, os.O_RDONLY), closefd=False)  # noqa: SIM115  # for good
-        except (OSError, ValueError):
-            pass
+def _seed_anew() -> None:
+    """Random numbers of modules that the zygote has imported: each worker would draw the same. Python's own are seeded
+    in every fork; numpy's are, since 2.4."""
+    numpy_random = sys.modules.get("numpy.random.mtrand")
+    state: Any = getattr(numpy_random, "_rand", None)
+    # Without it somebody has given a seed, and wants what follows from it.
+    if getattr(getattr(state, "_bit_generator", None), "_seed_seq", None) is not None:
+        state.seed()
 
 
 def _stop(number: int, frame: Any) -> None:
@@ -112,24 +98,47 @@ def _stop(number: int, frame: Any) -> None:
         raise SoftTimeout("the task's soft_timeout has passed")
 
 
-def _process_begins() -> None:
+def _can_tell_its_stack() -> None:
     pipe = _core.open_stack_pipe(_stack_signal)
     if pipe >= 0:
         faulthandler.register(_stack_signal, file=pipe, all_threads=True, chain=False)
         _core.keep_stack_handler()
-    _become_multiprocessing_child()
-    if plan.preparation is not None and plan.prepare_each:
-        _prepare(plan.preparation)
 
 
 def replica_begins() -> None:
     """In each replica of a channel, those that another one has forked among them."""
-    _process_begins()
+    _can_tell_its_stack()
+    if plan.preparation is not None and plan.prepare_each:
+        _prepare(plan.preparation)
+    _process.begin(plan.family, os.getpid())
+
+
+def replica_leaves() -> None:
+    """Before its process ends without the interpreter's own end."""
+    _process.leave()
+
+
+_unprepared: BaseException | None = None
+
+
+def worker_lives(serve: Callable[[], object]) -> None:
+    """serve() is the rest of a worker's life, worker_begins and all tasks."""
+    global _unprepared
+    _can_tell_its_stack()
+    if plan.family.method != "fork":
+        _seed_anew()
+    if plan.preparation is not None and plan.prepare_each:
+        try:
+            _prepare(plan.preparation)
+        except BaseException as error:
+            _unprepared = error
+    _process.live(plan.family, serve)
 
 
 def worker_begins() -> None:
+    if _unprepared is not None:
+        raise _unprepared
     signal.signal(_core.stop_signal(), _stop)
-    _process_begins()
     initializer, initargs = plan.initializer, plan.initargs
     if plan.pickled_initializer is not None:
         initializer, initargs = pickle.loads(plan.pickled_initializer)
@@ -138,7 +147,7 @@ def worker_begins() -> None:
     try:
         initialize(initializer, initargs)
     except BaseException:
-        worker_leaves()  # the record may be on its way through a queue with a thread of its own
+        _process.leave()  # the record may be on its way through a queue with a thread of its own
         raise
 
 
@@ -149,31 +158,3 @@ def initialize(initializer: Callable[..., object], initargs: tuple[Any, ...]) ->
     except BaseException:
         _base.LOGGER.critical("Exception in initializer:", exc_info=True)
         raise
-
-
-def worker_leaves() -> None:
-    """As a process of multiprocessing ends, which is without the interpreter's own end."""
-    try:
-        multiprocessing.util._exit_function()  # type: ignore[attr-defined]  # first: it ends the threads of queues
-        threading._shutdown()  # type: ignore[attr-defined]
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(AttributeError, OSError, ValueError):
-                stream.flush()
-
-
-def describe(error: BaseException) -> tuple[str, str, str, bytes | None]:
-    """(class, message, traceback, pickle of the exception if it has one)."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    try:
-        message = str(error)
-    except Exception:
-        message = "<its __str__ raised>"
-    error.__traceback__ = None
-    try:
-        data = _pickling.dumps(error, None)
-        pickle.loads(data)  # many exceptions can be pickled and not be unpickled
-    except BaseException:
-        data = None
-    return name, message, text, data

@@ -1,21 +1,30 @@
-"""The zygote of a pool whose workers are no forks of its host: a fresh interpreter."""
+"""The zygote of a pool whose workers are no forks of its host: a fresh interpreter, that multiprocessing has begun."""
 
 from __future__ import annotations
 
-import pickle
-import sys
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from hotspare import _core, _worker
 
 
-def main(setup_fd: int) -> None:
-    # Opened anew: another zygote of the pool may read the same memory, at its own place.
-    with open(f"/proc/self/fd/{setup_fd}", "rb") as file:
-        path, tracker_fd = pickle.load(file)
-        sys.path[:] = path
-        from multiprocessing import resource_tracker
+@dataclass
+class Zygote:
+    """In the place of the process that multiprocessing.spawn reads and runs."""
 
-        resource_tracker._resource_tracker._fd = tracker_fd  # type: ignore[attr-defined]
-        from hotspare import _core, _worker
+    plan: _worker.Plan
+    kept: tuple[int, ...]
+    """Descriptors that it has inherited, for itself and its forks: not for the programs that these start."""
 
-        _worker.plan = pickle.load(file)
-    _core.become_zygote_if_asked()
-    raise SystemExit("hotspare: this program is started by a pool, as its zygote")
+    def _bootstrap(self, parent_sentinel: Any = None) -> int:
+        if parent_sentinel is not None:
+            os.close(parent_sentinel)
+        for fd in self.kept:
+            try:
+                os.set_inheritable(fd, False)
+            except OSError:  # multiprocessing has closed it: it has read from there
+                continue
+        _worker.plan = self.plan
+        _core.become_zygote_if_asked()
+        raise SystemExit("hotspare: this program is started by a pool, as its zygote")

@@ -276,7 +276,7 @@ CoreTask CorePool::submit_failed(nb::handle function, const nb::tuple& arguments
   } else {
     const Pickled pickled = pickle(nb::borrow(described));
     const auto body = bytes_of_bytes(pickled.bytes);
-    const ResultHead head{Ended::exception, 0};
+    const ResultHead head{.ended = Ended::exception};
     thrown.resize(sizeof head + body.size());
     std::memcpy(thrown.data(), &head, sizeof head);
     std::memcpy(thrown.data() + sizeof head, body.data(), body.size());

@@ -13,6 +13,8 @@ namespace hotspare::python {
 namespace {
 
 nb::tuple decoded(const detail::Task& task) {
+  if (detail::ending(task) == detail::Ending::raised && !told_by_python(detail::result_bytes(task)))
+    return nb::make_tuple("exception", described(detail::failure(task)));
   return decoded_result(detail::result_bytes(task), *detail::result_attachments(task));
 }
 
@@ -30,6 +32,26 @@ nb::tuple refusal_of(const detail::Task& task) {
 }
 
 }  // namespace
+
+bool told_by_python(std::span<const std::byte> bytes) {
+  ResultHead head;
+  if (bytes.size() < sizeof head) return false;
+  detail::ByteSource(bytes).take(&head, sizeof head);
+  return head.mark == results_mark;
+}
+
+nb::tuple described(const std::exception_ptr& engines) {
+  std::string what = "an exception of an unknown kind";
+  try {
+    std::rethrow_exception(engines);
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+  }
+  const nb::object message =
+      nb::steal(PyUnicode_DecodeUTF8(what.data(), static_cast<Py_ssize_t>(what.size()), "replace"));
+  return nb::make_tuple("hotspare", message, "", nb::none(), "raised by the engine in the worker, not by the task");
+}
 
 nb::tuple decoded_result(std::span<const std::byte> bytes, detail::Attachments& attachments) {
   detail::ByteSource source(bytes);
@@ -89,7 +111,7 @@ nb::object CoreTask::progress() const {
 
 bool CoreTask::never_ran() const {
   if (detail::ending(*task_) == detail::Ending::died) return detail::salvaged_parts(*task_).empty();
-  if (detail::ending(*task_) != detail::Ending::raised) return false;
+  if (detail::ending(*task_) != detail::Ending::raised || !told_by_python(detail::result_bytes(*task_))) return false;
   ResultHead head;
   detail::ByteSource(detail::result_bytes(*task_)).take(&head, sizeof head);
   return head.ended == Ended::unread;

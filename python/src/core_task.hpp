@@ -5,6 +5,7 @@
 #include <hotspare/detail/task_ref.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <span>
 
 namespace hotspare::python {
@@ -38,6 +39,11 @@ class CoreTask {
   detail::TaskRef task_;
   bool is_chunk_;
 };
+
+/// Whether a failure was told by Python, and not by the engine in the worker.
+bool told_by_python(std::span<const std::byte> bytes);
+/// What the engine told, as hotspare._describe would.
+nb::tuple described(const std::exception_ptr& engines);
 
 /// (ended, payload) of a result's bytes. Raises what unpickling raises.
 nb::tuple decoded_result(std::span<const std::byte> bytes, detail::Attachments& attachments);

@@ -2,6 +2,7 @@
 
 #include "pickling.hpp"
 
+#include <array>
 #include <cstring>
 
 /// The bytes that travel between host and worker for a Python task.
@@ -22,7 +23,7 @@ enum class Kind : std::uint8_t {
 enum class Ended : std::uint8_t {
   value,
   none,       ///< None, and no bytes.
-  exception,  ///< (class name, message, traceback text, pickle of the exception or None)
+  exception,  ///< hotspare._describe.Described
   unread,     ///< The same, raised while the arguments were unpickled: nothing was run.
 };
 
@@ -32,9 +33,13 @@ struct ArgumentHead {
   std::uint32_t function_bytes = 0;
   std::uint32_t buffers = 0;
 };
+/// Tells results of Python from exceptions of the engine's own, which the engine encodes in its own way.
+inline constexpr std::array<char, 3> results_mark = {'p', 'y', '\x01'};
 struct ResultHead {
   Ended ended{};
+  std::array<char, 3> mark = results_mark;  ///< In journals of old: anything.
   std::uint32_t buffers = 0;
 };
+static_assert(sizeof(ResultHead) == 8);
 
 }  // namespace hotspare::python

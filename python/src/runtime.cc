@@ -1,15 +1,20 @@
 #include "runtime.hpp"
 
+#include "worker_entry.hpp"
+
 #include <hotspare/detail/embedding.hpp>
 #include <hotspare/options.hpp>
 #include <hotspare/this_task.hpp>
 
+#include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace hotspare::python {
 namespace {
@@ -32,6 +37,50 @@ void after_fork_in_child() {
   let_go = nullptr;
 }
 
+/// errno of an OSError, of others what says no more.
+int number_of(nb::python_error& error) {
+  const nb::object number = nb::getattr(nb::borrow(error.value()), "errno", nb::none());
+  const bool known = error.matches(PyExc_OSError) && PyLong_Check(number.ptr());
+  return known ? static_cast<int>(PyLong_AsLong(number.ptr())) : EPROTO;
+}
+
+/// Calls, with the GIL, what gives a process id or None. Nothing if this thread cannot have the GIL at once: its holder may
+/// be waiting for this thread.
+template <class Call>
+std::optional<int> process_from(const char* what, Call call) {
+  const bool was_let_go = let_go != nullptr;
+  if (was_let_go) PyEval_RestoreThread(std::exchange(let_go, nullptr));
+  if (PyGILState_Check() == 0) return std::nullopt;
+  std::optional<int> child;
+  int number = 0;
+  try {
+    const nb::object made = call();
+    if (!made.is_none()) child = nb::cast<int>(made);
+  } catch (nb::python_error& error) {
+    number = number_of(error);
+    error.discard_as_unraisable(what);
+    child = -1;
+  }
+  if (was_let_go && child != 0) let_go = PyEval_SaveThread();
+  errno = number;
+  return child;
+}
+
+/// Debuggers put themselves in front of os.fork, to be in every process.
+std::optional<int> fork_as_asked() {
+  return process_from("hotspare: os.fork", [] {
+    const nb::object fork = python_name("os", "fork");
+    return PyCFunction_Check(fork.ptr()) ? nb::object(nb::none()) : fork();
+  });
+}
+
+/// And of what multiprocessing starts programs with.
+std::optional<int> spawn_as_asked(const std::vector<std::string>& command, const std::vector<int>& inherited,
+                                  const std::string& setting) {
+  return process_from("hotspare: starting an interpreter",
+                      [&] { return python_name("hotspare._start", "spawn_as_asked")(command, inherited, setting); });
+}
+
 /// On a thread of the host that has let go of the GIL.
 void interrupted() {
   const nb::gil_scoped_acquire gil;
@@ -52,11 +101,28 @@ void zygote_begins() {
   }
 }
 
-void worker_leaves() {
+/// The rest of a worker's life, inside of what multiprocessing has around its processes'.
+void worker_lives(void (*serve)(void*), void* argument) {
   try {
-    call_worker_module("worker_leaves");
+    python_name("hotspare._worker", "worker_lives")(nb::cpp_function([=] { serve(argument); }));
   } catch (nb::python_error& error) {
     error.discard_as_unraisable("hotspare worker");
+  }
+}
+
+/// A handler that raises then has nobody who could handle it: the worker ends, as one of multiprocessing would, but for a
+/// KeyboardInterrupt, which is for tasks.
+void between_tasks() {
+  if (PyErr_CheckSignals() == 0) return;
+  nb::python_error error;
+  if (!error.matches(PyExc_KeyboardInterrupt)) throw error;
+}
+
+void replica_leaves() {
+  try {
+    call_worker_module("replica_leaves");
+  } catch (nb::python_error& error) {
+    error.discard_as_unraisable("hotspare replica");
   }
 }
 
@@ -108,6 +174,12 @@ void keep_stack_handler() { ::sigaction(stack_signal, nullptr, &stack_handler); 
 ForkingCall::ForkingCall() { let_go = PyEval_SaveThread(); }
 ForkingCall::~ForkingCall() { PyEval_RestoreThread(std::exchange(let_go, nullptr)); }
 
+std::string words_of(const nb::object& error) {
+  const nb::object text = python_name("hotspare._describe", "in_one_line")(error);
+  const nb::object bytes = checked(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
+  return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
+}
+
 void remember_stack(std::string text) { remembered_stack = new std::string(std::move(text)); }
 
 void preload_in_zygote() {
@@ -123,15 +195,22 @@ void tie_runtime() {
   embedding.before_fork = before_fork;
   embedding.after_fork_in_parent = after_fork_in_parent;
   embedding.after_fork_in_child = after_fork_in_child;
+  embedding.fork = fork_as_asked;
+  embedding.spawn = spawn_as_asked;
   embedding.zygote_begins = zygote_begins;
   embedding.idle_begins = idle_begins;
   embedding.idle_ends = idle_ends;
-  embedding.worker_leaves = worker_leaves;
+  embedding.worker_lives = worker_lives;
+  embedding.between_tasks = between_tasks;
+  embedding.task_over = let_go_of_task;
+  embedding.worker_leaves = replica_leaves;
   embedding.interrupted = interrupted;
   embedding.describe_stack = describe_stack;
   embedding.keeps_signal_handlers = true;
   embedding.forks_with_threads = true;  // as the standard library's pool does
   embedding.stop_signal = stop_signal();
+  embedding.exec_advice =
+      "does a frozen program call multiprocessing.freeze_support() first? Is sys.executable a Python?";
   detail::embed(embedding);
 }
 
@@ -139,7 +218,9 @@ void define_runtime(nb::module_& module) {
   module.def("open_stack_pipe", open_stack_pipe, nb::arg("signal"));
   module.def("keep_stack_handler", keep_stack_handler);
   module.def("become_zygote_if_asked", [] { init(0, nullptr); });
+  module.def("is_to_be_zygote", detail::is_to_be_zygote);
   module.def("in_worker_process", detail::in_worker_process);
+  module.def("worker_number", detail::worker_number);
   module.def("usable_cpus", usable_cpus);
   module.def("stop_signal", stop_signal);
   module.def("asked_to_stop", detail::asked_to_stop);

@@ -15,15 +15,17 @@ void tie_runtime();
 void preload_in_zygote();
 void begin_worker();
 
-/// For a caller that knows only C++: the last line of the traceback.
+/// The last line of the traceback, of whatever exception.
+std::string words_of(const nb::object& error);
+
+/// For a caller that knows only C++.
 template <class Call>
 void in_words(Call call) {
   try {
     call();
   } catch (nb::python_error& error) {
-    const nb::object type = nb::borrow(error.type());
-    throw std::runtime_error(nb::cast<std::string>(type.attr("__name__")) + ": " +
-                             nb::cast<std::string>(nb::str(error.value())));
+    const nb::object value = nb::borrow(error.value());
+    throw std::runtime_error(words_of(value));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "task_options.hpp"
 
+#include "core_task.hpp"
 #include "payload.hpp"
 #include "report.hpp"
 
@@ -61,7 +62,9 @@ bool ask(const Kept& callable, const Failure& failure) {
   try {
     const nb::object report = failure.report() ? make_report(failure.report()) : nb::object(nb::none());
     nb::object described = nb::none();
-    if (!failure.died()) {
+    if (!failure.died() && !told_by_python(detail::thrown_bytes(failure))) {
+      described = python::described(failure.error());
+    } else if (!failure.died()) {
       detail::ByteSource source(detail::thrown_bytes(failure));
       ResultHead head;
       source.take(&head, sizeof head);

@@ -13,12 +13,25 @@
 #include <exception>
 #include <new>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace hotspare::python {
 namespace {
 
 using detail::ByteSource;
 using detail::TaskContext;
+
+/// What a task had to do with, and its outcome. Letting go of it runs code of the user's, which may raise, or end the
+/// worker: that has to wait until the outcome is safe.
+std::vector<nb::object>& held() {
+  static auto* const objects = new std::vector<nb::object>;
+  return *objects;
+}
+nb::object hold(nb::object object) {
+  held().push_back(object);
+  return object;
+}
 
 /// Blocks over the buffers that came with the arguments. What the task still refers to when it has ended becomes its own
 /// copy: the host may use the shared memory for something else then.
@@ -50,7 +63,7 @@ class ArrivedBuffers {
 };
 
 void give(TaskContext& context, Ended ended, const Pickled& pickled) {
-  const ResultHead head{ended, static_cast<std::uint32_t>(pickled.buffers.size())};
+  const ResultHead head{.ended = ended, .buffers = static_cast<std::uint32_t>(pickled.buffers.size())};
   std::vector<BufferAt> places;
   for (const nb::object& view : pickled.buffers) places.push_back(hand_out(view, context));
   const auto body = pickled.bytes.is_valid() ? bytes_of_bytes(pickled.bytes) : std::span<const std::byte>();
@@ -65,11 +78,18 @@ void give(TaskContext& context, Ended ended, const Pickled& pickled) {
 /// The exception that is being handled, as a tuple that can be pickled.
 nb::object described(nb::python_error& error) {
   const nb::object value = nb::borrow(error.value());
-  return python_name("hotspare._worker", "describe")(value);
+  try {
+    return python_name("hotspare._describe", "describe")(value);
+  } catch (nb::python_error& again) {  // a signal handler may raise anywhere
+    const std::string what = std::string("it could not be described: ") + Py_TYPE(again.value().ptr())->tp_name;
+    return nb::make_tuple(Py_TYPE(value.ptr())->tp_name, "", "", nb::none(), what);
+  }
 }
 
-void give_error(TaskContext& context, nb::python_error& error) {
-  give(context, Ended::exception, pickle(described(error)));
+void give_error(TaskContext& context, nb::python_error& error, Ended ended = Ended::exception) {
+  hold(nb::borrow(error.value()));
+  hold(nb::borrow(error.traceback()));  // its frames, and their variables
+  give(context, ended, pickle(described(error)));
 }
 
 /// What went wrong on our own side of the task.
@@ -83,6 +103,8 @@ nb::object call(Kind kind, ByteSource& source, std::uint32_t function_bytes, con
   const auto function_at = std::span(source.view(function_bytes, 1), function_bytes);
   const std::size_t size = source.remaining();
   nb::object arguments = unpickle({source.view(size, 1), size}, buffers);
+  // Those over shared memory cannot wait: whether they are referred to from elsewhere must be known before the outcome.
+  if (!buffers.is_valid()) hold(arguments);
   PyObject* const tuple = arguments.ptr();
   switch (kind) {
     case Kind::named_call: return checked(PyObject_Call(function_named(function_at).ptr(), tuple, nullptr));
@@ -120,6 +142,7 @@ void run_chunk(TaskContext& context, const ArgumentHead& head, const nb::object&
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); ++i) {
     if (run_item(context, function, PyList_GET_ITEM(items, i), head.kind == Kind::star_chunk)) continue;
     nb::python_error error;
+    const nb::object until_given[] = {nb::borrow(error.value()), nb::borrow(error.traceback())};
     give_chunk_failure(context, described(error));
     if (!head.goes_on) break;
   }
@@ -139,12 +162,14 @@ void run(TaskContext& context) {
       const std::size_t size = source.remaining();
       arguments = unpickle({source.view(size, 1), size}, buffers);
     } catch (nb::python_error& error) {
-      return give(context, Ended::unread, pickle(described(error)));
+      return give_error(context, error, Ended::unread);
     }
+    if (!buffers.is_valid()) hold(arguments);
     return run_chunk(context, head, arguments);
   }
   const nb::object value = call(head.kind, source, head.function_bytes, buffers);
   if (value.is_none()) return give(context, Ended::none, {});
+  if (!buffers.is_valid()) hold(value);
   give(context, Ended::value, pickle(value));
 }
 
@@ -161,6 +186,13 @@ void run_python_task(TaskContext& context) {
     give_failure(context, PyExc_MemoryError, "no shared memory for the result of a task");
   } catch (const std::exception& error) {
     give_failure(context, PyExc_RuntimeError, error.what());
+  }
+  if (!detail::in_worker_process()) let_go_of_task();
+}
+
+void let_go_of_task() {
+  while (!held().empty()) {  // what is let go of may run anything
+    const std::vector<nb::object> now = std::exchange(held(), {});
   }
 }
 

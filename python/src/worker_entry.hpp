@@ -6,6 +6,8 @@ namespace hotspare::python {
 
 /// The code that runs in the worker for every Python task.
 void run_python_task(detail::TaskContext& context);
+/// Behind it, as soon as the outcome is safe. GIL held.
+void let_go_of_task();
 
 /// How the engine finds it; of chunks what fails is an item, never the whole.
 const detail::CallSite& python_call_site();

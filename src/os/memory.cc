@@ -44,6 +44,10 @@ Result<Fd> make_memfd(const char* label, std::size_t size) {
   return fd;
 }
 
+void rewind_memory(int fd) noexcept {
+  if (::fcntl(fd, F_GET_SEALS) >= 0) ::lseek(fd, 0, SEEK_SET);
+}
+
 void free_pages(std::span<std::byte> shared) noexcept {
   if (!shared.empty()) ::madvise(shared.data(), shared.size(), MADV_REMOVE);
 }

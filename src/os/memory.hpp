@@ -53,6 +53,8 @@ class Mapping {
 /// Shared memory without a name: it goes with its last descriptor and mapping. Its size is sealed, so that
 /// nobody can shrink it under a reader (SIGBUS).
 Result<Fd> make_memfd(const char* label, std::size_t size);
+/// Of a file in memory: who inherits the descriptor reads it from the beginning. Of anything else nothing changes.
+void rewind_memory(int fd) noexcept;
 /// Gives the pages back although others may still map them; they read zeros from then on.
 void free_pages(std::span<std::byte> shared) noexcept;
 /// Makes the pages be there, writable, before they are needed.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace hotspare::os {
@@ -29,6 +30,11 @@ Result<SocketPair> make_pipe() {
   SocketPair pair{Fd(ends[0]), Fd(ends[1])};
   if (::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return failed("fcntl(F_SETFL, O_NONBLOCK)");
   return pair;
+}
+
+std::uint64_t socket_number(int fd) noexcept {
+  struct stat what {};
+  return ::fstat(fd, &what) == 0 && S_ISSOCK(what.st_mode) ? what.st_ino : 0;
 }
 
 Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::span<const int> fds) {

@@ -4,6 +4,7 @@
 #include "os/result.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,6 +34,9 @@ struct Received {
 enum class Wait : unsigned char { no, yes };
 /// Takes one message. With Wait::no EAGAIN when there is none.
 Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wait wait);
+
+/// What no other socket that exists is called; 0: this descriptor is no open socket.
+std::uint64_t socket_number(int fd) noexcept;
 
 /// The other end is closed.
 bool hung_up(const Fd& socket) noexcept;

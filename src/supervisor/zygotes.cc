@@ -2,6 +2,7 @@
 #include "supervisor/engine.hpp"
 #include "supervisor/fork_guard.hpp"
 #include "supervisor/tags.hpp"
+#include "zygote/embedding.hpp"
 
 #include <array>
 #include <cstring>
@@ -195,9 +196,10 @@ void Engine::mourn_workers_of_zygote() {
 /// Says what was done.
 std::string Engine::replace_zygote() {
   constexpr unsigned most_in_a_row = 3;
-  const std::string hint =
-      " before it was ready (with Start::exec: does main call hotspare::init first? a preload hook "
-      "that crashes?)";
+  const char* const advice = embedding().exec_advice;
+  const std::string hint = " before it was ready (with Start::exec: " +
+                           std::string(advice != nullptr ? advice : "does main call hotspare::init first?") +
+                           " a preload hook that crashes?)";
   if (zygote_deaths_in_a_row_ >= most_in_a_row) {
     break_pool("pool \"" + options_.name + "\": the zygote died " + std::to_string(most_in_a_row) + " times in a row" +
                hint);

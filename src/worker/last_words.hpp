@@ -31,7 +31,7 @@ struct LastWords {
   std::int64_t died_at = 0;       ///< When it began to die, ns of CLOCK_MONOTONIC.
   std::uint64_t data_bytes = 0;   ///< Private memory that the task had added by then, if it had a limit.
   std::uint64_t data_limit = 0;   ///< The task's limit then; 0: none.
-  char detail[512] = {};          ///< Cut, zero-terminated.
+  char detail[2048] = {};         ///< Cut, zero-terminated; room for advice of several sentences.
   /// Address in the worker of a function that writes script_stack and does not return; 0: no language is embedded.
   std::uint64_t script_stack_teller = 0;
   /// Set when script_stack was written for a host that asked for it.

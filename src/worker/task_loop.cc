@@ -58,8 +58,11 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin, Segments& segments) {
       continue;
     }
     reach(CrashPoint::before_sleep);
-    const zygote::Idle idle;
-    os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+    {
+      const zygote::Idle idle;
+      os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+    }
+    zygote::call(detail::embedding().between_tasks);
   }
   channel.asleep.store(0, std::memory_order_relaxed);
   return present();
@@ -113,6 +116,7 @@ void run_tasks(Segments& segments) {
   // Tickets start at 1: a fresh channel's zeroed words mean no ticket.
   for (std::uint64_t ticket = 1;;) {
     reach(CrashPoint::between_tasks);
+    zygote::call(detail::embedding().between_tasks);
     switch (look_at(ticket)) {
       case Look::nothing:
         if (!wait_for(ticket, spin, segments)) {
@@ -136,6 +140,7 @@ void run_tasks(Segments& segments) {
         reach(CrashPoint::after_commit);
         ++ticket;
         tell_host(ticket, has_other_core);
+        zygote::call(detail::embedding().task_over);
         break;
       }
     }

@@ -62,11 +62,30 @@ void initialize(const zygote::Setup& setup) {
   }
 }
 
+struct Life {
+  const zygote::Setup& setup;
+  Segments& segments;
+};
+
+/// From the initializer to the last task. Takes a Life.
+void serve(void* argument) {
+  const Life& life = *static_cast<Life*>(argument);
+  initialize(life.setup);
+  warm_up(life.segments);
+  reach(CrashPoint::before_ready);
+  // SYNC POINT worker-ready: acquired by Engine::note_ready.
+  state.channel->phase.store(shm::Phase::ready, std::memory_order_seq_cst);
+  ring_host();
+  reach(CrashPoint::after_ready);
+  run_tasks(life.segments);
+}
+
 }  // namespace
 
 void run_worker(WorkerStart start) {
   arm_crash_points(start.id);
   reach(CrashPoint::before_setup);
+  state.number = start.id;
   // Its own group: what it starts can be ended with it, and Ctrl-C at the terminal is the host's affair.
   must(os::become_group_leader());
   must(os::arm_lifeline(start.fds[zygote::lifeline_fd]));
@@ -82,15 +101,13 @@ void run_worker(WorkerStart start) {
   install_crash_handler();
   reach(CrashPoint::before_life_lock);
   ::pthread_mutex_lock(&state.channel->life);  // never unlocked: the kernel does that in our death
-  initialize(start.setup);
-  warm_up(*segments);
-  reach(CrashPoint::before_ready);
-  // SYNC POINT worker-ready: acquired by Engine::note_ready.
-  state.channel->phase.store(shm::Phase::ready, std::memory_order_seq_cst);
-  ring_host();
-  reach(CrashPoint::after_ready);
-  run_tasks(*segments);
-  zygote::call(detail::embedding().worker_leaves);
+  Life life{start.setup, *segments};
+  if (const auto around = detail::embedding().worker_lives; around != nullptr) {
+    around(serve, &life);
+  } else {
+    serve(&life);
+    zygote::call(detail::embedding().worker_leaves);
+  }
   os::exit_now(0);
 }
 

@@ -18,6 +18,7 @@ struct WorkerState {
   const shm::Wishes* wishes = nullptr;
   /// On a page that a fork of this process sees as zero: tells the worker from a child that a task forked.
   const bool* is_worker = nullptr;
+  std::uint64_t number = 0;                     ///< Which of its pool's workers it is.
   std::atomic<std::uint64_t> memory_limit{0};   ///< Of the running task; 0: none.
   std::atomic<std::uint64_t> memory_before{0};  ///< In use when that task began.
 };

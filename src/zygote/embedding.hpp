@@ -4,6 +4,9 @@
 
 #include <hotspare/detail/embedding.hpp>
 
+#include <string>
+#include <vector>
+
 namespace hotspare::zygote {
 
 inline void call(void (*hook)()) {
@@ -18,6 +21,10 @@ class Idle {
   Idle(const Idle&) = delete;
   Idle& operator=(const Idle&) = delete;
 };
+
+/// A fresh program, as the embedding runtime wants it, if it does. It inherits the descriptors, and a variable.
+os::Result<pid_t> spawn_program(const std::vector<std::string>& command, const std::string& variable,
+                                const std::string& value, const std::vector<int>& inherited);
 
 /// fork() as the embedding runtime, if there is one, wants it. 0 in the child.
 os::Result<pid_t> fork_image();

@@ -8,6 +8,7 @@
 #include "zygote/zygote_main.hpp"
 
 #include <atomic>
+#include <climits>
 #include <cstdlib>
 #include <string>
 
@@ -16,6 +17,22 @@ namespace {
 
 constexpr const char* variable = "HOTSPARE_ZYGOTE";
 std::atomic<bool> initialized{false};
+
+/// Tells a program that it is to become a zygote: the descriptor of its control socket, and the socket's own number.
+std::string order_for(const os::Fd& control) {
+  return std::to_string(control.get()) + ":" + std::to_string(os::socket_number(control.get()));
+}
+
+/// The control socket, if that order was meant for this program; -1: it only inherited the variable from somebody.
+int control_in_order() {
+  const char* order = std::getenv(variable);
+  if (order == nullptr) return -1;
+  char* end = nullptr;
+  const long fd = std::strtol(order, &end, 10);
+  if (end == order || *end != ':' || fd < 0 || fd > INT_MAX) return -1;
+  const unsigned long long number = std::strtoull(end + 1, nullptr, 10);
+  return number != 0 && os::socket_number(static_cast<int>(fd)) == number ? static_cast<int>(fd) : -1;
+}
 
 os::Result<Handle> start_fork(os::SocketPair control) {
   auto child = fork_image();
@@ -33,7 +50,8 @@ os::Result<Handle> start_fork(os::SocketPair control) {
 os::Result<Handle> start_exec(os::SocketPair control, const PoolOptions& options) {
   std::vector<int> kept = options.exec_keep;
   kept.push_back(control.theirs.get());
-  auto child = os::spawn(options.exec_command, variable, std::to_string(control.theirs.get()), kept);
+  for (const int fd : options.exec_keep) os::rewind_memory(fd);
+  auto child = spawn_program(options.exec_command, variable, order_for(control.theirs), kept);
   if (!child) return child.failure();
   Handle handle;
   handle.pid = *child;
@@ -88,10 +106,10 @@ os::Result<Handle> ask_copy(const Handle& of) {
 
 void become_zygote_if_asked() {
   initialized.store(true);
-  const char* number = std::getenv(variable);
-  if (number == nullptr) return;
-  os::Fd control(static_cast<int>(std::strtol(number, nullptr, 10)));
+  const int fd = control_in_order();
   ::unsetenv(variable);
+  if (fd < 0) return;
+  os::Fd control(fd);
   os::close_on_exec(control);
   zygote_main(std::move(control));
 }
@@ -107,7 +125,7 @@ std::string why_no_fork() {
 }
 
 std::string why_no_exec(const PoolOptions& options) {
-  if (std::getenv(variable) != nullptr)
+  if (control_in_order() >= 0)
     return "this process was started as a zygote, but main did not call hotspare::init(argc, argv) first";
   if (!initialized.load() && options.exec_command.empty())
     return "Start::exec needs hotspare::init(argc, argv) as the first statement of main: the program is started afresh "
@@ -125,4 +143,5 @@ std::string why_not(const PoolOptions& options) {
 
 namespace hotspare {
 void init(int /*argc*/, char** /*argv*/) { zygote::become_zygote_if_asked(); }
+bool detail::is_to_be_zygote() noexcept { return zygote::control_in_order() >= 0; }
 }  // namespace hotspare

@@ -74,7 +74,7 @@ struct Reply {
   std::uint64_t worker = 0;
   pid_t pid = 0;
   os::ExitStatus status;
-  char text[256] = {};
+  char text[2048] = {};  ///< Room for advice of several sentences.
 };
 static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Reply>);
 

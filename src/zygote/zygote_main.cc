@@ -27,13 +27,18 @@ class Zygote {
   [[noreturn]] void run() {
     for (;;) {
       Request request;
-      auto received = os::receive_message(control_, std::as_writable_bytes(std::span(&request, 1)), os::Wait::yes);
+      auto received = next(request);
       if (!received || received->size != sizeof request) leave();
       answer(request, received->fds);
     }
   }
 
  private:
+  os::Result<os::Received> next(Request& request) {
+    const Idle idle;
+    return os::receive_message(control_, std::as_writable_bytes(std::span(&request, 1)), os::Wait::yes);
+  }
+
   void answer(const Request& request, std::vector<os::Fd>& fds) {
     switch (request.ask) {
       case Ask::setup: return set_up(request, fds);

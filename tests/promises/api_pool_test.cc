@@ -438,5 +438,17 @@ TEST(ApiPool, StatsCountWhatHappened) {
   EXPECT_EQ(stats.forks, stats.deaths + stats.retired);
 }
 
+/// As a program that a worker's task starts has it, if nobody took it out of the environment.
+TEST(Init, GoesOnWhenTheOrderInItsEnvironmentWasMeantForAnother) {
+  const int no_socket = ::dup(0);
+  for (const std::string& order : {std::string("3"), std::to_string(no_socket) + ":1", std::string("999:12345"),
+                                   std::string("no number"), std::string()}) {
+    ASSERT_EQ(::setenv("HOTSPARE_ZYGOTE", order.c_str(), 1), 0);
+    init(0, nullptr);  // else this process goes no further
+    EXPECT_EQ(std::getenv("HOTSPARE_ZYGOTE"), nullptr) << order;
+  }
+  ::close(no_socket);
+}
+
 }  // namespace
 }  // namespace hotspare::testing

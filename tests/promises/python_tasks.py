@@ -160,3 +160,13 @@ def write_to_stderr_and_die(lines: int) -> None:
 
 def own_and_parent_pid() -> tuple[int, int]:
     return os.getpid(), os.getppid()
+
+
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def output_of(command: str) -> str:
+    """Of the shell."""
+    with os.popen(command) as output:
+        return output.read()
