@@ -23,6 +23,7 @@ struct StandbyStats {
   std::uint64_t handovers = 0;            ///< Blocks for which the next one was woken because patience was over.
   std::uint64_t starts = 0;               ///< Replicas asked for.
   std::uint64_t rejoined = 0;             ///< Replicas that came into step after the channel was made.
+  std::uint64_t left_out = 0;             ///< Blocks that killed replicas again and again, and are nobody's any more.
   std::uint64_t states_lost = 0;          ///< Times that no replica with the state was left: a fresh one began anew.
   std::uint64_t zygote_deaths = 0;
 

@@ -34,6 +34,8 @@ class StandbyStats:
     """Replicas asked for."""
     rejoined: int
     """Replicas that came into step after the channel was made."""
+    left_out: int
+    """Blocks that killed replicas again and again, and are nobody's any more."""
     states_lost: int
     """Times that no replica with the state was left: a fresh one began anew."""
     zygote_deaths: int

@@ -97,6 +97,7 @@ nb::dict dict_of(const StandbyStats& stats) {
       {"handovers", stats.handovers},
       {"starts", stats.starts},
       {"rejoined", stats.rejoined},
+      {"left_out", stats.left_out},
       {"states_lost", stats.states_lost},
       {"zygote_deaths", stats.zygote_deaths},
       {"in_step", stats.in_step},

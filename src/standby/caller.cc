@@ -49,7 +49,7 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
     if (!last_answer_.empty()) std::memcpy(last_answer_.data(), out.data(), out.size());
     count(answered_);
   }
-  crew_->settled(block);
+  crew_->settled(block, lane != none);
   const std::int64_t ended = os::monotonic_ns();
   if (lane != none) latency_.add(ended - begun);
   crew_->block_over(begun, ended, lane != none);
@@ -96,10 +96,10 @@ bool StandbyCore::copy_answer(unsigned lane, std::uint64_t block, std::span<std:
   return shared_.lane(lane).answered.load(std::memory_order_relaxed) == block;
 }
 
-/// It has killed too many, or nobody is left and nobody comes. Who makes it so rings for us.
+/// It is left out, or nobody is left and nobody comes. Who makes it so rings for us.
 bool StandbyCore::nobody_will_answer(std::uint64_t block) const noexcept {
-  // SYNC POINT nobody-answers: stored before the bell is rung, by Crew::blame_block and Crew::note_if_deserted.
-  return crew_->deserted() || shared_.blocks().not_before.load(std::memory_order_seq_cst) > block;
+  // SYNC POINT nobody-answers: stored before the bell is rung, by Crew::leave_out and Crew::note_if_deserted.
+  return crew_->deserted() || shared_.is_left_out(block);
 }
 
 unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns) noexcept {
@@ -147,7 +147,8 @@ void StandbyCore::stand_in(std::span<const std::byte> in, std::span<std::byte> o
 void StandbyCore::look_for_hangs(std::uint64_t block, std::int64_t now) noexcept {
   for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane) {
     if (!crew_->watched(lane)) continue;
-    if (crew_->stuck_for(lane, block, now) >= options_.hang_after.count()) crew_->suspect(lane);
+    if (crew_->overreaches(lane, block) || crew_->stuck_for(lane, block, now) >= options_.hang_after.count())
+      crew_->suspect(lane);
   }
 }
 

@@ -20,7 +20,7 @@
 namespace hotspare::standby {
 
 Crew::Crew(const StandbyOptions& options, Shared& shared)
-    : options_(options), shared_(shared), breaker_(options.breaker_deaths) {
+    : options_(options), shared_(shared), breaker_(options.breaker_deaths), answered_(options.history) {
   for (auto& each : joined_at_) each.store(unwatched);
 }
 
@@ -118,6 +118,7 @@ void Crew::look_at_all() {
   std::vector<Member*> all;
   for (const auto& [id, member] : members_) all.push_back(member.get());
   for (Member* member : all) look_at(*member);
+  if (!held_.empty()) decide_about_held();
 }
 
 void Crew::look_at(Member& member) {
@@ -138,7 +139,9 @@ void Crew::look_at(Member& member) {
     if (pid == 0) return;
     return adopt(member, pid);
   }
-  if (lost || spoke) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
+  if (lost) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
+  if (!talks_sense(member)) return;
+  if (spoke) return notice(member);
   hear_refusal(member);
   look_at_phase(member);
 }
@@ -308,18 +311,20 @@ void Crew::tell_unavailable(const std::string& what) {
   note_unavailable(what);
 }
 
-/// Counted where it happened; taken over here.
-void Crew::note_lost_state(const Member& member) const {
-  counts_.states_lost += shared_.lane(member.lane).lost_state.exchange(0, std::memory_order_relaxed);
+/// False: it is known.
+bool Crew::remember_unavailable(const std::string& what, const std::string& detail) {
+  auto& known = counts_.unavailable;
+  if (std::any_of(known.begin(), known.end(), [&](const std::string& each) { return each.starts_with(what); }))
+    return false;
+  known.push_back(detail.empty() ? what : what + " (" + detail + ")");
+  return true;
 }
 
 void Crew::note_unavailable(const std::string& what, const std::string& detail) {
-  auto& known = counts_.unavailable;
-  if (std::any_of(known.begin(), known.end(), [&](const std::string& each) { return each.starts_with(what); })) return;
-  known.push_back(detail.empty() ? what : what + " (" + detail + ")");
+  if (!remember_unavailable(what, detail)) return;
   hotspare::Event event;
   event.kind = hotspare::Event::Kind::unavailable;
-  event.detail = known.back();
+  event.detail = counts_.unavailable.back();
   tell(std::move(event));
 }
 

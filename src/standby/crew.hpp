@@ -6,7 +6,9 @@
 #include "os/event_loop.hpp"
 #include "os/pi_mutex.hpp"
 #include "os/socket.hpp"
+#include "standby/claims.hpp"
 #include "standby/decide.hpp"
+#include "standby/fatal_blocks.hpp"
 #include "standby/helm.hpp"
 #include "standby/member.hpp"
 #include "standby/shared.hpp"
@@ -48,7 +50,12 @@ class Crew {
   std::int64_t stuck_for(unsigned lane, std::uint64_t block, std::int64_t now) noexcept;
   void suspect(unsigned lane) noexcept;
   /// This block is over, answered or late.
-  void settled(std::uint64_t block) noexcept { settled_.store(block, std::memory_order_release); }
+  void settled(std::uint64_t block, bool answered) noexcept {
+    if (answered) answered_[block % answered_.size()].store(block, std::memory_order_relaxed);
+    settled_.store(block, std::memory_order_release);
+  }
+  /// It says what cannot be; block: the newest one.
+  bool overreaches(unsigned lane, std::uint64_t block) const noexcept;
   /// The same with its times, ns: what takeovers cost.
   void block_over(std::int64_t begun, std::int64_t ended, bool answered) noexcept {
     takeover_clock_.block_over(begun, ended, answered);
@@ -91,7 +98,7 @@ class Crew {
   void tell(hotspare::Event event);
   /// Once for each what. detail: of this time.
   void note_unavailable(const std::string& what, const std::string& detail = "");
-  void note_lost_state(const Member& member) const;
+  bool remember_unavailable(const std::string& what, const std::string& detail);
   void break_channel(const std::string& why);
   bool closing_done();
   void nudge_listener();
@@ -115,7 +122,7 @@ class Crew {
   bool can_recruit() const { return broken_.empty() && zygote_.ready; }
   bool awaits_heir(const Member& donor) const;
   bool state_is_on_its_way();
-  bool others_begin_anew() const;
+  bool others_begin_anew(std::uint64_t newest) const;
   void begin_anew(std::uint64_t newest);
   std::optional<unsigned> free_lane() const;
   void order(Member& member, Order what, std::uint64_t ticket);
@@ -139,6 +146,7 @@ class Crew {
 
   // loss.cc: who goes
   void notice(Member& member, std::int64_t at = os::monotonic_ns());
+  bool waits_for_verdict(const Member& member) const;
   bool only_starves(Member& member, std::int64_t stuck);
   void end_hung(Member& member, std::int64_t due_at);
   void replace_the_dying();
@@ -151,8 +159,25 @@ class Crew {
   bool forward_stderr(Member& member);
   void forget(Member& member);
 
+  // left_out.cc: blocks that kill
+  void blame_block(const Member& member, Cause cause);
+  std::uint64_t fatal_block(const Member& member) const;
+  void decide_about_held();
+  void watch_those_in(std::uint64_t block);
+  Decision decide_about(std::uint64_t block) const;
+  Stand stand_of(const Member& member, std::uint64_t block) const;
+  void leave_out(std::uint64_t block);
+  bool was_answered(std::uint64_t block) const {
+    return answered_[block % answered_.size()].load(std::memory_order_relaxed) == block;
+  }
+
+  // claims.cc: what replicas say that cannot be
+  Known known_of(const Member& member) const;
+  bool talks_sense(Member& member);
+  void end_nonsense(Member& member, const std::string& why);
+  void note_lost_state(const Member& member) const;
+
   // give_up.cc: what is not tried again
-  void blame_block(const Lane& lane);
   void note_death(const Member& member);
   void give_up_if_too_many_died();
   void note_if_deserted();
@@ -200,7 +225,9 @@ class Crew {
   metrics::Recorder rejoin_;
   TakeoverClock takeover_clock_;
   death::Breaker breaker_;
-  std::uint64_t last_fatal_block_ = 0;
+  FatalBlocks fatal_;
+  std::vector<std::uint64_t> held_;         ///< Blocks of which it is not yet known whether they are left out.
+  std::uint64_t anew_from_ = 1;             ///< The block with which those began whose state is the stream's.
   std::deque<std::int64_t> recent_deaths_;  ///< When they were noticed, ns; the last most_deaths of them.
   std::vector<std::int64_t> vacancies_;     ///< When those were noticed who are not yet replaced, ns.
   std::int64_t leave_deadline_ = 0;
@@ -214,6 +241,8 @@ class Crew {
   std::array<Progress, most_lanes> progress_{};
   std::atomic<std::uint32_t> suspects_{0};  ///< Bit: lane.
   std::atomic<std::uint64_t> settled_{0};
+  std::vector<std::atomic<std::uint64_t>>
+      answered_;  ///< Of each place in the history, the last block that was answered.
   std::atomic<bool> deserted_{false};
 
   zygote::Handle zygote_;

@@ -115,8 +115,8 @@ constexpr Rejoin resolve(Rejoin wish, bool can_save, std::uint64_t replay_blocks
 struct Situation {
   StandbyMode mode = StandbyMode::lockstep;
   Rejoin rejoin = Rejoin::forked;
-  std::uint64_t newest = 0;      ///< Block.
-  std::uint64_t not_before = 1;  ///< Blocks before this one are nobody's any more.
+  std::uint64_t newest = 0;     ///< Block.
+  std::uint64_t anew_from = 1;  ///< The state is that of a stream that began with this block.
   std::uint64_t history = 0;
   bool has_donor = false;  ///< A replica is in step,
   bool can_fork = false;   ///< and one without other threads.
@@ -132,7 +132,7 @@ constexpr Plan plan_for(const Situation& now) {
   if (now.mode == StandbyMode::stateless) return Plan::now;
   constexpr std::uint64_t few = 16;  // to process these again is quicker than to get a state
   // Half of the history: blocks go on coming while it starts.
-  const bool has_all = now.not_before == 1 && now.newest < now.history / 2;
+  const bool has_all = now.anew_from == 1 && now.newest < now.history / 2;
   if (has_all && (now.newest <= few || !state_is_given(now))) return Plan::first_block;
   if (now.rejoin == Rejoin::replayed) return Plan::replay;
   if (now.mode == StandbyMode::replay) return Plan::load;
@@ -144,14 +144,31 @@ constexpr bool loses_state(const Situation& now, Plan plan) {
   return plan == Plan::now && now.mode != StandbyMode::stateless && now.newest != 0;
 }
 
-/// The block with which a replica begins that has no state from another. Plan::now: all that begin anew together begin with
-/// the same one, or their answers would differ.
-constexpr std::uint64_t first_block(Plan plan, std::uint64_t newest, std::uint64_t not_before,
-                                    std::uint64_t replay_blocks) {
-  if (plan == Plan::first_block) return 1;
-  if (plan == Plan::now) return not_before;
-  const std::uint64_t from = newest > replay_blocks ? newest - replay_blocks + 1 : 1;
-  return from > not_before ? from : not_before;
+/// What a block that kills does to the stream behind it, once it is left out: now is what those find who come then.
+enum class Aftermath : std::uint8_t {
+  untouched,  ///< Blocks do not depend on each other.
+  replayed,   ///< Who comes has all blocks but the one that kills.
+  anew        ///< The state is lost, which is counted and told.
+};
+constexpr Aftermath aftermath(const Situation& now) {
+  if (now.mode == StandbyMode::stateless) return Aftermath::untouched;
+  return loses_state(now, plan_for(now)) ? Aftermath::anew : Aftermath::replayed;
+}
+
+/// Of those that come, the oldest block that is processed again: blocks go on coming meanwhile.
+constexpr std::uint64_t oldest_to_replay(std::uint64_t newest, std::uint64_t history) {
+  return newest > history / 2 ? newest - history / 2 + 1 : 1;
+}
+
+/// The block with which a window of so many blocks begins that ends with `last`; those that are left out do not count. 1 if there
+/// have not been so many, 0 if it reaches further back than `oldest`.
+template <class IsLeftOut>
+constexpr std::uint64_t window_begin(std::uint64_t last, std::uint64_t blocks, std::uint64_t oldest,
+                                     IsLeftOut left_out) {
+  std::uint64_t found = 0;
+  for (std::uint64_t block = last; block >= std::max<std::uint64_t>(oldest, 1); --block)
+    if (!left_out(block) && ++found == blocks) return block;
+  return oldest <= 1 ? 1 : 0;
 }
 
 }  // namespace hotspare::standby

@@ -118,7 +118,7 @@ TEST(PlanFor, EachSituation) {
       {"nobody is left to give it", {M::lockstep, R::saved, 500, 1, 64, false}, Plan::now, true},
       {"nobody is left to fork", {M::lockstep, R::forked, 500, 1, 64, false}, Plan::now, true},
       {"replay needs nobody", {M::lockstep, R::replayed, 500, 1, 64, false}, Plan::replay, false},
-      {"the first blocks killed all", {M::lockstep, R::forked, 10, 11, 64, false}, Plan::now, true},
+      {"the state was lost before, early", {M::lockstep, R::forked, 10, 11, 64, false}, Plan::now, true},
       {"stateless", {M::stateless, R::forked, 500, 1, 64, true}, Plan::now, false},
       {"replay mode", {M::replay, R::saved, 500, 1, 64, true}, Plan::load, false},
       {"replay mode, all are dead", {M::replay, R::saved, 500, 1, 64, false}, Plan::load, false},
@@ -129,12 +129,61 @@ TEST(PlanFor, EachSituation) {
   }
 }
 
-TEST(FirstBlock, OfEachPlan) {
-  EXPECT_EQ(first_block(Plan::first_block, 9, 1, 4), 1u);
-  EXPECT_EQ(first_block(Plan::now, 12, 10, 4), 10u) << "two that begin anew do so with the same block";
-  EXPECT_EQ(first_block(Plan::replay, 9, 1, 4), 6u);
-  EXPECT_EQ(first_block(Plan::replay, 3, 1, 4), 1u);
-  EXPECT_EQ(first_block(Plan::replay, 9, 8, 4), 8u) << "what killed all before is not processed again";
+struct AftermathCase {
+  const char* what;
+  Situation now;
+  Aftermath then;
+};
+
+/// A block has killed all who had the state. The table of docs/standby_channel.md.
+TEST(Aftermath, OfEachModeAndRejoin) {
+  using M = StandbyMode;
+  using R = Rejoin;
+  constexpr std::uint64_t history = 64;
+  constexpr std::uint64_t early = history / 2 - 1;
+  constexpr std::uint64_t late = 500;
+  const AftermathCase cases[] = {
+      {"lockstep, forked, early", {M::lockstep, R::forked, early, 1, history}, Aftermath::replayed},
+      {"lockstep, forked, late", {M::lockstep, R::forked, late, 1, history}, Aftermath::anew},
+      {"the same, somebody lives", {M::lockstep, R::forked, late, 1, history, true, true}, Aftermath::replayed},
+      {"lockstep, saved, early", {M::lockstep, R::saved, early, 1, history}, Aftermath::replayed},
+      {"lockstep, saved, late", {M::lockstep, R::saved, late, 1, history}, Aftermath::anew},
+      {"the same, somebody lives", {M::lockstep, R::saved, late, 1, history, true}, Aftermath::replayed},
+      {"lockstep, replayed, early", {M::lockstep, R::replayed, early, 1, history}, Aftermath::replayed},
+      {"lockstep, replayed, late", {M::lockstep, R::replayed, late, 1, history}, Aftermath::replayed},
+      {"replay, saved, early", {M::replay, R::saved, early, 1, history}, Aftermath::replayed},
+      {"replay, saved, late", {M::replay, R::saved, late, 1, history}, Aftermath::replayed},
+      {"replay, replayed, late", {M::replay, R::replayed, late, 1, history}, Aftermath::replayed},
+      {"stateless", {M::stateless, R::forked, late, 1, history}, Aftermath::untouched},
+      {"a state that was lost before, early", {M::lockstep, R::forked, early, 7, history}, Aftermath::anew},
+  };
+  for (const AftermathCase& each : cases) EXPECT_EQ(aftermath(each.now), each.then) << each.what;
+}
+
+TEST(WindowBegin, CountsWhatIsNotLeftOut) {
+  const auto none = [](std::uint64_t) { return false; };
+  const auto seven = [](std::uint64_t block) { return block == 7; };
+  EXPECT_EQ(window_begin(9, 4, 1, none), 6u);
+  EXPECT_EQ(window_begin(9, 4, 1, seven), 5u);
+  EXPECT_EQ(window_begin(7, 4, 1, seven), 3u);
+  EXPECT_EQ(window_begin(3, 4, 1, none), 1u) << "there have not been so many";
+  EXPECT_EQ(window_begin(0, 4, 1, none), 1u);
+  EXPECT_EQ(window_begin(9, 4, 6, none), 6u);
+  EXPECT_EQ(window_begin(9, 4, 6, seven), 0u) << "one of it is overwritten";
+  EXPECT_EQ(window_begin(9, 4, 10, none), 0u);
+}
+
+TEST(OldestToReplay, LeavesHalfOfTheHistoryForBlocksThatCome) {
+  EXPECT_EQ(oldest_to_replay(0, 64), 1u);
+  EXPECT_EQ(oldest_to_replay(32, 64), 1u);
+  EXPECT_EQ(oldest_to_replay(33, 64), 2u);
+}
+
+TEST(GrownPause, DoublesUpToAMinute) {
+  constexpr std::int64_t second = 1'000'000'000;
+  EXPECT_EQ(grown_pause(0), second);
+  EXPECT_EQ(grown_pause(second), 2 * second);
+  EXPECT_EQ(grown_pause(40 * second), 60 * second);
 }
 
 struct MoveCase {

@@ -5,21 +5,8 @@
 
 #include <algorithm>
 
-/// What is not tried again: a block that kills, a processor that crashes again and again.
+/// What is not tried again: a processor that crashes again and again.
 namespace hotspare::standby {
-
-/// A block that has killed twice is processed by nobody again: each replica that has to catch up would die of it.
-void Crew::blame_block(const Lane& lane) {
-  const std::uint64_t block = fatal_block(lane);
-  if (block == 0) return;
-  if (block == last_fatal_block_ && shared_.blocks().not_before.load(std::memory_order_acquire) <= block) {
-    // SYNC POINT nobody-answers: seen by StandbyCore::nobody_will_answer.
-    shared_.blocks().not_before.store(block + 1, std::memory_order_seq_cst);
-    ring(shared_.bells().caller, 1);
-    note_unavailable("block " + std::to_string(block) + " has killed two replicas: it is not processed again");
-  }
-  last_fatal_block_ = block;
-}
 
 void Crew::note_death(const Member& member) {
   recent_deaths_.push_back(member.noticed_at);

@@ -26,13 +26,42 @@ inline constexpr std::size_t page = 4096;
 constexpr std::size_t rounded(std::size_t size, std::size_t to) { return (size + to - 1) / to * to; }
 
 /// How a replica begins.
-enum class Plan : std::uint32_t {
+enum class Plan : std::uint8_t {
   first_block,  ///< The history still holds all blocks, from the first on.
-  now,          ///< Anew, with Blocks::not_before: there is no state, or it is lost.
+  now,          ///< Anew: there is no state, or it is lost.
   replay,       ///< With the last replay_blocks blocks.
   load,         ///< From a state that another replica saves for it.
   inherit,      ///< It is a fork of one that has the state.
 };
+
+/// Its plan, and with which block it begins if that is Plan::now. The host may change it until the replica takes it.
+struct Begin {
+  Plan plan = Plan::first_block;
+  std::uint64_t base = 1;
+  bool taken = false;
+
+  constexpr std::uint64_t packed() const {
+    return base << 16 | (taken ? std::uint64_t{1} << 8 : 0) | static_cast<std::uint64_t>(plan);
+  }
+  static constexpr Begin unpack(std::uint64_t bits) {
+    return {static_cast<Plan>(bits & 0xFF), bits >> 16, (bits >> 8 & 1) != 0};
+  }
+};
+inline constexpr std::uint64_t taken_begin = std::uint64_t{1} << 8;
+
+/// What the host says of a block in which replicas died.
+enum class Mark : std::uint8_t {
+  none,
+  held,     ///< Nobody begins it until it is known whether it is left out.
+  left_out  ///< Nobody processes it: it is late, and all go on with the next one as if it had not been.
+};
+constexpr std::uint64_t pack_mark(std::uint64_t block, Mark mark) {
+  return block << 8 | static_cast<std::uint64_t>(mark);
+}
+/// bits: of the block's place in the history, where they may still be an older one's.
+constexpr Mark mark_of(std::uint64_t bits, std::uint64_t block) {
+  return bits >> 8 == block ? static_cast<Mark>(bits & 0xFF) : Mark::none;
+}
 
 /// Fixed when the channel is made.
 struct Geometry {
@@ -55,12 +84,11 @@ struct Geometry {
 
 /// Host → replicas, mapped read-only there. Blocks are numbered from 1.
 struct Blocks {
-  alignas(64) std::atomic<std::uint32_t> bell{0};        ///< Replicas that work sleep on it.
-  alignas(64) std::atomic<std::uint64_t> newest{0};      ///< Block whose input is complete.
-  alignas(64) std::atomic<std::uint32_t> awaited{0};     ///< Not 0: the caller sleeps on Bells::caller.
-  alignas(64) std::atomic<std::uint64_t> not_before{1};  ///< Blocks before this one are nobody's any more.
+  alignas(64) std::atomic<std::uint32_t> bell{0};     ///< Replicas that work sleep on it.
+  alignas(64) std::atomic<std::uint64_t> newest{0};   ///< Block whose input is complete.
+  alignas(64) std::atomic<std::uint32_t> awaited{0};  ///< Not 0: the caller sleeps on Bells::caller.
   Geometry geometry;
-  // Behind it: arguments, then `history` inputs.
+  // Behind it: a mark for each block of the history, arguments, then `history` inputs.
 };
 
 /// Rung and written by all.
@@ -92,7 +120,8 @@ enum class Part : std::uint32_t {
 /// A state that its replica committed.
 struct StateAt {
   std::uint64_t block = 0;  ///< The state after this block,
-  std::uint64_t size = 0;   ///< of so many bytes.
+  std::uint64_t size = 0;   ///< of so many bytes,
+  std::uint64_t sum = 0;    ///< and their checksum: what went astray in a dying replica's memory is no state.
 };
 
 constexpr std::uint64_t pack_order(std::uint64_t ticket, Order order) {
@@ -100,7 +129,9 @@ constexpr std::uint64_t pack_order(std::uint64_t ticket, Order order) {
 }
 constexpr Order order_of(std::uint64_t bits) { return static_cast<Order>(bits & 0xFF); }
 
-/// One replica's. It writes all but order, source and strike; the others may look.
+inline constexpr std::uint64_t lane_seal = 0x6f74'7370'6172'6573;
+
+/// One replica's. The host writes order, begin and strike, the replica all else; both of them source and part. Others may look.
 struct Lane {
   /// Held by the replica's main thread all its life, marked by the kernel first thing in its death. Two, because the kernel
   /// wakes one waiter of each: the host listens to the first, a parked replica to the second.
@@ -108,7 +139,9 @@ struct Lane {
   pthread_mutex_t life_for_parked;
 
   alignas(64) std::atomic<std::uint64_t> answered{0};  ///< Newest block whose answer is complete.
-  alignas(64) std::atomic<std::uint64_t> begun{0};     ///< Newest block that it began.
+  alignas(64) std::atomic<std::uint64_t> begun{0};     ///< Block that it began last; 0: none is to blame for its death.
+  std::atomic<std::uint64_t> seal{lane_seal};          ///< Of a lane that was not overwritten as a whole.
+  std::atomic<std::uint64_t> done{0};                  ///< Its state is that after this block.
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::int32_t> pid{0};           ///< Of an heir, whom nobody knows yet.
   std::atomic<std::uint64_t> seen_term{0};    ///< Helm's, that it knows of.
@@ -127,7 +160,7 @@ struct Lane {
   alignas(64) std::atomic<std::uint64_t> order{0};
   /// Host → replica in Phase::needs_state: 1 + the lane whose last committed state it is to load; 0: none yet.
   std::atomic<std::uint32_t> source{0};
-  Plan plan = Plan::first_block;
+  std::atomic<std::uint64_t> begin{0};  ///< Host → replica: Begin.
   std::atomic<Part> part{Part::regular};
   /// Host → replica: 1 + the way (chaos::How) in which it is to die in its next block; 0: it is not.
   std::atomic<std::uint32_t> strike{0};
@@ -142,19 +175,16 @@ struct Lane {
   }
 };
 
-/// The block in which a replica died; 0: between two.
-inline std::uint64_t fatal_block(const Lane& lane) {
-  const std::uint64_t block = lane.begun.load(std::memory_order_acquire);
-  return block > lane.answered.load(std::memory_order_acquire) ? block : 0;
-}
-
 /// Where things lie in the three memfds.
 class Layout {
  public:
   explicit Layout(const Geometry& geometry) : geometry_(geometry) {}
 
   std::size_t blocks_bytes() const { return rounded(inputs_at() + geometry_.history * input_stride(), page); }
-  std::size_t arguments_at() const { return rounded(sizeof(Blocks), 64); }
+  std::size_t mark_at(std::uint64_t block) const {
+    return marks_at() + block % geometry_.history * sizeof(std::uint64_t);
+  }
+  std::size_t arguments_at() const { return rounded(marks_at() + geometry_.history * sizeof(std::uint64_t), 64); }
   std::size_t input_at(std::uint64_t block) const { return inputs_at() + block % geometry_.history * input_stride(); }
 
   std::size_t lane_bytes() const { return rounded(states_at() + 2 * rounded(geometry_.state_bytes, 64), page); }
@@ -169,6 +199,7 @@ class Layout {
   }
 
  private:
+  std::size_t marks_at() const { return rounded(sizeof(Blocks), 64); }
   std::size_t inputs_at() const { return rounded(arguments_at() + geometry_.arguments_bytes, page); }
   std::size_t input_stride() const { return rounded(geometry_.bytes_in, 64); }
   std::size_t answers_at() const { return rounded(sizeof(Lane), page); }

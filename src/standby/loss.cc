@@ -26,6 +26,8 @@ void Crew::notice(Member& member, std::int64_t at) {
   const bool was_in_step = member.state == State::in_step;
   member.step(Event::noticed);
   member.noticed_at = at;
+  const std::uint64_t newest = shared_.blocks().newest.load(std::memory_order_acquire);
+  if (was_in_step && settled_.load(std::memory_order_acquire) < newest) member.awaited = newest;
   joined_at_[member.lane].store(unwatched, std::memory_order_release);
   suspects_.fetch_and(~(1u << member.lane), std::memory_order_acq_rel);
   if (was_in_step) --in_step_;
@@ -63,9 +65,13 @@ void Crew::replace_the_dying() {
 /// The caller suspects somebody. It noted how far each was behind.
 void Crew::judge_lags() {
   const std::uint32_t suspects = suspects_.exchange(0, std::memory_order_acq_rel);
+  std::vector<Member*> in_step;
+  for (const auto& [id, member] : members_)
+    if (member->state == State::in_step) in_step.push_back(member.get());
+  for (Member* member : in_step) static_cast<void>(talks_sense(*member));
   for (const auto& [id, member] : members_) {
     if (member->state != State::in_step) continue;
-    if ((suspects >> member->lane & 1u) == 0) {
+    if ((suspects >> member->lane & 1u) == 0 || waits_for_verdict(*member)) {
       member->cpu_when_suspected = -1;
       continue;
     }
@@ -84,6 +90,13 @@ void Crew::judge_lags() {
       return end_hung(*member,
                       stuck_since_[member->lane].load(std::memory_order_relaxed) + options_.hang_after.count());
   }
+}
+
+/// Its next block is held until another has answered it, or died.
+bool Crew::waits_for_verdict(const Member& member) const {
+  const Claim claim = Claim::of(shared_.lane(member.lane));
+  const std::uint64_t next = claim.done + 1;
+  return claim.begun == 0 && mark_of(shared_.mark(next).load(), next) == Mark::held;
 }
 
 /// A machine that has no time for it, for some time, is no fault of its own.
@@ -161,7 +174,9 @@ void Crew::bury(Member& member, const os::ExitStatus& status) {
     event.report = report;
     tell(std::move(event));
     // A block that kills many as they catch up counts once: it will be left out, and the next ones come into step.
-    const bool known_block = fatal_block(shared_.lane(member.lane)) == last_fatal_block_ && last_fatal_block_ != 0;
+    const std::uint64_t block = fatal_block(member);
+    const bool known_block = block != 0 && (fatal_.has_killed(block) || shared_.is_left_out(block));
+    blame_block(member, report->cause);
     if (member.spare) {  // nobody waited for it: its deaths take nothing from the channel
       if (!member.was_ready) pause_spares();
     } else if (!member.was_ready && !known_block && breaker_.died_before_ready()) {
@@ -169,7 +184,6 @@ void Crew::bury(Member& member, const os::ExitStatus& status) {
                     " replicas in a row died before they were in step; the last one: " + last_death_);
     }
   }
-  if (!left) blame_block(shared_.lane(member.lane));
   if (!left && !member.spare) note_death(member);
   member.step(Event::reaped);
   forget(member);
@@ -206,10 +220,9 @@ std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitSt
   death::judge(evidence, *report);
   report->pid = member.pid;
   report->stderr_tail = member.stderr_tail.lines();
-  const Lane& lane = shared_.lane(member.lane);
-  report->task_id = lane.begun.load();
-  report->task_name =
-      lane.begun.load() > lane.answered.load() ? "block " + std::to_string(lane.begun.load()) : "between blocks";
+  const std::uint64_t block = fatal_block(member);
+  report->task_id = block != 0 ? block : shared_.lane(member.lane).done.load();
+  report->task_name = block != 0 ? "block " + std::to_string(block) : "between blocks";
   return report;
 }
 

@@ -2,6 +2,7 @@
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
+#include "standby/checksum.hpp"
 #include "standby/decide.hpp"
 #include "standby/replica.hpp"
 #include "worker/crash_point.hpp"
@@ -75,7 +76,7 @@ void Replica::commit() {
   const std::uint64_t index = lane.committed.load(std::memory_order_relaxed) + 1;
   std::size_t size = 0;
   if (!save_into(seat_->own_state(index), size)) return;
-  lane.states[index % 2] = {done_, size};
+  lane.states[index % 2] = {done_, size, checksum(done_, seat_->own_state(index).first(size))};
   reach(CrashPoint::replica_in_save);
   // SYNC POINT state: acquired by Replica::load_from and Crew::look_at.
   lane.committed.store(index, std::memory_order_seq_cst);
@@ -139,6 +140,8 @@ void Replica::be_born(const ReplicaStart& start, std::vector<os::Fd> fds) {
   settled_ = false;
   use_followers_priority();
   body_->inherited();
+  answered_ = 0;
+  set_done(done_);
   seat_->lane().pid.store(os::own_pid(), std::memory_order_seq_cst);
   tell_phase(Phase::catching_up);
   reach(CrashPoint::heir_announced);
@@ -158,9 +161,11 @@ void Replica::await_source() {
     }
     // SYNC POINT source: released by Crew::give_state.
     const std::uint32_t source = seat_->lane().source.load(std::memory_order_acquire);
-    if (source != 0) {
-      if (!load_from(source - 1)) give_up("the state that it was to load was not there");
-      return;
+    if (source != 0 && load_from(source - 1)) return tell_phase(Phase::catching_up);
+    if (source != 0) {  // damaged, by the one whose it was: the host looks for another
+      seat_->lane().source.store(0, std::memory_order_seq_cst);
+      tell_phase(Phase::needs_state);
+      continue;
     }
     const zygote::Idle idle;
     os::futex_wait(seat_->blocks().bell, bell, os::FutexScope::shared);
@@ -170,7 +175,8 @@ void Replica::await_source() {
 /// Takes the last state that this lane's replica committed, if it is newer than what we have. False: there is none.
 bool Replica::load_from(std::uint32_t number) {
   const Lane& lane = seat_->lane_of(number);
-  for (;;) {
+  constexpr int most_tries = 100;  // of a lane that is written without pause
+  for (int tries = 0; tries < most_tries; ++tries) {
     const std::uint64_t index = lane.committed.load(std::memory_order_acquire);
     if (index == 0) return false;
     const StateAt at = lane.states[index % 2];
@@ -180,11 +186,14 @@ bool Replica::load_from(std::uint32_t number) {
     std::atomic_thread_fence(std::memory_order_acquire);
     // Only after two more commits could it have been written while it was read; after one that may have begun.
     if (lane.committed.load(std::memory_order_relaxed) != index) continue;
-    body_->load({scratch_.data(), at.size});
-    done_ = at.block;
+    const std::span<const std::byte> state(scratch_.data(), at.size);
+    if (checksum(at.block, state) != at.sum) return false;
+    body_->load(state);
+    set_done(at.block);
     reach(CrashPoint::replica_in_load);
     return true;
   }
+  return false;
 }
 
 }  // namespace hotspare::standby

@@ -4,6 +4,7 @@
 #include "worker/crash_point.hpp"
 #include "zygote/embedding.hpp"
 
+#include <algorithm>
 #include <array>
 #include <climits>
 #include <linux/futex.h>
@@ -16,7 +17,7 @@ using worker::reach;
 
 /// Asleep on the helmsman's robust word: its death wakes us with nobody between. Returns at the helm, or when it is to leave.
 void Replica::park() {
-  const bool loads = seat_->lane().plan == Plan::load || seat_->geometry().commit_every != 0;
+  const bool loads = loads_ || seat_->geometry().commit_every != 0;
   for (;;) {
     const std::uint32_t bell = seat_->bells().parked.load(std::memory_order_acquire);
     if (must_leave()) {
@@ -64,24 +65,19 @@ bool Replica::take_helm(Helm from) {
 /// From which block on it goes on. What work() answers again that was answered before, nobody waits for.
 void Replica::take_over() {
   const Geometry& geometry = seat_->geometry();
-  const std::uint64_t before = seat_->blocks().not_before.load(std::memory_order_acquire);
-  const std::uint64_t block = newest();  // after that: it is never behind it by more than one
-  if (geometry.mode == StandbyMode::stateless) {
-    done_ = block > 0 ? block - 1 : 0;
-    return;
-  }
+  const std::uint64_t block = newest();
+  const std::uint64_t before = block > 0 ? block - 1 : 0;
+  if (geometry.mode == StandbyMode::stateless) return set_done(before);
   if (geometry.commit_every != 0) {
     for (std::uint32_t lane = 0; lane < geometry.lanes; ++lane)
       if (lane != seat_->number()) load_from(lane);
   } else if (geometry.replay_blocks != 0) {
-    const std::uint64_t from = first_block(Plan::replay, block > 0 ? block - 1 : 0, before, geometry.replay_blocks);
-    if (done_ + 1 < from) done_ = from - 1;
+    if (done_ + 1 < std::max(window_to(before), oldest())) begin_window(before);
   }
-  if (done_ + 1 < before) done_ = before - 1;
   // The history does not reach back to the state that we have: go on without, and say so.
   if (block - done_ >= geometry.history - 1) {
     seat_->lane().lost_state.fetch_add(1, std::memory_order_relaxed);
-    done_ = block - 1;
+    set_done(before);
   }
 }
 

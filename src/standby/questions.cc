@@ -16,18 +16,20 @@ namespace hotspare::standby {
 /// Whether it owes something: an answer, or, parked, the note that it knows who is at the helm now.
 bool Crew::behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept {
   const std::uint64_t joined = joined_at_[number].load(std::memory_order_acquire);
-  const std::uint64_t answered = std::max(lane.answered.load(std::memory_order_acquire), joined);
-  if (options_.mode == StandbyMode::lockstep) return answered < block;
+  const std::uint64_t done = std::max(lane.done.load(std::memory_order_acquire), joined);
+  if (options_.mode == StandbyMode::lockstep) return done < block;
   const Helm helm = Helm::unpack(shared_.bells().helm.load(std::memory_order_acquire));
-  if (helm.lane == number) return answered < block;
-  if (lane.begun.load(std::memory_order_acquire) > answered) return true;
+  if (helm.lane == number) return done < block;
+  if (lane.begun.load(std::memory_order_acquire) > done) return true;
   return lane.seen_term.load(std::memory_order_acquire) < helm.term;
 }
 
 std::int64_t Crew::stuck_for(unsigned number, std::uint64_t block, std::int64_t now) noexcept {
   const Lane& lane = shared_.lane(number);
-  const std::uint64_t marker = lane.answered.load(std::memory_order_acquire) + (lane.seen_term.load() << 32);
+  const std::uint64_t marker = lane.done.load(std::memory_order_acquire) + (lane.seen_term.load() << 32);
   const std::int64_t stuck = progress_[number].look(marker, behind(lane, number, block), now);
+  // The helm may have been moved by one who wrote where it should not have, and rang for nobody.
+  if (options_.mode != StandbyMode::lockstep && stuck >= options_.hang_after.count() / 2) shared_.wake_parked();
   stuck_since_[number].store(now - stuck, std::memory_order_relaxed);
   stuck_[number].store(stuck, std::memory_order_release);
   return stuck;
@@ -105,6 +107,7 @@ std::int64_t Crew::strike(chaos::How how) {
   }
   if (victim == nullptr) return 0;
   last_struck_ = victim->id;
+  victim->struck = true;
   if (how == chaos::How::sigkill) {
     victim->evidence.struck_at = os::monotonic_ns();
     os::signal_process(victim->pidfd, SIGKILL);

@@ -33,7 +33,7 @@ Situation Crew::situation() {
   now.mode = options_.mode;
   now.rejoin = options_.rejoin;
   now.newest = shared_.blocks().newest.load(std::memory_order_acquire);
-  now.not_before = shared_.blocks().not_before.load(std::memory_order_acquire);
+  now.anew_from = anew_from_;
   now.history = shared_.geometry().history;
   now.has_donor = donor_for(Plan::load) != nullptr;
   now.can_fork = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
@@ -76,8 +76,8 @@ std::optional<unsigned> Crew::free_lane() const {
   for (unsigned number = 0; number < shared_.geometry().lanes; ++number) {
     if (lane_taken_[number]) continue;
     const Lane& lane = shared_.lane(number);
-    const std::uint64_t committed = lane.committed.load(std::memory_order_acquire);
-    const std::uint64_t block = committed == 0 ? 0 : lane.states[committed % 2].block;
+    const std::uint64_t saved = Claim::of(lane).state.block;
+    const std::uint64_t block = saved <= shared_.blocks().newest.load() ? saved : 0;
     if (best && block >= least) continue;
     best = number;
     least = block;
@@ -85,12 +85,15 @@ std::optional<unsigned> Crew::free_lane() const {
   return best;
 }
 
-/// Nobody is in step, but who comes has the state: it is not lost, and who began anew beside it would answer differently. Not
-/// for ever: it has to process the blocks that the others have died in.
+/// Nobody is in step, but who comes has the state, or processes all that led to it: it is not lost, and who began anew beside it
+/// would answer differently. Not for ever: it has to process the blocks that the others have died in.
 bool Crew::state_is_on_its_way() {
   bool any = false;
   for (const auto& [id, member] : members_) {
-    if (member->state > State::spare || member->leaving || !member->has_state) continue;
+    if (member->state > State::spare || member->leaving) continue;
+    const Begin begin = Begin::unpack(shared_.lane(member->lane).begin.load(std::memory_order_seq_cst));
+    const bool processes_all = begin.taken && (member->plan == Plan::first_block || member->plan == Plan::now);
+    if (!member->has_state && !processes_all) continue;
     any = true;
     if (member->gone_by == 0) member->gone_by = os::monotonic_ns() + 10 * options_.hang_after.count();
   }
@@ -98,22 +101,34 @@ bool Crew::state_is_on_its_way() {
   return any;
 }
 
-/// Then this one begins with the same block.
-bool Crew::others_begin_anew() const {
-  return std::any_of(members_.begin(), members_.end(), [](const auto& entry) {
-    const Member& member = *entry.second;
-    const bool from_a_block = member.plan == Plan::now || member.plan == Plan::first_block;
-    return member.state <= State::starting && !member.leaving && from_a_block;
-  });
+/// Then this one begins with the same block, if the history still reaches so far.
+bool Crew::others_begin_anew(std::uint64_t newest) const {
+  if (anew_from_ < oldest_to_replay(newest, shared_.geometry().history)) return false;
+  return beginning_anew_ || std::any_of(members_.begin(), members_.end(), [](const auto& entry) {
+           const Member& member = *entry.second;
+           return member.state <= State::starting && !member.leaving && member.plan == Plan::now;
+         });
 }
 
-/// All are dead, and the state with them: those that come begin together, with the block that nobody answered.
+/// All are dead, and the state with them: those that come begin together, with the block that nobody answered. So do those
+/// that were asked before, and have not begun yet.
 void Crew::begin_anew(std::uint64_t newest) {
   const bool pending = settled_.load(std::memory_order_acquire) < newest;
-  const std::uint64_t from = std::max(pending ? newest : newest + 1, shared_.blocks().not_before.load());
-  shared_.blocks().not_before.store(from, std::memory_order_release);
+  anew_from_ = std::max(pending ? newest : newest + 1, anew_from_);
   beginning_anew_ = true;
   ++counts_.states_lost;
+  for (const auto& [id, member] : members_) {
+    if (member->state > State::starting || member->leaving) continue;
+    if (member->plan != Plan::first_block && member->plan != Plan::now) continue;
+    std::atomic<std::uint64_t>& word = shared_.lane(member->lane).begin;
+    std::uint64_t seen = word.load(std::memory_order_seq_cst);
+    member->plan = Plan::now;
+    // SYNC POINT begin: Replica::begin takes it. If it has just done so it would answer differently.
+    const bool changed =
+        !Begin::unpack(seen).taken &&
+        word.compare_exchange_strong(seen, Begin{Plan::now, anew_from_}.packed(), std::memory_order_seq_cst);
+    if (!changed) dismiss(*member);
+  }
 }
 
 /// Null: nobody can now. One that is forking already will be able to, and where none ever will a replica without the state
@@ -141,8 +156,8 @@ bool Crew::recruit(bool as_spare) {
   if (plan == Plan::load && now.mode == StandbyMode::lockstep && no_state_until_ != 0) return false;
   Member* donor = plan == Plan::inherit ? find_forker() : nullptr;
   if (plan == Plan::inherit && donor == nullptr) return false;
-  const bool without = loses_state(now, plan) && !beginning_anew_;
-  if (without && state_is_on_its_way()) return false;
+  const bool anew = loses_state(now, plan) && !others_begin_anew(now.newest);
+  if (anew && state_is_on_its_way()) return false;
   auto ties = Ties::make();
   if (!ties) {
     note_unavailable("a replica could not be made: " + ties.failure().text());
@@ -151,10 +166,11 @@ bool Crew::recruit(bool as_spare) {
   auto made = std::make_unique<Member>(++last_id_, *lane, std::move(*ties));
   Member& member = *made;
   shared_.renew(*lane);
-  shared_.lane(*lane).plan = member.plan = plan;
+  member.plan = plan;
   member.spare = as_spare;
   shared_.lane(*lane).part.store(as_spare ? Part::spare : Part::regular);
-  if (without && !others_begin_anew()) begin_anew(now.newest);
+  if (anew) begin_anew(now.newest);
+  shared_.lane(*lane).begin.store(Begin{plan, anew_from_}.packed(), std::memory_order_seq_cst);
   member.zygote_pid = zygote_.pid;
   member.oom_kills_at_birth = death::oom_kills();
   member.asked_at = os::monotonic_ns();
@@ -247,6 +263,12 @@ void Crew::take_what_was_saved(Member& member) {
 void Crew::give_state(Member& member) {
   Lane& lane = shared_.lane(member.lane);
   if (lane.source.load() != 0) return;
+  if (member.has_state) {  // it was told where one is, and found it damaged
+    member.has_state = false;
+    const auto donor = members_.find(std::exchange(member.donor, 0));
+    if (donor != members_.end() && counts(donor->second->state))
+      end_nonsense(*donor->second, "the state that it saved is damaged");
+  }
   if (member.donor == 0 && member.saver != 0) take_what_was_saved(member);
   auto found = members_.find(member.donor);
   if (member.donor == 0 || found == members_.end() || !has_caught_up(found->second->state)) {

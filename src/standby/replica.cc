@@ -74,12 +74,36 @@ void Replica::live() {
 
 void Replica::begin() {
   if (seat_->geometry().flush_denormals) os::flush_denormals();
-  const Plan plan = seat_->lane().plan;
-  if (plan == Plan::load && !has_helm()) return await_source();
-  const std::uint64_t before = seat_->blocks().not_before.load(std::memory_order_acquire);
+  // SYNC POINT begin: from now on the host changes it no more, Crew::begin_anew.
+  const Begin told = Begin::unpack(seat_->lane().begin.fetch_or(taken_begin, std::memory_order_seq_cst));
+  loads_ = told.plan == Plan::load;
+  if (loads_ && !has_helm()) return await_source();
   // A parked one that is to load states has none yet: the one that it takes over with comes from the helm's lane.
-  done_ = plan == Plan::load ? 0 : first_block(plan, newest(), before, seat_->geometry().replay_blocks) - 1;
-  if (has_helm()) settle_in();
+  if (told.plan == Plan::now) set_done(told.base - 1);
+  if (told.plan == Plan::replay) begin_window(newest());
+  if (has_helm()) return settle_in();
+  tell_phase(Phase::catching_up);
+}
+
+void Replica::set_done(std::uint64_t block) {
+  done_ = block;
+  // SYNC POINT left-out: either the host sees that we have this block, or we see that it is held.
+  seat_->lane().done.store(block, std::memory_order_seq_cst);
+}
+
+/// Of a processor that forgets: it begins anew, so early that it has all that matters when it has processed `last`.
+void Replica::begin_window(std::uint64_t last) {
+  const std::uint64_t from = window_to(last);
+  if (from == 0) seat_->lane().lost_state.fetch_add(1, std::memory_order_relaxed);
+  // With the first block it has all in any case.
+  window_left_ = from > 1 ? seat_->geometry().replay_blocks : 0;
+  set_done((from != 0 ? from : oldest()) - 1);
+}
+
+std::uint64_t Replica::oldest() const { return oldest_to_replay(newest(), seat_->geometry().history); }
+std::uint64_t Replica::window_to(std::uint64_t last) const {
+  return window_begin(last, seat_->geometry().replay_blocks, oldest(),
+                      [this](std::uint64_t block) { return seat_->mark(block) == Mark::left_out; });
 }
 
 bool Replica::at_helm() const {
@@ -98,10 +122,10 @@ void Replica::work() {
     if (leaving_ || (has_helm() && settled_ && !at_helm())) return;
     // SYNC POINT input: released by StandbyCore::post.
     if (const std::uint64_t block = newest(); block > done_) {
-      process_next(block);
+      if (process_next(block)) continue;
+    } else if (!settled_ && caught_up()) {
       continue;
     }
-    if (!settled_ && caught_up()) continue;
     const std::int64_t due = order_due();
     if (due == 0 && obey()) continue;
     const zygote::Idle idle;
@@ -109,22 +133,57 @@ void Replica::work() {
   }
 }
 
-void Replica::process_next(std::uint64_t newest_block) {
+/// False: the next block is held; its bell tells when that is over.
+bool Replica::process_next(std::uint64_t newest_block) {
   const Geometry& geometry = seat_->geometry();
   const std::uint64_t block = geometry.mode == StandbyMode::stateless ? newest_block : done_ + 1;
   const auto overwritten = [&] { return newest() - block >= geometry.history - 1; };
-  if (cannot_keep_up(newest_block, block, geometry.history) && leaves_as_spare()) return;
+  if (cannot_keep_up(newest_block, block, geometry.history) && leaves_as_spare()) return true;
   if (overwritten()) fall_out("it fell so far behind that the blocks it has to catch up with are gone");
-  seat_->lane().begun.store(block, std::memory_order_relaxed);
+  // SYNC POINT left-out: either the host sees that we have begun it, or we see its mark.
+  seat_->lane().begun.store(block, std::memory_order_seq_cst);
+  if (const Mark mark = seat_->mark(block); mark == Mark::left_out) {
+    pass_over(block);
+    return true;
+  } else if (mark == Mark::held) {
+    seat_->lane().begun.store(0, std::memory_order_seq_cst);
+    ring(seat_->bells().host, 1);
+    return false;
+  }
   reach(CrashPoint::replica_in_block);
   if (seat_->lane().strike.load(std::memory_order_relaxed) != 0) be_struck(seat_->lane().strike.exchange(0) - 1);
   body_->process(seat_->input(block), seat_->answer(block));
-  if (overwritten() && leaves_as_spare()) return;
+  if (!lane_is_intact(block)) fall_to_nonsense(block);
+  if (overwritten() && leaves_as_spare()) return true;
   if (overwritten()) fall_out("it took so long for a block that its input was overwritten meanwhile");
   reach(CrashPoint::replica_in_answer);
-  done_ = block;
+  if (window_left_ != 0) --window_left_;
+  set_done(block);
   publish(block);
+  if (seat_->mark(block) == Mark::held) ring(seat_->bells().host, 1);
   if (has_helm() && geometry.commit_every != 0 && block % geometry.commit_every == 0) commit();
+  return true;
+}
+
+/// Whether the processor left alone what is not its own.
+bool Replica::lane_is_intact(std::uint64_t block) const {
+  const Lane& lane = seat_->lane();
+  return lane.begun.load(std::memory_order_relaxed) == block && lane.done.load(std::memory_order_relaxed) == done_ &&
+         lane.answered.load(std::memory_order_relaxed) == answered_ &&
+         lane.seal.load(std::memory_order_relaxed) == lane_seal;
+}
+
+/// This block is to blame.
+void Replica::fall_to_nonsense(std::uint64_t block) noexcept {
+  seat_->lane().done.store(done_, std::memory_order_seq_cst);
+  seat_->lane().begun.store(block, std::memory_order_seq_cst);
+  give_up("its processor wrote into memory in which replicas tell the host how far they are");
+}
+
+/// As if it had not been. A window with a hole reaches further back.
+void Replica::pass_over(std::uint64_t block) {
+  set_done(block);
+  if (window_left_ != 0) begin_window(block);
 }
 
 /// The machine has no time for a spare. False: this is none, or not any more.
@@ -159,6 +218,7 @@ void Replica::fall_out(const char* why) noexcept {
 void Replica::publish(std::uint64_t block) {
   // SYNC POINT answer: acquired by StandbyCore::find_answer. Sequentially consistent against the caller's `awaited` and its
   // look at `answered` after that: one of both sees the other.
+  answered_ = block;
   seat_->lane().answered.store(block, std::memory_order_seq_cst);
   reach(CrashPoint::replica_answered);
   if (block != newest()) return;

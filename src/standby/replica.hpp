@@ -36,7 +36,14 @@ class Replica {
 
   // replica.cc: blocks
   void work();
-  void process_next(std::uint64_t newest);
+  bool process_next(std::uint64_t newest);
+  bool lane_is_intact(std::uint64_t block) const;
+  [[noreturn]] void fall_to_nonsense(std::uint64_t block) noexcept;
+  void pass_over(std::uint64_t block);
+  void set_done(std::uint64_t block);
+  void begin_window(std::uint64_t last);
+  std::uint64_t window_to(std::uint64_t last) const;
+  std::uint64_t oldest() const;
   static void be_struck(std::uint32_t way);
   [[noreturn]] void fall_out(const char* why) noexcept;
   void publish(std::uint64_t block);
@@ -70,6 +77,9 @@ class Replica {
   std::unique_ptr<Seat> seat_;
   std::unique_ptr<hotspare::detail::ReplicaBody> body_;
   std::uint64_t done_ = 0;           ///< The state is that after this block.
+  std::uint64_t answered_ = 0;       ///< Our own copy of what the lane says.
+  std::uint64_t window_left_ = 0;    ///< Blocks to process until all that matters to a processor that forgets has been.
+  bool loads_ = false;               ///< It has states from others.
   std::uint64_t ticket_ = 0;         ///< Of the last order obeyed.
   std::int64_t last_answer_at_ = 0;  ///< ns
   bool ready_ = false;               ///< Its memory is locked. The spare's, too.

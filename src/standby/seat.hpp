@@ -37,6 +37,11 @@ class Seat {
   std::span<const std::byte> input(std::uint64_t block) const {
     return {blocks_.data() + layout_.input_at(block), geometry().bytes_in};
   }
+  Mark mark(std::uint64_t block) const {
+    const auto* const word =
+        reinterpret_cast<const std::atomic<std::uint64_t>*>(blocks_.data() + layout_.mark_at(block));
+    return mark_of(word->load(std::memory_order_seq_cst), block);
+  }
   std::span<std::byte> answer(std::uint64_t block) const {
     return {own_.data() + layout_.answer_at(block), geometry().bytes_out};
   }

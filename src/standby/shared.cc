@@ -56,6 +56,8 @@ void Shared::renew(unsigned number) const {
   Lane& lane = this->lane(number);
   lane.answered.store(0);
   lane.begun.store(0);
+  lane.seal.store(lane_seal);
+  lane.done.store(0);
   lane.phase.store(Phase::starting);
   lane.pid.store(0);
   lane.seen_term.store(0);
@@ -65,13 +67,19 @@ void Shared::renew(unsigned number) const {
   lane.fork_failed.store(0);
   lane.saves_refused.store(0);
   lane.committed.store(0);
+  for (StateAt& state : lane.states) state = {};
   lane.order.store(0);
   lane.source.store(0);
+  lane.begin.store(0);
   lane.part.store(Part::regular);
   lane.strike.store(0);
-  // Only if somebody died with words: these are many pages, and the caller's are never taken away.
-  if (lane.last_words.claimed.load() != 0 || lane.last_words.script_stack_told.load() != 0)
-    new (&lane.last_words) worker::LastWords();
+  // The whole only if somebody died with words: these are many pages, and the caller's are never taken away.
+  worker::LastWords& words = lane.last_words;
+  if (words.claimed.load() != 0 || words.script_stack_told.load() != 0) new (&words) worker::LastWords();
+  words.kind.store(worker::LastWordsKind::none);
+  words.script_stack[0] = '\0';
+  words.stack.complete.store(0);
+  words.stack.claimed.store(0);
   make_robust(lane.life_for_host);
   make_robust(lane.life_for_parked);
 }

@@ -28,6 +28,13 @@ class Shared {
   std::span<const std::byte> answer(unsigned lane, std::uint64_t block) const {
     return {lanes_.data() + layout_.lane_at(lane) + layout_.answer_at(block), geometry_.bytes_out};
   }
+  /// The host's alone to write.
+  std::atomic<std::uint64_t>& mark(std::uint64_t block) const {
+    return *reinterpret_cast<std::atomic<std::uint64_t>*>(blocks_.data() + layout_.mark_at(block));
+  }
+  bool is_left_out(std::uint64_t block) const {
+    return mark_of(mark(block).load(std::memory_order_seq_cst), block) == Mark::left_out;
+  }
   /// As new, for the next replica. The one before must be gone.
   void renew(unsigned lane) const;
 

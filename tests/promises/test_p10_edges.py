@@ -1,0 +1,129 @@
+"""P10 at its edges: deadlines that have passed, limits without end, a state that cannot be saved, a block that kills, a
+fork of the host that ends as any program does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hotspare import Event, StandbyChannel
+from python_processors import BLOCK, Chain, block_of, next_state, number, twice
+
+FAR = 60.0
+OPTIONS: dict[str, Any] = {"block": BLOCK, "period": 0.01, "capture_stderr": True}
+KILLS = 2**63
+
+
+@pytest.mark.parametrize(
+    "when", [{"deadline": 0.0}, {"deadline": -1e18}, {"timeout": -1.0}, {"timeout": float("-inf")}]
+)
+def test_a_deadline_that_has_passed_is_late_at_once(when: dict[str, float]) -> None:
+    with StandbyChannel(Chain, hang_after=1e18, patience=1e18, **OPTIONS) as channel:
+        channel.process(block_of(1), timeout=FAR)
+        for pid in channel.replica_pids():
+            os.kill(pid, signal.SIGSTOP)
+        channel.process(block_of(1), **when)
+        assert channel.late
+
+
+def test_nobody_waits_for_more_replicas_than_there_will_be() -> None:
+    with StandbyChannel.of(twice, **OPTIONS) as channel, pytest.raises(ValueError, match="replicas must be at most 2"):
+        channel.wait_in_step(3)
+
+
+class Grows:
+    """Its state has 100 bytes a block, and more."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+
+    def process(self, block: Any, out: Any) -> None:
+        self.kept.append(os.urandom(100))
+        out[:] = block_of(len(self.kept))
+
+
+def test_a_state_that_has_outgrown_its_room_costs_nobody_his_life() -> None:
+    told: list[str] = []
+
+    def hear(event: Event) -> None:
+        if event.kind == "unavailable":
+            told.append(event.detail)
+
+    with StandbyChannel(Grows, state_bytes=4096, on_event=hear, **OPTIONS) as channel:
+        for count in range(1, 201):
+            assert number(channel.process(block_of(1), timeout=FAR)) == count
+        channel.strike("sigkill")
+        count = 200
+        while not channel.stats().unavailable:
+            count += 1
+            assert number(channel.process(block_of(1), timeout=FAR)) == count
+        stats = channel.stats()
+        assert (stats.deaths, stats.states_lost, stats.late, stats.in_step) == (1, 0, 0, 1)
+        assert "state_bytes is 4096" in stats.unavailable[0]
+    assert told == list(stats.unavailable)
+
+
+class Fragile(Chain):
+    def process(self, block: Any, out: Any) -> None:
+        if number(block) == KILLS:
+            raise LookupError("no such star")
+        super().process(block, out)
+
+
+@pytest.mark.parametrize("mode", ["lockstep", "replay"])
+def test_a_block_that_kills_is_left_out_alone(mode: str) -> None:
+    state = 0
+    with StandbyChannel(Fragile, mode=mode, **OPTIONS) as channel:
+        for value in range(40):
+            if value == 20:
+                channel.process(block_of(KILLS), timeout=FAR)
+                assert channel.late
+                continue
+            answer = number(channel.process(block_of(value), timeout=FAR))
+            state = next_state(state, value)
+            assert (answer, channel.late) == (state, False)
+        stats = channel.stats()
+        assert (stats.left_out, stats.states_lost, stats.late) == (1, 0, 1)
+
+
+FORKS = """
+import os, sys
+from hotspare import StandbyChannel
+from python_processors import BLOCK, Chain, block_of
+
+if __name__ == "__main__":
+    channel = StandbyChannel(Chain, block=BLOCK, period=0.01)
+    channel.process(block_of(1), timeout=60.0)
+    pid = os.fork()
+    if pid == 0:
+        refused = 0
+        for call in (
+            lambda: channel.process(block_of(1)),
+            channel.stats,
+            channel.replica_pids,
+            channel.wait_in_step,
+            lambda: channel.strike("sigkill"),
+            lambda: channel.broken,
+        ):
+            try:
+                call()
+            except RuntimeError as error:
+                refused += "is a fork of the one that made the channel" in str(error)
+        channel.close()
+        sys.exit(refused)  # with all that the interpreter does at its end
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    channel.process(block_of(1), timeout=60.0)
+    print(channel.late, channel.stats().deaths)
+"""
+
+
+def test_a_fork_of_the_host_ends() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["6", "False", "0"], done.stderr
