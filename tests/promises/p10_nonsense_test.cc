@@ -155,13 +155,19 @@ TEST_P(P10Nonsense, BeforeAHang) {
   Scribbled(GetParam()).survives({.value = std::uint64_t{1} << 44, .then = Then::hangs});
 }
 
-TEST_P(P10Nonsense, InEachWord) {
-  for (std::uint64_t word = 0; word < lane_words; ++word) {
+void scribble_in_each(StandbyMode mode, std::uint64_t first, std::uint64_t end) {
+  for (std::uint64_t word = first; word < end; ++word) {
     SCOPED_TRACE(::testing::Message() << "word " << word);
-    Scribbled(GetParam()).survives({.word = word, .value = std::uint64_t{1} << 44, .then = Then::dies});
-    if (HasFailure()) return;
+    Scribbled(mode).survives({.word = word, .value = std::uint64_t{1} << 44, .then = Then::dies});
+    if (::testing::Test::HasFailure()) return;
   }
 }
+/// The numbers of blocks are among these.
+TEST_P(P10Nonsense, InEachWordOfTwoLines) { scribble_in_each(GetParam(), 16, 32); }
+
+class LongP10Nonsense : public P10Nonsense {};
+TEST_P(LongP10Nonsense, InEachWord) { scribble_in_each(GetParam(), 0, lane_words); }
+INSTANTIATE_TEST_SUITE_P(, LongP10Nonsense, ::testing::Values(StandbyMode::lockstep, StandbyMode::replay));
 INSTANTIATE_TEST_SUITE_P(, P10Nonsense, ::testing::Values(StandbyMode::lockstep, StandbyMode::replay));
 
 enum FuzzWord : std::size_t { fuzzer_word, writes_word, writes_each_word };

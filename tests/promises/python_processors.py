@@ -51,6 +51,17 @@ class SavedChain(Chain):
         self.state = number(state)
 
 
+class Grows:
+    """Its state has 100 bytes a block, and more. Answers with the number of blocks."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+
+    def process(self, block: Any, out: Any) -> None:
+        self.kept.append(os.urandom(100))
+        out[:] = block_of(len(self.kept))
+
+
 class Window:
     """Each answer depends on the last four blocks."""
 

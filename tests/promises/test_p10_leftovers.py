@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from conftest import descendants, wait_for_end
 from hotspare import Event, StandbyChannel, StandbyClosed
-from python_processors import BLOCK, STOP_HERE, Chain, Meeting, block_of, next_state, number, twice
+from python_processors import BLOCK, STOP_HERE, Chain, Grows, Meeting, block_of, next_state, number, twice
 from python_tasks import Fifo
 
 FAR = 60.0
@@ -137,14 +137,25 @@ def test_a_keyboard_interrupt_does_not_break_it(fifo: Callable[[], Fifo]) -> Non
         assert number(channel.process(block_of(2), timeout=FAR)) == after(STOP_HERE, 2)
 
 
-def test_a_keyboard_interrupt_ends_a_wait_for_replicas(tmp_path: Path) -> None:
-    with StandbyChannel(Chain, **OPTIONS) as channel:
+def left_alone() -> StandbyChannel:
+    """One of two replicas has died, and cannot be replaced: its state has outgrown its room."""
+    channel = StandbyChannel(Grows, state_bytes=4096, **OPTIONS)
+    for _ in range(100):
+        channel.process(block_of(1), timeout=FAR)
+    channel.strike("sigkill")
+    while len(channel.replica_pids()) == 2:
+        channel.process(block_of(1), timeout=FAR)
+    return channel
+
+
+def test_a_keyboard_interrupt_ends_a_wait_for_replicas() -> None:
+    with left_alone() as channel:
         helper = threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012
             helper.start()
-            channel.wait_in_step(8)  # which will never be
+            channel.wait_in_step()  # which will never be
         helper.join()
-        assert channel.wait_in_step()
+        assert channel.wait_in_step(1)
 
 
 def test_a_keyboard_interrupt_ends_the_constructor(fifo: Callable[[], Fifo]) -> None:
@@ -168,9 +179,9 @@ def _never_made(begun: Fifo) -> None:
 
 
 def test_closing_tells_those_who_wait_for_replicas() -> None:
-    channel = StandbyChannel.of(twice, **OPTIONS)
+    channel = left_alone()
     came: list[bool] = []
-    waiter = threading.Thread(target=lambda: came.append(channel.wait_in_step(8)))
+    waiter = threading.Thread(target=lambda: came.append(channel.wait_in_step()))
     waiter.start()
     channel.close()
     waiter.join()
