@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -21,11 +22,14 @@ pytestmark = pytest.mark.long
 
 PROGRAM = """
     import multiprocessing as mp, sys
+    import debugpy
     from hotspare import ProcessPoolExecutor
     def task(x):
         y = x + 1  # here
         return y
     if __name__ == "__main__":
+        print(debugpy.listen(("127.0.0.1", 0))[1], flush=True)
+        debugpy.wait_for_client()
         with ProcessPoolExecutor(1, mp_context=mp.get_context(sys.argv[1])) as executor:
             print(executor.submit(task, 41).result(), flush=True)
 """
@@ -71,41 +75,35 @@ class Session:
                 case "debugpyAttach":
                     self.children.append(Session(port, body, program, line, stops))
 
-    def join(self) -> None:
+    def end(self) -> None:
+        with contextlib.suppress(OSError):  # the other side may have ended it
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join()
         for child in self.children:
-            child.join()
+            child.end()
         self._stream.close()
         self._socket.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_breakpoint_in_a_task_stops_there(start: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     line = next(n for n, text in enumerate(program.read_text().splitlines(), 1) if "# here" in text)
-    port = _free_port()
-    command = [sys.executable, "-Xfrozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{port}"]
     with subprocess.Popen(
-        [*command, "--wait-for-client", str(program), start],
+        [sys.executable, "-Xfrozen_modules=off", str(program), start],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
     ) as running:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                assert running.poll() is None
+        assert running.stdout is not None
+        port = int(running.stdout.readline())
         stops: queue.Queue[str] = queue.Queue()
         session = Session(port, {"subProcess": True, "justMyCode": False}, str(program), line, stops)
-        out, err = running.communicate()
-        session.join()
-    assert (running.returncode, out) == (0, "42\n"), err
+        out = running.stdout.readline()
+        assert running.stderr is not None
+        code = running.wait()
+        session.end()
+        running.stdout.read()  # until the debugger's own process has ended
+        assert (code, out) == (0, "42\n"), running.stderr.read()
     assert list(stops.queue) == ["breakpoint"]
