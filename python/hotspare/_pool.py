@@ -87,7 +87,8 @@ class Pool(Owner):
     spares: warm workers beside them; one takes over the moment a worker dies.
     start: fork, forkserver or spawn, as of multiprocessing; None: this program's default.
     initializer, initargs: called in each worker before its first task.
-    preload: modules imported once, in the process from which the workers are forked.
+    preload: modules imported once, in the process from which the workers are forked; "__main__" with forkserver and
+    spawn: the main module, which else each worker imports itself.
     tasks_per_worker: a worker is replaced after so many tasks; None: never.
     queue_limit: tasks waiting at most; then submit blocks (when_full="wait") or raises QueueFull ("refuse").
     run_in_host: where no process can be started and no worker is there, tasks run in this process instead of raising

@@ -58,6 +58,9 @@ def live(family: Family, run: Callable[[], object]) -> None:
         if family.method == "spawn":  # the others are forks, which do not run what their parents registered
             atexit._run_exitfuncs()
             _flush()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        _flush()
     finally:
         os._exit(code)
 

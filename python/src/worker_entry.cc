@@ -191,8 +191,10 @@ void run_python_task(TaskContext& context) {
 }
 
 void let_go_of_task() {
-  while (!held().empty()) {  // what is let go of may run anything
-    const std::vector<nb::object> now = std::exchange(held(), {});
+  static auto* const going = new std::vector<nb::object>;  // both keep their room
+  while (!held().empty()) {                                // what is let go of may run anything
+    going->swap(held());
+    going->clear();
   }
 }
 
