@@ -3,6 +3,7 @@ a debugger. They work as with the standard class, or are told in words what they
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import shutil
@@ -217,6 +218,35 @@ def test_a_frozen_program_works(start: str, tmp_path: Path) -> None:
     program.chmod(0o700)
     done = run(str(program), start, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "[2, 4, 6]\nBrokenWorker 42\n"), done.stderr
+
+
+FROZEN_FOR_GOOD = """
+import argparse, multiprocessing as mp, os
+from hotspare import ProcessPoolExecutor
+def double(x): return 2 * x
+def die(): os.kill(os.getpid(), 9)
+if __name__ == "__main__":
+    mp.freeze_support()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("method")
+    with ProcessPoolExecutor(1, mp_context=mp.get_context(parser.parse_args().method)) as executor:
+        print(list(executor.map(double, [1, 2, 3])))
+        print(type(executor.submit(die).exception()).__name__, executor.submit(double, 21).result())
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(importlib.util.find_spec("PyInstaller") is None, reason="PyInstaller is not installed")
+@pytest.mark.parametrize("kind", ["--onedir", "--onefile"])
+def test_a_program_that_pyinstaller_has_frozen_works(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(FROZEN_FOR_GOOD)
+    freezes = ["-m", "PyInstaller", kind, "--noconfirm", "--log-level=ERROR", "program.py"]
+    frozen = run(sys.executable, *freezes, cwd=tmp_path)
+    program = tmp_path / "dist" / ("program/program" if kind == "--onedir" else "program")
+    assert program.is_file(), frozen.stderr
+    for method in ("fork", "forkserver", "spawn"):
+        done = run(str(program), method, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "[2, 4, 6]\nBrokenWorker 42\n"), (method, done.stderr)
 
 
 # ---- under a debugger ----

@@ -318,7 +318,7 @@ def _start_program(command: list[str], more: dict[str, str]) -> tuple[int, str, 
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("inner", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("inner", ["fork", "spawn"])
 def test_a_program_that_a_task_starts_may_have_a_pool(start: str, inner: str, tmp_path: Path) -> None:
     program = tmp_path / "inner.py"
     program.write_text(textwrap.dedent(USES_A_POOL))
