@@ -54,8 +54,6 @@ class _KeptFd:
         return os.dup(self.fd)
 
 
-_HELPED = "HOTSPARE_STARTED_BY"
-"""Says to a program that this process has started it, as an interpreter, to help a pool."""
 _NOT_A_ZYGOTE = (
     "this program was started by a pool, as an interpreter for a process of multiprocessing or hotspare, and runs its "
     "own main instead. A frozen program calls multiprocessing.freeze_support() first thing under "
@@ -81,7 +79,7 @@ class Launch:
         main_in_each: bool = True,
     ) -> None:
         """main_in_each: with forkserver, too, each process imports the main module itself, unless preload names it."""
-        if _core.is_to_be_zygote() or os.environ.get(_HELPED) == str(os.getppid()):
+        if _core.is_to_be_zygote() or _is_to_be_tracker():
             raise RuntimeError(_NOT_A_ZYGOTE)
         self.method = method
         self.kept: list[int] = []
@@ -176,6 +174,16 @@ def spawn_as_asked(command: list[str], inherited: list[int], setting: str) -> in
         os.unsetenv(name)
 
 
+def _is_to_be_tracker() -> bool:
+    """Whether this program was started as an interpreter, for multiprocessing's resource tracker, and runs its main."""
+    try:
+        with open("/proc/self/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        words = [os.fsencode(word) for word in sys.argv]
+    return any(word.startswith(b"from multiprocessing.resource_tracker import main") for word in words)
+
+
 def _preload_of_forkserver() -> tuple[str, ...]:
     """What multiprocessing.set_forkserver_preload has named. The main module, which stands there by default, is not
     imported by the fork server of every version: its random numbers would be the same in all workers."""
@@ -195,10 +203,7 @@ def _tracker_fd() -> int | None:
     """The resource tracker of this program, for the workers to share: what they register is cleaned up once."""
     from multiprocessing import resource_tracker
 
-    os.putenv(_HELPED, str(os.getpid()))
     try:
         return resource_tracker.getfd()  # type: ignore[no-any-return,attr-defined,unused-ignore]
     except OSError:  # no process can be started: the engine will say so, or run tasks here
         return None
-    finally:
-        os.unsetenv(_HELPED)
