@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pytest
-from hotspare import Pool, ProcessPoolExecutor, RemoteError
+from hotspare import Failure, Pool, ProcessPoolExecutor, RemoteError, Retries, TaskTimeout, WorkerDied
 from python_tasks import square
 
 _HOST = os.getpid()
@@ -360,3 +360,71 @@ def test_an_odd_exception_in_an_initializer_is_told() -> None:
         Pool(1, initializer=_raise_frozen_in_initializer) as pool,
     ):
         pool.submit(square, 1).result()
+
+
+class HangsInStr(Exception):
+    def __str__(self) -> str:
+        while True:
+            pass
+
+
+class HangsInReduce(Exception):
+    def __reduce__(self) -> Any:
+        while True:
+            pass
+
+
+@pytest.mark.parametrize("kind", [HangsInStr, HangsInReduce])
+def test_an_exception_that_hangs_is_ended_by_the_deadline_of_its_task(kind: type[Exception]) -> None:
+    with Pool(1) as pool:
+        error = pool.with_options(timeout=0.3).submit(_raise, kind).exception()
+        assert isinstance(error, TaskTimeout)
+        assert pool.submit(square, 3).result() == 9
+
+
+class DiesInReduce(Exception):
+    def __reduce__(self) -> Any:
+        os._exit(5)
+
+
+def test_an_exception_whose_pickling_ends_the_worker_is_a_death() -> None:
+    with Pool(1) as pool:
+        error = pool.submit(_raise, DiesInReduce).exception()
+        assert isinstance(error, WorkerDied)
+        assert error.exitcode == 5
+
+
+def _raise_with_note() -> None:
+    error = ValueError("noted")
+    error.more = {"deep": [1, 2]}  # type: ignore[attr-defined]
+    error.__notes__ = ["a note"]
+    raise error from KeyError("cause")
+
+
+def test_attributes_and_notes_arrive(any_pool: Any) -> None:
+    error = any_pool.submit(_raise_with_note).exception()
+    assert (error.more, error.__notes__) == ({"deep": [1, 2]}, ["a note"])
+    assert "KeyError" in str(error.__cause__)
+
+
+def _raise_any(size: int) -> None:
+    raise ValueError(b"x" * size)
+
+
+@pytest.mark.parametrize("size", [10, 300_000, 3_000_000])
+def test_large_exceptions_arrive(any_pool: Any, size: int) -> None:
+    error = any_pool.submit(_raise_any, size).exception()
+    assert error.args == (b"x" * size,)
+
+
+def test_odd_exceptions_of_items_that_are_told_one_by_one(pool: Pool) -> None:
+    outcomes = list(pool.map(_raise, [Frozen, RaisesInReduce, Falsy], return_exceptions=True))
+    assert [type(outcome) for outcome in outcomes] == [Frozen, RemoteError, Falsy]
+
+
+@pytest.mark.parametrize("kind", [Frozen, RaisesInReduce, OnlyThere])
+def test_a_retry_policy_is_asked_about_odd_exceptions(pool: Pool, kind: type[Exception]) -> None:
+    asked: list[Failure] = []
+    policy = Retries(attempts=2, on=("exception",), when=lambda failure: asked.append(failure) is None)
+    error = pool.with_options(retries=policy).submit(_raise, kind).exception()
+    assert [type(failure.error) for failure in asked] == [type(error)]
