@@ -82,6 +82,7 @@ class HOTSPARE_API Pool {
   Stats stats() const;
   /// Process ids of the workers that are ready to run tasks, then those of the spares. For tests and tools.
   std::vector<std::int64_t> worker_pids() const;
+  /// Of the process that forks them; waits until there is one. 0: there is none any more.
   std::int64_t zygote_pid() const;
   /// Why no worker can be had any more (PoolBroken); empty while all is well.
   std::string broken() const;

@@ -424,7 +424,7 @@ void define_pool(nb::module_& module) {
       .def("resize", &CorePool::resize, nb::arg("workers"))
       .def("stats", &CorePool::stats)
       .def("worker_pids", &CorePool::worker_pids)
-      .def("zygote_pid", &CorePool::zygote_pid)
+      .def("zygote_pid", &CorePool::zygote_pid, nb::call_guard<nb::gil_scoped_release>())
       .def_prop_ro("broken", [](const CorePool& pool) { return pool.broken(); })
       .def_prop_ro("in_host", &CorePool::in_host);
 }

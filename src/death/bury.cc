@@ -1,14 +1,14 @@
+#include "child/burial.hpp"
+#include "child/ending.hpp"
 #include "death/detection.hpp"
 #include "death/stack_image.hpp"
 #include "death/stacks_of_hung.hpp"
-#include "death/verdict.hpp"
 #include "os/clock.hpp"
 #include "supervisor/engine.hpp"
 #include "zygote/embedding.hpp"
 
 #include <hotspare/error.hpp>
 
-#include <array>
 #include <csignal>
 
 /// The end of a death: the process is gone, its exit status is fetched, the verdict is given, and the one task it was
@@ -24,25 +24,26 @@ void Engine::on_exit(Worker& worker) {
   ask_reap(worker);
 }
 
-/// The zygote is its parent. While its stack is being taken the zombie must keep its number.
+/// Its parent is asked. While its stack is being taken the zombie must keep its number.
 void Engine::ask_reap(Worker& worker) {
+  constexpr std::int64_t patience_ns = 250'000'000;
   if (!worker.exited || worker.held_for_stack || worker.reap_asked) return;
-  worker.reap_asked = true;
-  zygote::Request request;
-  request.ask = zygote::Ask::reap;
-  request.worker = worker.id;
-  request.pid = worker.pid;
-  if (worker.zygote_pid == zygote_.pid && zygote_.control && zygote::send(zygote_.control, request)) return;
-  // Its zygote is dead: init reaps it, and the pidfd may still tell (Linux 6.15).
-  bury(worker, os::exit_status_of(worker.pidfd));
+  if (!nursery_->ask_to_reap(worker.id, worker)) return bury(worker, {});
+  // It answers at once, unless somebody has stopped it: the task that died must not wait for that.
+  worker.gone_by = os::monotonic_ns() + patience_ns;
+  arm_timer();
 }
 
-void Engine::bury(Worker& worker, const os::ExitStatus& status) {
+void Engine::bury(Worker& worker, const os::ExitStatus& told) {
+  const os::ExitStatus status = told.known || !worker.exited ? told : child::status_without_parent(worker);
   const bool left =
       worker.retiring && (!status.known || (WIFEXITED(status.wait_status) && WEXITSTATUS(status.wait_status) == 0));
   const bool planned = left || worker.evidence.ended_by == death::EndedBy::shutdown;
   const bool before_ready = !worker.was_ready;
-  gather_evidence(worker, status);
+  child::complete_evidence(worker, status, worker.channel().last_words);
+  constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
+  for (int piece = 0; piece < most_pieces && forward_stderr(worker);) ++piece;
+  if (!to_tee_.empty()) supervisor_call_->notify();  // the supervisor writes it
   worker.step(workers::Event::reaped);
   if (planned && !worker.victim) {
     ++counts_.retired;
@@ -86,28 +87,8 @@ void Engine::count_death(const Worker& worker, Cause cause) {
     counts_.detection.add(std::chrono::nanoseconds(*ns));
 }
 
-void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) {
-  death::Evidence& evidence = worker.evidence;
-  evidence.exit = status;
-  evidence.pid = worker.pid;
-  std::shared_ptr<StackImage> stack_from_outside = std::move(evidence.stack);
-  death::read_last_words(worker.channel().last_words, evidence);
-  if (stack_from_outside != nullptr) evidence.stack = std::move(stack_from_outside);
-  const bool killed = status.known && WIFSIGNALED(status.wait_status) && WTERMSIG(status.wait_status) == SIGKILL;
-  if (killed && evidence.ended_by == death::EndedBy::nobody) {
-    evidence.oom_kills = death::oom_kills() - worker.oom_kills_at_birth;
-    evidence.oom_log_names_it = evidence.oom_kills != 0 && death::oom_log_names(worker.pid);
-  }
-  constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
-  for (int piece = 0; piece < most_pieces && forward_stderr(worker);) ++piece;
-  if (!to_tee_.empty()) supervisor_call_->notify();
-}
-
 std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
-  auto report = std::make_shared<CrashReport>();
-  death::judge(worker.evidence, *report);
-  report->pid = worker.pid;
-  report->stderr_tail = worker.stderr_tail.lines();
+  std::shared_ptr<CrashReport> report = child::report_on(worker);
   if (worker.victim) {
     report->task_id = worker.victim->id;
     // Named when somebody asks: finding the name of code takes milliseconds, and this thread serves all workers.
@@ -118,6 +99,14 @@ std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
     if (worker.evidence.ended_by != death::EndedBy::pressure) note_history(*worker.victim, *report);
   }
   return report;
+}
+
+/// SIGKILL has not ended it yet: it sits in an uninterruptible system call, or is frozen. What it ran need not wait for that.
+void Engine::settle_before_death(Worker& worker) {
+  if (!worker.victim) return;
+  worker.evidence.detail =
+      "it was killed, but has not ended yet: it sits in an uninterruptible system call, or is frozen";
+  settle_victim(worker, write_report(worker));
 }
 
 void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
@@ -165,11 +154,11 @@ void Engine::take_stack_then_kill(Worker& worker) {
     }
     held.held_for_stack = false;
     if (held.grace != 0 && !held.exited) {
-      os::signal_group(held.pid, SIGTERM);
+      child::signal_group(held, *nursery_, SIGTERM);
       held.gone_by = os::monotonic_ns() + held.grace;
       arm_timer();
     } else {
-      os::signal_process(held.pidfd, SIGKILL);
+      kill(held);
     }
     ask_reap(held);
   });

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 
 namespace hotspare::death {
 
@@ -35,15 +34,6 @@ void read_last_words(const worker::LastWords& words, Evidence& into) {
 EndedBy why_survives(pid_t pid, const os::Fd& pidfd) {
   if (os::runs(pid, pidfd)) return EndedBy::exec;
   return os::outlives_its_main_thread(pid) ? EndedBy::main_thread : EndedBy::nobody;
-}
-
-std::uint64_t oom_kills() {
-  std::ifstream file("/proc/vmstat");
-  std::string key;
-  std::uint64_t value = 0;
-  while (file >> key >> value)
-    if (key == "oom_kill") return value;
-  return 0;
 }
 
 bool oom_log_names(std::int64_t pid) {

@@ -62,8 +62,10 @@ struct Evidence {
   std::int64_t pid = 0;
   std::optional<std::string> program;  ///< What the process had become by exec, if it did.
   os::ExitStatus exit;
-  std::uint64_t oom_kills = 0;    ///< By the whole machine during the worker's life.
-  bool oom_log_names_it = false;  ///< The kernel's log says that it killed this pid for memory.
+  std::uint64_t oom_kills = 0;        ///< In its cgroup during its life; or, where that is not known,
+  bool oom_kills_of_machine = false;  ///< on the whole machine, where others may have been meant.
+  std::uint64_t machine_bytes = 0;    ///< The machine's memory.
+  bool oom_log_names_it = false;      ///< The kernel's log says that it killed this pid for memory.
 };
 
 /// Copies what a dead worker left in its channel. Nothing in there is believed: lengths are checked, text is cut.
@@ -72,8 +74,6 @@ void read_last_words(const worker::LastWords& words, Evidence& into);
 /// Why a process whose main thread's end was heard has not ended: what we end it for. nobody: it is about to.
 EndedBy why_survives(pid_t pid, const os::Fd& pidfd);
 
-/// OOM kills since boot (/proc/vmstat).
-std::uint64_t oom_kills();
 /// Whether the kernel's log of this boot says that it killed this process for memory. False without the right to read.
 bool oom_log_names(std::int64_t pid);
 

@@ -1,7 +1,7 @@
+#include "child/burial.hpp"
+#include "child/ending.hpp"
 #include "os/clock.hpp"
 #include "supervisor/engine.hpp"
-
-#include <csignal>
 
 /// How a death is heard. Three ways lead here: last words (rung by the dying worker itself), the robust futex (the
 /// kernel's first act when a process exits), the pidfd (the authority, but only when all memory is gone). The first one
@@ -34,17 +34,32 @@ void Engine::notice_death(Worker& worker) {
   arm_timer();
 }
 
-/// The robust futex speaks for the main thread only: should others live on, they end now.
+/// What is due by now. The robust futex speaks for the main thread only: should others live on, they end now. Where the
+/// parent of one that has exited does not tell how, it is buried without.
 void Engine::end_survivors(std::int64_t now) {
+  std::vector<Worker*> untold;
   for (const auto& [id, worker] : workers_) {
     if (worker->gone_by == 0 || worker->gone_by > now) continue;
     worker->gone_by = 0;
+    if (worker->exited && worker->reap_asked) untold.push_back(worker.get());
     if (worker->exited || worker->held_for_stack) continue;
+    if (worker->killed) {
+      settle_before_death(*worker);
+      continue;
+    }
     // An exec marks the robust futex, too. The verdict must not take our SIGKILL for one from outside.
     if (worker->life_lost() && worker->evidence.ended_by == death::EndedBy::nobody)
       worker->evidence.ended_by = death::why_survives(worker->pid, worker->pidfd);
-    os::signal_process(worker->pidfd, SIGKILL);
+    kill(*worker);
   }
+  for (Worker* worker : untold) bury(*worker, {});
+}
+
+void Engine::kill(Worker& worker) {
+  constexpr std::int64_t patience_ns = 5'000'000'000;
+  child::end(worker, *nursery_);
+  worker.gone_by = os::monotonic_ns() + patience_ns;
+  arm_timer();
 }
 
 /// We end it ourselves, for a reason of ours. What it was running is already fenced off by the caller, or is now.
@@ -57,7 +72,7 @@ void Engine::end_worker(Worker& worker, death::EndedBy why) {
     take_stack_then_kill(worker);
   } else {
     condemn(worker);
-    os::signal_process(worker.pidfd, SIGKILL);
+    kill(worker);
   }
 }
 

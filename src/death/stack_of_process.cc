@@ -49,7 +49,7 @@ os::Result<std::shared_ptr<detail::StackImage>> stack_of_process(pid_t pid, cons
                                                                  std::chrono::milliseconds timeout) {
   if (thread == 0) thread = pid;
   std::optional<Taken> taken;
-  const auto ran = os::in_tracer_thread([&]() noexcept {
+  const auto ran = os::in_tracer_process([&]() noexcept {
     try {
       taken.emplace(take(pid, process, thread, timeout));
     } catch (const std::bad_alloc&) {
@@ -69,7 +69,7 @@ os::Result<std::vector<std::shared_ptr<detail::StackImage>>> stacks_of_process(p
   std::vector<std::shared_ptr<detail::StackImage>> all{std::move(*main)};
   const std::vector<pid_t> threads = os::threads_of(pid, kMostThreads);
   if (threads.size() == 1) return all;
-  const auto ran = os::in_tracer_thread([&]() noexcept {
+  const auto ran = os::in_tracer_process([&]() noexcept {
     try {
       for (std::size_t i = 1; i < threads.size(); ++i)
         if (auto taken = take(pid, process, threads[i], patience_with_others, kOtherStackSize))
@@ -84,7 +84,7 @@ os::Result<std::vector<std::shared_ptr<detail::StackImage>>> stacks_of_process(p
 
 os::Status divert_process(pid_t pid, const os::Fd& process, std::uint64_t function) {
   os::Status status = os::Done{};
-  const auto ran = os::in_tracer_thread([&]() noexcept {
+  const auto ran = os::in_tracer_process([&]() noexcept {
     auto stopped = os::StoppedThread::stop(pid, std::chrono::milliseconds(200));
     if (!stopped) {
       status = stopped.failure();

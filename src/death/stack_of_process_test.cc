@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <sys/ptrace.h>
 
 namespace hotspare::death {
 namespace {
@@ -221,7 +222,21 @@ TEST(StackOfProcess, AnotherProcessOfThatNumberIsNotTaken) {
 }
 
 TEST(StackOfProcess, ARefusalIsTold) {
-  const auto taken = stack_now(::getpid());  // nobody may trace himself
+  int told[2];
+  ASSERT_EQ(::pipe(told), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::ptrace(PTRACE_TRACEME);  // as under a debugger, of which there is but one
+    if (::write(told[1], "x", 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(told[0], &byte, 1), 1);
+  const auto taken = stack_now(pid);
+  ::kill(pid, SIGKILL);
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  ::close(told[0]);
+  ::close(told[1]);
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.failure().code, EPERM);
   EXPECT_NE(taken.failure().text().find("PTRACE_SEIZE"), std::string::npos);

@@ -158,16 +158,28 @@ bool judge_last_words(const Evidence& evidence, CrashReport& report) {
   return false;
 }
 
+/// The machine's count means others as likely as this one, unless it was large. What is not known is no evidence.
+bool may_be_meant(const Evidence& evidence) {
+  constexpr std::uint64_t large = 64;  // a share of the machine's memory
+  return !evidence.oom_kills_of_machine || !evidence.exit.usage_known ||
+         evidence.exit.peak_rss_bytes >= evidence.machine_bytes / large;
+}
+
 void judge_sigkill(const Evidence& evidence, CrashReport& report) {
   if (evidence.oom_log_names_it) {
     report.cause = Cause::out_of_memory;
     report.oom = Oom::certain;
     report.evidence = "the kernel's log says that it killed this process for memory";
-  } else if (evidence.oom_kills > 0) {
+  } else if (evidence.oom_kills > 0 && may_be_meant(evidence)) {
     report.cause = Cause::out_of_memory;
     report.oom = Oom::likely;
     report.evidence = "SIGKILL from nobody we know, and the kernel killed " + std::to_string(evidence.oom_kills) +
-                      " process(es) for memory while this worker lived";
+                      " process(es) for memory while this worker lived" +
+                      (evidence.oom_kills_of_machine ? " (on the whole machine)" : " (in its cgroup)");
+  } else if (evidence.oom_kills > 0) {
+    report.evidence = "SIGKILL from outside or by itself: the kernel killed " + std::to_string(evidence.oom_kills) +
+                      " process(es) of this machine for memory while this worker lived, but this one was small: " +
+                      megabytes(evidence.exit.peak_rss_bytes);
   } else {
     report.evidence =
         "SIGKILL from outside or by itself: nobody of ours sent it, and the kernel killed nothing for "

@@ -281,6 +281,26 @@ const std::vector<Row>& rows() {
          evidence.oom_kills = 2;
        },
        Cause::out_of_memory, SIGKILL, -1, Oom::likely, "killed 2 process(es)"},
+      {"KillOfASmallOneWhileTheMachineKilledForMemory",
+       [](Evidence& evidence) {
+         status(evidence, died_of(SIGKILL));
+         evidence.oom_kills = 2;
+         evidence.oom_kills_of_machine = true;
+         evidence.machine_bytes = std::uint64_t{64} << 30;
+         evidence.exit.usage_known = true;
+         evidence.exit.peak_rss_bytes = std::uint64_t{10} << 20;
+       },
+       Cause::signal, SIGKILL, -1, Oom::no, "small: 10 MB"},
+      {"KillOfALargeOneWhileTheMachineKilledForMemory",
+       [](Evidence& evidence) {
+         status(evidence, died_of(SIGKILL));
+         evidence.oom_kills = 2;
+         evidence.oom_kills_of_machine = true;
+         evidence.machine_bytes = std::uint64_t{64} << 30;
+         evidence.exit.usage_known = true;
+         evidence.exit.peak_rss_bytes = std::uint64_t{20} << 30;
+       },
+       Cause::out_of_memory, SIGKILL, -1, Oom::likely, "whole machine"},
       {"KillThatTheKernelsLogNames",
        [](Evidence& evidence) {
          status(evidence, died_of(SIGKILL));

@@ -13,9 +13,9 @@ struct Hierarchy {
   std::string path;
 };
 
-std::vector<Hierarchy> own_cgroups(const std::string& root) {
+std::vector<Hierarchy> cgroups_of(const std::string& process, const std::string& root) {
   std::vector<Hierarchy> all;
-  std::ifstream file(root + "/proc/self/cgroup");
+  std::ifstream file(root + "/proc/" + process + "/cgroup");
   for (std::string line; std::getline(file, line);) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
@@ -42,7 +42,7 @@ double tightest_of_cgroups(const std::string& controller, const std::function<do
                            const std::function<double(const std::string&)>& v2, const std::string& root) {
   const std::string mount = root + "/sys/fs/cgroup";
   double result = INFINITY;
-  for (const Hierarchy& group : own_cgroups(root)) {
+  for (const Hierarchy& group : cgroups_of("self", root)) {
     const std::string path = group.path == "/" ? "" : group.path;
     if (group.controllers.empty()) {
       result = std::min(result, tightest(mount, path, v2));
@@ -52,6 +52,21 @@ double tightest_of_cgroups(const std::string& controller, const std::function<do
     }
   }
   return result;
+}
+
+std::vector<std::string> cgroup_folders(const std::string& controller, pid_t pid, const std::string& root) {
+  const std::string mount = root + "/sys/fs/cgroup";
+  std::vector<std::string> folders;
+  for (const Hierarchy& group : cgroups_of(std::to_string(pid), root)) {
+    const std::string path = group.path == "/" ? "" : group.path;
+    if (group.controllers.empty()) {
+      folders.push_back(mount + path);
+    } else if (("," + group.controllers + ",").find("," + controller + ",") != std::string::npos) {
+      folders.insert(folders.begin(), {mount + "/" + controller + path, mount + "/" + group.controllers + path,
+                                       mount + "/" + controller});
+    }
+  }
+  return folders;
 }
 
 }  // namespace hotspare::os

@@ -34,6 +34,14 @@ Result<Poller> Poller::make() {
 
 Status Poller::watch(const Fd& fd, std::uint64_t tag) { return add(fd_, fd, EPOLLIN, tag); }
 Status Poller::watch_hang_up(const Fd& fd, std::uint64_t tag) { return add(fd_, fd, 0, tag); }
+Status Poller::watch_room(const Fd& fd, std::uint64_t tag, bool wanted) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (wanted) event.events |= EPOLLOUT;
+  event.data.u64 = tag;
+  if (::epoll_ctl(fd_.get(), EPOLL_CTL_MOD, fd.get(), &event) != 0) return failed("epoll_ctl(EPOLL_CTL_MOD)");
+  return Done{};
+}
 void Poller::forget(const Fd& fd) noexcept { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd.get(), nullptr); }
 
 std::vector<Ready> Poller::wait() {

@@ -22,6 +22,8 @@ class Poller {
   Status watch(const Fd& fd, std::uint64_t tag);
   /// Only hang-up is told, not data.
   Status watch_hang_up(const Fd& fd, std::uint64_t tag);
+  /// Of one that is watched: it is told, too, when there is room to write.
+  Status watch_room(const Fd& fd, std::uint64_t tag, bool wanted);
   void forget(const Fd& fd) noexcept;
   /// Waits without a time limit.
   std::vector<Ready> wait();

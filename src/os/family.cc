@@ -1,6 +1,7 @@
 #include "os/family.hpp"
 
 #include "os/process.hpp"
+#include "os/process_identity.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -63,6 +64,20 @@ std::vector<pid_t> family_of(pid_t pid, pid_t adopter) {
     add_descendants(adopted, all);
   }
   return all;
+}
+
+void kill_group_left_by(pid_t leader) noexcept {
+  const auto group_is_anothers = [leader] {
+    auto pidfd = open_pidfd(leader);
+    return pidfd && !exited(*pidfd);
+  };
+  if (leader <= 1 || group_is_anothers()) return;
+  for (const pid_t member : all_processes()) {
+    if (kin_of(member).group != leader) continue;
+    auto pidfd = open_pidfd(member);
+    // Looked at again when the numbers of both are held: the member's by the pidfd, the group's by the member.
+    if (pidfd && kin_of(member).group == leader && !group_is_anothers()) signal_process(*pidfd, SIGKILL);
+  }
 }
 
 void kill_family_of(pid_t pid, pid_t adopter) noexcept {

@@ -14,4 +14,8 @@ std::vector<pid_t> family_of(pid_t pid, pid_t adopter);
 /// to others meanwhile are left alone.
 void kill_family_of(pid_t pid, pid_t adopter) noexcept;
 
+/// SIGKILL for what is still in the process group of one that has exited and that nobody is left to clear up after. Nothing,
+/// if another process leads a group of that number by now.
+void kill_group_left_by(pid_t leader) noexcept;
+
 }  // namespace hotspare::os

@@ -4,11 +4,14 @@
 
 namespace hotspare::os {
 
-/// Owns one file descriptor; closes it once.
+/// Owns one file descriptor; closes it once. Never one of 0 to 2: where a program has closed those, the kernel hands their
+/// numbers out again, and whatever writes to its standard output or error would write into our sockets and memory.
 class Fd {
  public:
   Fd() noexcept = default;
-  explicit Fd(int fd) noexcept : fd_(fd) {}
+  /// Takes it over; one of 0 to 2 is moved to a number above these, close-on-exec. Empty (and errno says why) when there is
+  /// no such number left, as when fd is -1.
+  explicit Fd(int fd) noexcept : fd_(fd < 0 || fd > highest_standard ? fd : moved_up(fd)) {}
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Fd& operator=(Fd&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -24,6 +27,8 @@ class Fd {
   void reset() noexcept;
 
  private:
+  static constexpr int highest_standard = 2;
+  static int moved_up(int fd) noexcept;
   int fd_ = -1;
 };
 

@@ -61,12 +61,40 @@ Result<Fd> open_pidfd(pid_t pid) {
   return fd;
 }
 
-bool signal_process(const Fd& pidfd, int signal) noexcept {
-  return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+namespace {
+
+Delivery delivery_of(long result) noexcept {
+  if (result == 0) return Delivery::sent;
+  return errno == ESRCH ? Delivery::gone : Delivery::refused;
 }
 
-void signal_group(pid_t group, int signal) noexcept {
-  if (group > 1) ::kill(-group, signal);
+/// As waitpid has it.
+int wait_status_of(const siginfo_t& info) noexcept {
+  constexpr int core_dumped = 0x80;
+  if (info.si_code == CLD_EXITED) return (info.si_status & 0xFF) << 8;
+  return info.si_status | (info.si_code == CLD_DUMPED ? core_dumped : 0);
+}
+
+void take_usage(const rusage& usage, ExitStatus& status) noexcept {
+  status.usage_known = true;
+  status.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  status.cpu_us =
+      (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+}  // namespace
+
+Delivery signal_process(const Fd& pidfd, int signal) noexcept {
+  if (!pidfd) return Delivery::refused;
+  return delivery_of(::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0));
+}
+
+Delivery signal_group(pid_t group, int signal) noexcept {
+  return group > 1 ? delivery_of(::kill(-group, signal)) : Delivery::gone;
+}
+
+Delivery signal_child(pid_t pid, int signal) noexcept {
+  return pid > 1 ? delivery_of(::kill(pid, signal)) : Delivery::gone;
 }
 
 ExitStatus reap_child(pid_t pid) noexcept {
@@ -74,10 +102,47 @@ ExitStatus reap_child(pid_t pid) noexcept {
   rusage usage{};
   if (retry([&] { return ::wait4(pid, &status.wait_status, 0, &usage); }) != pid) return {};
   status.known = true;
-  status.usage_known = true;
-  status.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-  status.cpu_us =
-      (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+  take_usage(usage, status);
+  return status;
+}
+
+ExitStatus reap_child(const Fd& pidfd) noexcept {
+  constexpr int by_pidfd = 3;  // P_PIDFD, Linux 5.4
+  siginfo_t info{};
+  rusage usage{};
+  ExitStatus status;
+  const long reaped =
+      retry([&] { return ::syscall(SYS_waitid, by_pidfd, pidfd.get(), &info, WEXITED | WNOHANG, &usage); });
+  if (reaped != 0 || info.si_pid == 0) return status;
+  status.known = true;
+  status.wait_status = wait_status_of(info);
+  take_usage(usage, status);
+  return status;
+}
+
+bool is_own_child(pid_t pid) noexcept {
+  siginfo_t info{};
+  return pid > 0 && ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+bool child_has_ended(pid_t pid) noexcept {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+ExitStatus status_of_zombie(pid_t pid, const Fd& pidfd) noexcept {
+  std::array<char, 1024> text;
+  std::array<char, 32> path;
+  ExitStatus status;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  if (read_small_file(path.data(), text.data(), text.size()) == 0) return status;
+  // The name may hold anything, so from its end; the exit code is the last field, and 0 where it may not be read.
+  const char* name_end = std::strrchr(text.data(), ')');
+  const char* last = std::strrchr(text.data(), ' ');
+  if (name_end == nullptr || last == nullptr || std::strncmp(name_end, ") Z", 3) != 0 || !exited(pidfd)) return status;
+  status.wait_status = static_cast<int>(std::strtol(last + 1, nullptr, 10));
+  std::snprintf(path.data(), path.size(), "/proc/%d/environ", pid);
+  status.known = status.wait_status != 0 || ::access(path.data(), R_OK) == 0;
   return status;
 }
 
@@ -204,6 +269,17 @@ void offer_to_oom_killer() noexcept { append_to_file("/proc/self/oom_score_adj",
 void wait_exit(const Fd& pidfd) noexcept {
   pollfd state{pidfd.get(), POLLIN, 0};
   retry([&] { return ::poll(&state, 1, -1); });
+}
+
+bool wait_exit(const Fd& pidfd, std::chrono::milliseconds at_most) noexcept {
+  const auto end = std::chrono::steady_clock::now() + at_most;
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    pollfd state{pidfd.get(), POLLIN, 0};
+    const int ready = ::poll(&state, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (ready == 1) return true;
+    if (left.count() <= 0) return false;
+  }
 }
 
 Result<pid_t> fork_process() {

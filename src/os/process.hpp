@@ -4,6 +4,7 @@
 #include "os/result.hpp"
 #include "os/self_memory.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -25,13 +26,28 @@ struct ExitStatus {
 
 /// A descriptor of a process: it never means another process, even when the pid is used again.
 Result<Fd> open_pidfd(pid_t pid);
-/// False when it is gone already.
-bool signal_process(const Fd& pidfd, int signal) noexcept;
+/// What became of a signal.
+enum class Delivery : unsigned char {
+  sent,
+  gone,  ///< Nobody is there any more to get it.
+  refused  ///< By the kernel: this process has not (or no longer) the right, a filter forbids the call, or there is no pidfd.
+};
+Delivery signal_process(const Fd& pidfd, int signal) noexcept;
 /// Signals a whole group. WARNING: only while its leader is alive or a zombie that we have not reaped; afterwards the
 /// number may be another's.
-void signal_group(pid_t group, int signal) noexcept;
+Delivery signal_group(pid_t group, int signal) noexcept;
+/// Signals a child of this process by its number, which nobody but its parent can be sure of: it is the child's until we
+/// reap it.
+Delivery signal_child(pid_t pid, int signal) noexcept;
 /// Reaps a child that has ended (waits for it until then) with its resource usage. known=false if it is no child of ours.
 ExitStatus reap_child(pid_t pid) noexcept;
+/// The same without waiting, whatever number it had; known=false also if it has not ended.
+ExitStatus reap_child(const Fd& pidfd) noexcept;
+bool is_own_child(pid_t pid) noexcept;
+/// Whether a child of ours has ended and waits to be reaped.
+bool child_has_ended(pid_t pid) noexcept;
+/// The exit status of somebody else's child that is not reaped yet, from /proc. known=false: it cannot be read there.
+ExitStatus status_of_zombie(pid_t pid, const Fd& pidfd) noexcept;
 /// Reaps a child if it has ended; its wait status, or -1 if it is none of ours (any more).
 std::optional<int> reap_if_ended(pid_t pid) noexcept;
 /// The exit status of somebody else's child, from its pidfd (Linux 6.15, only after it was reaped).
@@ -56,6 +72,8 @@ Activity activity_of(pid_t pid) noexcept;
 bool leads_group_of_our_session(pid_t pid) noexcept;
 /// Waits until the process has ended.
 void wait_exit(const Fd& pidfd) noexcept;
+/// The same, but not for longer than that. False: it has not ended.
+bool wait_exit(const Fd& pidfd, std::chrono::milliseconds at_most) noexcept;
 
 /// fork() with glibc's and the program's fork handlers. 0 in the child.
 Result<pid_t> fork_process();

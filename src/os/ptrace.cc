@@ -3,14 +3,18 @@
 #include <dirent.h>
 #include <elf.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <cstdlib>
 #include <memory>
@@ -49,9 +53,9 @@ int wait_for_stop(pid_t thread, std::chrono::milliseconds timeout) {
   }
 }
 
-extern "C" void* run_work(void* work) {
+extern "C" int run_work(void* work) {
   (*static_cast<const std::function<void()>*>(work))();
-  return nullptr;
+  ::_exit(0);
 }
 
 }  // namespace
@@ -108,17 +112,26 @@ std::vector<pid_t> threads_of(pid_t pid, std::size_t most) {
   return threads;
 }
 
-Status in_tracer_thread(const std::function<void()>& work) {
+Status in_tracer_process(const std::function<void()>& work) {
+  constexpr std::size_t stack_size = 512 * 1024;
+  void* const stack =
+      ::mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) return failed("mmap(stack of the tracer)");
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
-  // The new thread inherits the mask: the host's handlers must not run in a thread that it doesn't know.
+  // It inherits the mask: the host's handlers must not run in a process that the program doesn't know.
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread{};
-  const int error = ::pthread_create(&thread, nullptr, run_work, const_cast<std::function<void()>*>(&work));
+  // As posix_spawn does it: our memory and descriptors, while this thread, whose thread-local storage it uses, sleeps until
+  // it is gone. No signal tells of its end, so that no waitpid(-1) of the program finds it.
+  constexpr int sharing = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES;
+  const int tracer =
+      ::clone(run_work, static_cast<char*>(stack) + stack_size, sharing, const_cast<std::function<void()>*>(&work));
+  const int error = errno;
+  if (tracer > 0) retry([&] { return ::waitpid(tracer, nullptr, __WALL); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) return Failure{error, "pthread_create(tracer)"};
-  ::pthread_join(thread, nullptr);
+  ::munmap(stack, stack_size);
+  if (tracer < 0) return Failure{error, "clone(tracer)"};
   return Done{};
 }
 

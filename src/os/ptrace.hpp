@@ -15,7 +15,7 @@ namespace hotspare::os {
 /// A thread of another process, stopped by us, whatever it does: signals that it blocks or ignores, and SIGSTOP, make
 /// no difference. Goes on (or back to its stop) when this is destroyed.
 ///
-/// WARNING: the kernel knows the tracing *thread*: make, use and destroy it within one call of in_tracer_thread().
+/// WARNING: the kernel knows the tracing *thread*: make, use and destroy it within one call of in_tracer_process().
 class StoppedThread {
  public:
   /// EPERM: we may not trace it (Yama, a seccomp filter, another tracer). ESRCH: it is dead or dying. ETIMEDOUT: it did
@@ -36,10 +36,12 @@ class StoppedThread {
   int signal_;  // that it was about to receive when it stopped; passed on when it is let go
 };
 
-/// Runs `work` in a thread made for it, with all signals blocked, and waits for it.
-/// That thread's end is what cleans up behind a tracee that died or never stopped: the kernel then hands a zombie over
-/// to its real parent, or leaves it to us if we are that, so no exit status is lost.
-Status in_tracer_thread(const std::function<void()>& work);
+/// Runs `work` in a process made for it that shares our memory and descriptors, with all signals blocked, and waits for it.
+/// A process of its own, because the stops of what it traces are told to all threads of a process: a waitpid(-1) of the
+/// program's would take them. Its end is what cleans up behind a tracee that died or never stopped: the kernel then hands a
+/// zombie over to its real parent, so no exit status is lost.
+/// WARNING: `work` must not throw, and runs as the calling thread: locks that this holds it holds, too.
+Status in_tracer_process(const std::function<void()>& work);
 
 /// Kernel ids of the process's threads, at most so many, its main thread first.
 std::vector<pid_t> threads_of(pid_t pid, std::size_t most);

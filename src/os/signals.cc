@@ -13,6 +13,13 @@ void default_signals() noexcept {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+OwnChildren::OwnChildren() noexcept {
+  struct sigaction own {};
+  own.sa_handler = SIG_DFL;
+  ::sigaction(SIGCHLD, &own, &before_);
+}
+void OwnChildren::give_back() const noexcept { ::sigaction(SIGCHLD, &before_, nullptr); }
+
 SignalsBlocked::SignalsBlocked() noexcept {
   sigset_t all;
   sigfillset(&all);

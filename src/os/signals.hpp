@@ -10,6 +10,19 @@ namespace hotspare::os {
 /// program which may have changed them.
 void default_signals() noexcept;
 
+/// A process that reaps its children itself hears of each: where the program ignores SIGCHLD the kernel would reap them, and
+/// their exit status would be lost.
+class OwnChildren {
+ public:
+  /// SIGCHLD has its default disposition from now on.
+  OwnChildren() noexcept;
+  /// In a child that is the program's again: as the program had it.
+  void give_back() const noexcept;
+
+ private:
+  struct sigaction before_ {};
+};
+
 /// While it lives, this thread (and those that it starts, for ever) leaves the process's signals to others; but for those
 /// that its own faults raise.
 class SignalsBlocked {

@@ -16,7 +16,9 @@ namespace {
 Result<SocketPair> make_pair(int type, const char* call) {
   int ends[2];
   if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) return failed(call);
-  return SocketPair{Fd(ends[0]), Fd(ends[1])};
+  SocketPair pair{Fd(ends[0]), Fd(ends[1])};
+  if (!pair.ours || !pair.theirs) return failed(call);
+  return pair;
 }
 
 }  // namespace
@@ -28,7 +30,8 @@ Result<SocketPair> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return failed("pipe2()");
   SocketPair pair{Fd(ends[0]), Fd(ends[1])};
-  if (::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return failed("fcntl(F_SETFL, O_NONBLOCK)");
+  if (!pair.ours || !pair.theirs) return failed("pipe2()");
+  if (::fcntl(pair.ours.get(), F_SETFL, O_NONBLOCK) != 0) return failed("fcntl(F_SETFL, O_NONBLOCK)");
   return pair;
 }
 
@@ -71,6 +74,7 @@ Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wa
   if (size < 0) return failed("recvmsg()");
   Received received;
   received.size = static_cast<std::size_t>(size);
+  received.fds_lost = (message.msg_flags & MSG_CTRUNC) != 0;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -78,8 +82,11 @@ Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wa
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
       received.fds.emplace_back(fd);
+      if (!received.fds.back()) received.fds_lost = true;
     }
   }
+  // All or none: which of them are missing nobody could tell.
+  if (received.fds_lost) received.fds.clear();
   return received;
 }
 

@@ -30,6 +30,7 @@ Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::spa
 struct Received {
   std::size_t size = 0;  ///< 0: the other side is closed.
   std::vector<Fd> fds;
+  bool fds_lost = false;  ///< There were some, and this process has no room for them (RLIMIT_NOFILE): fds is empty.
 };
 enum class Wait : unsigned char { no, yes };
 /// Takes one message. With Wait::no EAGAIN when there is none.

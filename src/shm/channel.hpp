@@ -85,7 +85,8 @@ struct Channel {
   std::uint64_t recycle_above = 0;              ///< Host, before the worker starts: private memory, bytes; 0: no limit.
 
   alignas(64) std::atomic<Phase> phase{Phase::starting};
-  std::atomic<std::uint32_t> too_large{0};      ///< Worker: after a task it has more than recycle_above.
+  std::atomic<std::uint32_t> used_up{0};        ///< Worker: is to be replaced when its task is done. It has more than
+                                                ///< recycle_above, or has lost what is sent but once.
   std::atomic<std::uint64_t> lease_wanted{0};   ///< Worker: bytes; 0: none.
   std::atomic<std::uint64_t> lease_request{0};  ///< Worker: number of this request.
 

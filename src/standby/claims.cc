@@ -45,7 +45,7 @@ void Crew::end_nonsense(Member& member, const std::string& why) {
   member.evidence.ended_by = death::EndedBy::protocol;
   member.evidence.protocol_error = why;
   notice(member);
-  os::signal_process(member.pidfd, SIGKILL);
+  kill(member);
 }
 
 /// Counted where it happened; taken over here.

@@ -7,7 +7,6 @@
 #include "os/prompt.hpp"
 #include "os/realtime.hpp"
 #include "os/signals.hpp"
-#include "standby/tags.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -18,6 +17,8 @@
 
 /// The crew's two threads, and what they hear.
 namespace hotspare::standby {
+
+using child::Tag;
 
 Crew::Crew(const StandbyOptions& options, Shared& shared)
     : options_(options), shared_(shared), breaker_(options.breaker_deaths), answered_(options.history) {
@@ -31,14 +32,9 @@ void Crew::start() {
   poller_ = os::or_throw(os::Poller::make(), what);
   call_ = os::or_throw(os::Notifier::make(), what);
   timer_ = os::or_throw(os::Timer::make(), what);
-  os::or_throw(poller_->watch(call_->fd(), tag(Tag::call)), what);
-  os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
-  try {
-    start_zygote();  // before there are threads: a fork of this process is taken
-  } catch (...) {    // with one of two
-    end_zygotes();
-    throw;
-  }
+  os::or_throw(poller_->watch(call_->fd(), child::tag(Tag::call)), what);
+  os::or_throw(poller_->watch(timer_->fd(), child::tag(Tag::timer)), what);
+  start_nursery();  // before there are threads: a fork of this process is taken
   {
     const os::SignalsBlocked blocked;
     const Lock lock(mutex_);
@@ -68,7 +64,14 @@ void Crew::close() {
   nudge_listener();
   listener_.join();
   coroner_.stop();
-  end_zygotes();
+  {
+    child::Leaving leaving;
+    {
+      const Lock lock(mutex_);
+      leaving = nursery_->leave();
+    }
+    leaving.wait();
+  }
   callbacks_.stop();
 }
 
@@ -150,6 +153,10 @@ void Crew::look_at_phase(Member& member) {
   if ((member.state != State::starting && member.state != State::spare) || member.leaving) return;
   // SYNC POINT replica-phase: released by Replica::tell_phase.
   const Phase phase = shared_.lane(member.lane).phase.load(std::memory_order_acquire);
+  if (phase != Phase::starting && member.donor == 0 && member.state == State::starting && !member.is_made) {
+    member.is_made = true;
+    slowest_make_ = std::max(slowest_make_, os::monotonic_ns() - member.made_at);
+  }
   if (phase == Phase::needs_state) give_state(member);
   if (phase == Phase::spare && member.state == State::starting) on_spare(member);
   if (phase == Phase::in_step) on_in_step(member);
@@ -157,7 +164,7 @@ void Crew::look_at_phase(Member& member) {
 
 void Crew::on_in_step(Member& member) {
   member.step(Event::in_step);
-  member.was_ready = true;
+  member.was_ready = had_member_ = true;
   beginning_anew_ = false;
   if (member.donor != 0) forks_failed_ = 0;
   member.gone_by = 0;
@@ -216,41 +223,47 @@ void Crew::supervise() {
 }
 
 void Crew::on_ready(const os::Ready& ready) {
-  const Tag kind = kind_of(ready.tag);
+  const Tag kind = child::kind_of(ready.tag);
   switch (kind) {
     case Tag::call:
       call_->clear();
       judge_lags();
       return replace_the_dying();
     case Tag::timer: timer_->clear(); return on_timer();
-    case Tag::zygote_message: return on_zygote_message(zygote_);
-    case Tag::zygote_exit: return on_zygote_exit();
-    case Tag::copy_exit: return on_copy_exit();
-    case Tag::member_exit:
-    case Tag::member_lifeline:
-    case Tag::member_stderr: break;
+    case Tag::zygote_message:
+    case Tag::zygote_exit:
+    case Tag::standby_exit:
+    case Tag::seed_message:
+    case Tag::seed_exit: {
+      std::vector<child::Told> told;
+      nursery_->on_ready(kind, told);
+      return hear(std::move(told));
+    }
+    case Tag::exit:
+    case Tag::lifeline:
+    case Tag::standard_error: break;
   }
-  const auto found = members_.find(member_of(ready.tag));
-  if (found != members_.end()) on_member_event(static_cast<std::uint64_t>(kind), *found->second, ready);
+  const auto found = members_.find(child::process_of(ready.tag));
+  if (found != members_.end()) on_member_event(kind, *found->second, ready);
 }
 
-void Crew::on_member_event(std::uint64_t kind, Member& member, const os::Ready& ready) {
-  switch (static_cast<Tag>(kind)) {
-    case Tag::member_exit: return on_exit(member);
-    case Tag::member_lifeline:
-      poller_->forget(member.ties.lifeline.ours);
+void Crew::on_member_event(Tag kind, Member& member, const os::Ready& ready) {
+  switch (kind) {
+    case Tag::exit: return on_exit(member);
+    case Tag::lifeline:
+      poller_->forget(member.lifeline.fd());
       if (member.state == State::asked) return on_heir_lost(member);
       // Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.
       if (counts(member.state) && !os::exited(member.pidfd) &&
           (shared_.lane(member.lane).host_word().load() & FUTEX_OWNER_DIED) == 0) {
         member.evidence.ended_by = death::EndedBy::lifeline;
         notice(member);
-        os::signal_process(member.pidfd, SIGKILL);
+        kill(member);
       }
       return;
-    case Tag::member_stderr:
+    case Tag::standard_error:
       forward_stderr(member);
-      if (ready.hung_up && !ready.readable) poller_->forget(member.ties.stderr_pipe.ours);
+      if (ready.hung_up && !ready.readable) poller_->forget(member.stderr_pipe);
       return;
     default: return;
   }
@@ -260,6 +273,7 @@ void Crew::on_timer() {
   timer_at_ = 0;
   const std::int64_t now = os::monotonic_ns();
   std::vector<Member*> unborn;
+  std::vector<Member*> untold;
   for (const auto& [id, member] : members_) {
     if (member->gone_by == 0 || member->gone_by > now) continue;
     const std::int64_t due = std::exchange(member->gone_by, 0);
@@ -272,10 +286,18 @@ void Crew::on_timer() {
     } else if (!member->exited && !member->held_for_stack) {
       if (member->noticed_at != 0 && member->evidence.ended_by == death::EndedBy::nobody)
         member->evidence.ended_by = death::why_survives(member->pid, member->pidfd);
-      os::signal_process(member->pidfd, SIGKILL);
+      kill(*member);
+    } else if (member->exited && member->reap_asked) {
+      untold.push_back(member.get());
     }
   }
+  for (const auto& [id, member] : members_)
+    if (const std::int64_t due = made_by(*member); due != 0 && due <= now) end_hung(*member, due);
   for (Member* member : unborn) abandon(*member);
+  for (Member* member : untold) bury(*member, {});
+  std::vector<child::Told> told;
+  nursery_->on_timer(now, told);
+  hear(std::move(told));
   const auto is_due = [now](std::int64_t& at) { return at != 0 && at <= now && std::exchange(at, 0) != 0; };
   const bool retry = is_due(retry_at_);
   const bool spare_again = is_due(no_spare_until_);
@@ -284,12 +306,25 @@ void Crew::on_timer() {
   arm_timer();
 }
 
+/// By when the processor of one that comes is to be made, ns; 0: it is. Others of its kind have shown how long that takes.
+std::int64_t Crew::made_by(const Member& member) const {
+  constexpr std::int64_t first_ns = 60'000'000'000;
+  constexpr std::int64_t least_ns = 2'000'000'000;
+  if (member.state != State::starting || member.leaving || member.held_for_stack) return 0;
+  if (shared_.lane(member.lane).phase.load(std::memory_order_acquire) != Phase::starting) return 0;
+  return member.made_at + (slowest_make_ == 0 ? first_ns : std::max(10 * slowest_make_, least_ns));
+}
+
 void Crew::arm_timer() {
   std::int64_t at = leave_deadline_;
-  for (const std::int64_t each : {retry_at_, no_spare_until_, no_state_until_})
+  const auto consider = [&at](std::int64_t each) {
     if (each != 0 && (at == 0 || each < at)) at = each;
-  for (const auto& [id, member] : members_)
-    if (member->gone_by != 0 && (at == 0 || member->gone_by < at)) at = member->gone_by;
+  };
+  for (const std::int64_t each : {retry_at_, no_spare_until_, no_state_until_, nursery_->due_at()}) consider(each);
+  for (const auto& [id, member] : members_) {
+    consider(member->gone_by);
+    consider(made_by(*member));
+  }
   if (at == 0 || at == timer_at_) return;
   timer_at_ = at;
   timer_->arm(at);
@@ -339,10 +374,24 @@ void Crew::break_channel(const std::string& why) {
   wake_waiters();
 }
 
+/// Not even SIGKILL ends them: they sit in an uninterruptible system call, say. Nobody waits for that. True when none is left.
+bool Crew::leave_the_unkillable() {
+  std::vector<Member*> all;
+  for (const auto& [id, member] : members_)
+    if (!member->held_for_stack) all.push_back(member.get());
+  for (Member* member : all) {
+    notice(*member);
+    bury(*member, {});
+  }
+  closed_ = members_.empty();
+  return closed_;
+}
+
 /// One step further towards the end. True when nobody is left.
 bool Crew::closing_done() {
   if (closed_) return true;
   constexpr std::int64_t grace_ns = 500'000'000;
+  constexpr unsigned most_rounds = 20;
   const std::int64_t now = os::monotonic_ns();
   std::vector<Member*> unborn;
   for (const auto& [id, member] : members_) {
@@ -359,10 +408,11 @@ bool Crew::closing_done() {
   }
   if (leave_deadline_ == 0 || now >= leave_deadline_) {
     for (const auto& [id, member] : members_) {
-      if (leave_deadline_ == 0 || !member->pidfd) continue;
+      if (leave_deadline_ == 0 || !member->pidfd || member->exited) continue;
       member->evidence.ended_by = death::EndedBy::shutdown;
-      os::signal_process(member->pidfd, SIGKILL);
+      kill(*member);
     }
+    if (leave_deadline_ != 0 && ++leave_rounds_ >= most_rounds) return leave_the_unkillable();
     leave_deadline_ = now + grace_ns;
     arm_timer();
   }

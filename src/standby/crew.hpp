@@ -1,5 +1,6 @@
 #pragma once
 
+#include "child/nursery.hpp"
 #include "death/breaker.hpp"
 #include "metrics/recorder.hpp"
 #include "os/clock.hpp"
@@ -14,7 +15,6 @@
 #include "standby/shared.hpp"
 #include "standby/takeover_clock.hpp"
 #include "supervisor/callback_thread.hpp"
-#include "zygote/launcher.hpp"
 
 #include <hotspare/chaos_how.hpp>
 #include <hotspare/standby_options.hpp>
@@ -92,7 +92,7 @@ class Crew {
   void look_at_phase(Member& member);
   void supervise();
   void on_ready(const os::Ready& ready);
-  void on_member_event(std::uint64_t kind, Member& member, const os::Ready& ready);
+  void on_member_event(child::Tag kind, Member& member, const os::Ready& ready);
   void on_timer();
   void arm_timer();
   void tell(hotspare::Event event);
@@ -101,6 +101,8 @@ class Crew {
   bool remember_unavailable(const std::string& what, const std::string& detail);
   void break_channel(const std::string& why);
   bool closing_done();
+  bool leave_the_unkillable();
+  std::int64_t made_by(const Member& member) const;
   void nudge_listener();
 
   // questions.cc
@@ -119,14 +121,15 @@ class Crew {
   void ask_to_save(Member& member, Member& donor);
   Member* donor_for(Plan plan);
   Member* find_forker();
-  bool can_recruit() const { return broken_.empty() && zygote_.ready; }
+  bool can_recruit() const { return broken_.empty() && nursery_->may_ask(); }
+  bool tell_parent(const Member& member, zygote::Ask what, pid_t pid = 0);
   bool awaits_heir(const Member& donor) const;
   bool state_is_on_its_way();
   bool others_begin_anew(std::uint64_t newest) const;
   void begin_anew(std::uint64_t newest);
   std::optional<unsigned> free_lane() const;
   void order(Member& member, Order what, std::uint64_t ticket);
-  void on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd);
+  void on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd, pid_t parent);
   void adopt(Member& member, pid_t pid);
   void on_heir_lost(Member& member);
   void abandon(Member& member);
@@ -153,6 +156,7 @@ class Crew {
   void judge_lags();
   void on_exit(Member& member);
   void ask_reap(Member& member);
+  void kill(Member& member);
   void bury(Member& member, const os::ExitStatus& status);
   void count_death(const Member& member, Cause cause);
   std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
@@ -183,18 +187,17 @@ class Crew {
   void note_if_deserted();
 
   // crew_zygote.cc
-  PoolOptions launch_options() const;
   zygote::Setup make_setup() const;
-  void start_zygote();
-  bool employ(zygote::Handle handle);
-  void on_zygote_message(zygote::Handle& from);
-  void on_reply(const zygote::Reply& reply, std::vector<os::Fd>& fds);
-  void on_zygote_exit();
-  void replace_zygote();
-  void want_copy();
-  void on_copy_exit();
-  void drop(zygote::Handle& handle);
-  void end_zygotes();
+  void start_nursery();
+  void hear(std::vector<child::Told> told);
+  void on_told(child::told::Ready& told);
+  void on_told(child::told::Spawned& told);
+  void on_told(child::told::Refused& told);
+  void on_told(child::told::Reaped& told);
+  void on_told(child::told::ZygoteDied& told);
+  void on_told(child::told::NoZygote& told);
+  void on_told(child::told::Broken& told);
+  void on_refusal(const std::string& why);
 
   const StandbyOptions& options_;
   Shared& shared_;
@@ -230,7 +233,10 @@ class Crew {
   std::uint64_t anew_from_ = 1;             ///< The block with which those began whose state is the stream's.
   std::deque<std::int64_t> recent_deaths_;  ///< When they were noticed, ns; the last most_deaths of them.
   std::vector<std::int64_t> vacancies_;     ///< When those were noticed who are not yet replaced, ns.
+  bool had_member_ = false;                 ///< One has been in step.
+  std::int64_t slowest_make_ = 0;           ///< Of a processor, ns; 0: none was made yet.
   std::int64_t leave_deadline_ = 0;
+  unsigned leave_rounds_ = 0;  ///< How often that has passed.
   std::int64_t timer_at_ = 0;
 
   // Written under the mutex, read by the caller.
@@ -245,11 +251,8 @@ class Crew {
       answered_;  ///< Of each place in the history, the last block that was answered.
   std::atomic<bool> deserted_{false};
 
-  zygote::Handle zygote_;
-  std::optional<zygote::Handle> copy_;  ///< A parked copy of it: takes its place.
-  unsigned zygote_deaths_in_a_row_ = 0;
-
   std::optional<os::Poller> poller_;
+  std::optional<child::Nursery> nursery_;
   std::optional<os::Notifier> call_;
   std::optional<os::Timer> timer_;
   std::atomic<std::uint32_t> roster_bell_{0};

@@ -1,24 +1,17 @@
-#include "os/cpus.hpp"
+#include "os/clock.hpp"
 #include "os/process.hpp"
 #include "standby/crew.hpp"
-#include "standby/tags.hpp"
-#include "supervisor/fork_guard.hpp"
 
 #include <hotspare/error.hpp>
 
-#include <csignal>
 #include <cstring>
+#include <utility>
+#include <variant>
 
-/// The zygote of a channel, and a parked copy that takes its place. Replicas go on whatever becomes of both.
+/// What the channel hears from its nursery. Replicas go on whatever becomes of that.
 namespace hotspare::standby {
 
-PoolOptions Crew::launch_options() const {
-  PoolOptions options;
-  options.start = options_.start;
-  options.exec_command = options_.exec_command;
-  options.exec_keep = options_.exec_keep;
-  return options;
-}
+namespace told = child::told;
 
 zygote::Setup Crew::make_setup() const {
   zygote::Setup setup;
@@ -30,161 +23,85 @@ zygote::Setup Crew::make_setup() const {
   return setup;
 }
 
-void Crew::start_zygote() {
-  const PoolOptions options = launch_options();
-  if (const std::string why = zygote::why_not(options); !why.empty()) throw Error(why);
-  const char* what = "a standby channel cannot be made";
-  if (!employ(os::or_throw(zygote::launch(options), what)))
-    throw Error(std::string(what) + ": the zygote could not be set up");
-  // The host's image can be had only now.
-  if (options_.start != Start::fork) return;
-  copy_ = os::or_throw(zygote::launch(options), what);
-  os::or_throw(poller_->watch(copy_->pidfd, tag(Tag::copy_exit)), what);
+void Crew::start_nursery() {
+  const zygote::Image image = zygote::image_of(options_);
+  if (const std::string why = zygote::why_not(image); !why.empty()) throw Error(why);
+  nursery_.emplace(*poller_, child::Nursery::Plan{image, make_setup()});
+  os::or_throw(nursery_->start(), "a standby channel cannot be made");
 }
 
-bool Crew::employ(zygote::Handle handle) {
-  zygote_ = std::move(handle);
-  zygote_.ready = false;
-  return poller_->watch(zygote_.pidfd, tag(Tag::zygote_exit)) &&
-         poller_->watch(zygote_.control, tag(Tag::zygote_message)) && zygote::set_up(zygote_, make_setup());
+void Crew::hear(std::vector<child::Told> told) {
+  for (child::Told& each : told) std::visit([this](auto& what) { on_told(what); }, each);
+  if (nursery_->due_at() != 0) arm_timer();
 }
 
-void Crew::on_zygote_message(zygote::Handle& from) {
-  const pid_t sender = from.pid;
-  while (from.pid == sender && from.control) {
-    zygote::Reply reply;
-    auto received = os::receive_message(from.control, std::as_writable_bytes(std::span(&reply, 1)), os::Wait::no);
-    if (!received) return;
-    if (received->size != sizeof reply) {
-      poller_->forget(from.control);  // closed: its pidfd tells the rest
-      return;
-    }
-    reply.text[sizeof reply.text - 1] = '\0';
-    on_reply(reply, received->fds);
-  }
+void Crew::on_told(told::Ready& /*told*/) {
+  refill();
+  if (!closing_) nursery_->want_standby();
 }
 
-void Crew::on_reply(const zygote::Reply& reply, std::vector<os::Fd>& fds) {
-  switch (reply.say) {
-    case zygote::Say::ready:
-      zygote_.ready = true;
-      zygote_deaths_in_a_row_ = 0;
-      refill();
-      return want_copy();
-    case zygote::Say::spawned:
-      if (!fds.empty()) on_spawned(reply.worker, reply.pid, std::move(fds[0]));
-      return;
-    case zygote::Say::standby:
-      if (!copy_ || fds.empty()) return;
-      copy_->pid = reply.pid;
-      copy_->pidfd = std::move(fds[0]);
-      copy_->born = true;
-      static_cast<void>(poller_->watch(copy_->pidfd, tag(Tag::copy_exit)));
-      return;
-    case zygote::Say::no_copy:  // the next zygote that is ready is asked again
-      if (copy_) drop(*copy_);
-      copy_.reset();
-      return;
-    case zygote::Say::reaped:
-      if (const auto found = members_.find(reply.worker); found != members_.end()) bury(*found->second, reply.status);
-      return;
-    case zygote::Say::failed: break;
-  }
-  const auto found = members_.find(reply.worker);
-  if (found != members_.end()) {
-    const bool heir = found->second->donor != 0;
-    found->second->donor = 0;  // the zygote has forgotten it
+void Crew::on_told(told::Spawned& told) { on_spawned(told.id, told.pid, std::move(told.pidfd), told.parent); }
+
+void Crew::on_told(told::Refused& told) {
+  bool heir = false;
+  if (const auto found = members_.find(told.id); found != members_.end()) {
+    heir = std::exchange(found->second->donor, 0) != 0;  // the zygote has forgotten it
     abandon(*found->second);
-    if (heir) return refill();  // it died before it was adopted
   }
-  const std::string why = "standby channel \"" + options_.name + "\": no replica can be forked: " + reply.text;
-  if (members_.empty()) return break_channel(why);
-  note_unavailable(why);
+  if (heir) return refill();  // it died before it was adopted
+  on_refusal(told.why);
 }
 
-void Crew::want_copy() {
-  if (copy_ || closing_) return;
-  auto asked = zygote::ask_copy(zygote_);
-  if (!asked) return;
-  copy_ = std::move(*asked);
-  copy_->parent = zygote::Parent::gone;  // by the time that it is needed
+void Crew::on_told(told::Reaped& told) {
+  if (const auto found = members_.find(told.id); found != members_.end()) bury(*found->second, told.status);
 }
 
-void Crew::drop(zygote::Handle& handle) {
-  if (handle.control) {
-    supervisor::forget_in_forks(handle.control.get());
-    poller_->forget(handle.control);
-  }
-  if (handle.lifeline) supervisor::forget_in_forks(handle.lifeline.get());
-  if (handle.pidfd) poller_->forget(handle.pidfd);
-  handle = zygote::Handle();
-}
-
-void Crew::on_copy_exit() {
-  if (!copy_) return;
-  if (copy_->parent == zygote::Parent::host) os::reap_child(copy_->pid);
-  drop(*copy_);
-  copy_.reset();
-  if (zygote_.ready) want_copy();
-}
-
-void Crew::on_zygote_exit() {
-  const pid_t dead = zygote_.pid;
-  on_zygote_message(zygote_);  // what it said before it died
-  if (zygote_.pid != dead || !zygote_.pidfd) return;
-  if (zygote_.parent == zygote::Parent::host) os::reap_child(dead);
-  const bool was_ready = zygote_.ready;
-  drop(zygote_);
+void Crew::on_told(told::ZygoteDied& told) {
   std::vector<Member*> unborn;
   std::vector<Member*> unreaped;
   for (const auto& [id, member] : members_) {
-    if (member->state == State::asked) unborn.push_back(member.get());
+    if (member->parent != told.pid) continue;
+    const bool never_born = member->state == State::asked && (member->donor == 0 || member->adoption_asked);
+    if (never_born) {
+      unborn.push_back(member.get());
+      continue;
+    }
+    nursery_->foster(*member);
+    if (member->state == State::asked) tell_parent(*member, zygote::Ask::expect_heir);  // an heir, which it forgot
     if (member->reap_asked) unreaped.push_back(member.get());
   }
   for (Member* member : unborn) abandon(*member);
-  for (Member* member : unreaped) bury(*member, os::exit_status_of(member->pidfd));
+  for (Member* member : unreaped) {
+    member->reap_asked = false;
+    ask_reap(*member);
+  }
   if (closing_) return;
   ++counts_.zygote_deaths;
-  if (!was_ready) ++zygote_deaths_in_a_row_;
   hotspare::Event event;
   event.kind = hotspare::Event::Kind::zygote_died;
-  event.pid = dead;
+  event.pid = told.pid;
+  std::vector<child::Told> next;
+  event.detail = nursery_->replace(next);
   tell(std::move(event));
-  replace_zygote();
+  hear(std::move(next));
 }
 
-void Crew::replace_zygote() {
-  constexpr unsigned most_in_a_row = 3;
-  if (zygote_deaths_in_a_row_ < most_in_a_row) {
-    if (copy_ && copy_->born && !os::exited(copy_->pidfd)) {
-      poller_->forget(copy_->pidfd);
-      zygote::Handle next = std::move(*copy_);
-      copy_.reset();
-      if (employ(std::move(next))) return;
-    }
-    if (copy_) drop(*copy_);
-    copy_.reset();
-    if (options_.start == Start::exec) {
-      auto launched = zygote::launch(launch_options());
-      if (launched && employ(std::move(*launched))) return;
-    }
-  }
-  break_channel(
-      "standby channel \"" + options_.name +
-      "\": no more replicas can be made: the zygote died and could not be replaced (a preload hook that crashes? "
-      "with Start::exec: does main call hotspare::init first?)");
+void Crew::on_told(told::NoZygote& told) {
+  break_channel("standby channel \"" + options_.name + "\": no more replicas can be made: " + told.why);
 }
 
-void Crew::end_zygotes() {
-  if (!copy_) copy_.emplace();
-  for (zygote::Handle* handle : {&zygote_, &*copy_}) {
-    const pid_t own = handle->parent == zygote::Parent::host ? handle->pid : 0;
-    const os::Fd pidfd = std::move(handle->pidfd);
-    drop(*handle);  // it goes when its control socket closes
-    if (pidfd) os::wait_exit(pidfd);
-    if (pidfd && own != 0) os::reap_child(own);
-  }
-  copy_.reset();
+void Crew::on_told(told::Broken& told) {
+  break_channel("standby channel \"" + options_.name + "\": no more replicas can be made: " + told.why);
+}
+
+/// A replica could not be made, for now: it is tried again. Where there never was one, that is an error soon.
+void Crew::on_refusal(const std::string& why) {
+  constexpr std::int64_t patience_ns = 3'000'000'000;
+  const std::string text = "standby channel \"" + options_.name + "\": no replica can be forked: " + why;
+  if (members_.empty() && !had_member_ && nursery_->refused_for(os::monotonic_ns()) > patience_ns)
+    return break_channel(text);
+  note_unavailable(text + "; it is tried again until it succeeds");
+  arm_timer();
 }
 
 }  // namespace hotspare::standby

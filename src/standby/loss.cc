@@ -1,14 +1,13 @@
+#include "child/burial.hpp"
+#include "child/ending.hpp"
 #include "death/detection.hpp"
 #include "death/stack_image.hpp"
 #include "death/stacks_of_hung.hpp"
-#include "death/verdict.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "os/realtime.hpp"
 #include "standby/crew.hpp"
 #include "standby/decide.hpp"
-#include "standby/tags.hpp"
-#include "supervisor/fork_guard.hpp"
 
 #include <algorithm>
 #include <array>
@@ -131,7 +130,7 @@ void Crew::end_hung(Member& member, std::int64_t due_at) {
       held.evidence.detail = "its stack could not be taken: " + stacks.failure().text();
     }
     held.held_for_stack = false;
-    os::signal_process(held.pidfd, SIGKILL);
+    kill(held);
     ask_reap(held);
   });
 }
@@ -145,18 +144,18 @@ void Crew::on_exit(Member& member) {
 }
 
 void Crew::ask_reap(Member& member) {
+  constexpr std::int64_t patience_ns = 250'000'000;
   if (!member.exited || member.held_for_stack || member.reap_asked) return;
-  member.reap_asked = true;
-  zygote::Request request;
-  request.ask = zygote::Ask::reap;
-  request.worker = member.id;
-  request.pid = member.pid;
-  if (member.zygote_pid == zygote_.pid && zygote_.control && zygote::send(zygote_.control, request)) return;
-  // Its zygote is dead: init reaps it, and the pidfd may still tell (Linux 6.15).
-  bury(member, os::exit_status_of(member.pidfd));
+  if (!nursery_->ask_to_reap(member.id, member)) return bury(member, {});
+  // It answers at once, unless somebody has stopped it.
+  member.gone_by = os::monotonic_ns() + patience_ns;
+  arm_timer();
 }
 
-void Crew::bury(Member& member, const os::ExitStatus& status) {
+void Crew::kill(Member& member) { child::end(member, *nursery_); }
+
+void Crew::bury(Member& member, const os::ExitStatus& told) {
+  const os::ExitStatus status = told.known || !member.exited ? told : child::status_without_parent(member);
   const bool left = member.leaving || member.evidence.ended_by == death::EndedBy::shutdown;
   hotspare::Event event;
   event.pid = member.pid;
@@ -200,26 +199,11 @@ void Crew::count_death(const Member& member, Cause cause) {
 }
 
 std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitStatus& status) {
-  death::Evidence& evidence = member.evidence;
-  evidence.exit = status;
-  evidence.pid = member.pid;
-  std::shared_ptr<hotspare::detail::StackImage> from_outside = std::move(evidence.stack);
-  const std::string detail = evidence.detail;
-  death::read_last_words(shared_.lane(member.lane).last_words, evidence);
-  if (from_outside != nullptr) evidence.stack = std::move(from_outside);
-  if (!detail.empty()) evidence.detail = detail;
-  const bool killed = status.known && WIFSIGNALED(status.wait_status) && WTERMSIG(status.wait_status) == SIGKILL;
-  if (killed && evidence.ended_by == death::EndedBy::nobody) {
-    evidence.oom_kills = death::oom_kills() - member.oom_kills_at_birth;
-    evidence.oom_log_names_it = evidence.oom_kills != 0 && death::oom_log_names(member.pid);
-  }
+  child::complete_evidence(member, status, shared_.lane(member.lane).last_words);
   constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
   for (int piece = 0; piece < most_pieces && forward_stderr(member);) ++piece;
   if (!to_tee_.empty()) call_->notify();  // the supervisor writes it
-  auto report = std::make_shared<CrashReport>();
-  death::judge(evidence, *report);
-  report->pid = member.pid;
-  report->stderr_tail = member.stderr_tail.lines();
+  std::shared_ptr<CrashReport> report = child::report_on(member);
   const std::uint64_t block = fatal_block(member);
   report->task_id = block != 0 ? block : shared_.lane(member.lane).done.load();
   report->task_name = block != 0 ? "block " + std::to_string(block) : "between blocks";
@@ -229,16 +213,15 @@ std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitSt
 /// One piece: one that writes without pause is heard again, and the mutex is free between. False: there was nothing.
 bool Crew::forward_stderr(Member& member) {
   std::array<std::byte, 4096> room;
-  const std::size_t size = os::read_available(member.ties.stderr_pipe.ours, room);
+  const std::size_t size = os::read_available(member.stderr_pipe, room);
   member.stderr_tail.add({room.data(), size});
   if (options_.replica_stderr == Stderr::tee) to_tee_.insert(to_tee_.end(), room.data(), room.data() + size);
   return size != 0;
 }
 
 void Crew::forget(Member& member) {
-  supervisor::forget_in_forks(member.ties.lifeline.ours.get());
-  poller_->forget(member.ties.lifeline.ours);  // an unborn heir's, too
-  if (member.pidfd) poller_->forget(member.ties.stderr_pipe.ours);
+  if (member.lifeline) poller_->forget(member.lifeline.fd());  // an unborn heir's, too
+  if (member.pidfd) poller_->forget(member.stderr_pipe);
   lane_taken_[member.lane] = false;
   members_.erase(member.id);
   note_if_deserted();

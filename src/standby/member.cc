@@ -3,13 +3,11 @@
 namespace hotspare::standby {
 
 os::Result<Ties> Ties::make() {
-  auto lifeline = os::make_lifeline_sockets();
-  if (!lifeline) return lifeline.failure();
+  auto process = child::Ties::make();
+  if (!process) return process.failure();
   auto orders = os::make_message_sockets();
   if (!orders) return orders.failure();
-  auto pipe = os::make_pipe();
-  if (!pipe) return pipe.failure();
-  return Ties{std::move(*lifeline), std::move(*orders), std::move(*pipe)};
+  return Ties{std::move(*process), std::move(*orders)};
 }
 
 }  // namespace hotspare::standby

@@ -119,10 +119,11 @@ void Replica::cannot_fork(std::uint64_t ticket) {
   ring(seat_->bells().host, 1);
 }
 
+/// One that the program has reaped told nobody how it ended: if there is no heir, the end of its lifeline says so.
 void Replica::reap_middles() {
   std::erase_if(middles_, [this](const Middle& middle) {
     const auto status = os::reap_if_ended(middle.pid);
-    if (status && *status != 0) cannot_fork(middle.ticket);
+    if (status && *status > 0) cannot_fork(middle.ticket);
     return status.has_value();
   });
 }

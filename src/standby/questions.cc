@@ -1,3 +1,4 @@
+#include "child/ending.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "standby/crew.hpp"
@@ -110,9 +111,9 @@ std::int64_t Crew::strike(chaos::How how) {
   victim->struck = true;
   if (how == chaos::How::sigkill) {
     victim->evidence.struck_at = os::monotonic_ns();
-    os::signal_process(victim->pidfd, SIGKILL);
+    kill(*victim);
   } else if (how == chaos::How::stop) {
-    os::signal_process(victim->pidfd, SIGSTOP);
+    child::signal(*victim, *nursery_, SIGSTOP);
   } else {
     shared_.lane(victim->lane).strike.store(1 + static_cast<std::uint32_t>(how), std::memory_order_seq_cst);
   }

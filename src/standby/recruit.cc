@@ -1,11 +1,10 @@
+#include "child/ending.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "standby/crew.hpp"
 #include "standby/decide.hpp"
 #include "standby/replica_main.hpp"
-#include "standby/tags.hpp"
-#include "supervisor/fork_guard.hpp"
 
 #include <algorithm>
 #include <array>
@@ -160,7 +159,8 @@ bool Crew::recruit(bool as_spare) {
   if (anew && state_is_on_its_way()) return false;
   auto ties = Ties::make();
   if (!ties) {
-    note_unavailable("a replica could not be made: " + ties.failure().text());
+    nursery_->note_refusal();
+    on_refusal(ties.failure().text());
     return false;
   }
   auto made = std::make_unique<Member>(++last_id_, *lane, std::move(*ties));
@@ -171,8 +171,7 @@ bool Crew::recruit(bool as_spare) {
   shared_.lane(*lane).part.store(as_spare ? Part::spare : Part::regular);
   if (anew) begin_anew(now.newest);
   shared_.lane(*lane).begin.store(Begin{plan, anew_from_}.packed(), std::memory_order_seq_cst);
-  member.zygote_pid = zygote_.pid;
-  member.oom_kills_at_birth = death::oom_kills();
+  member.parent = nursery_->zygote_pid();
   member.asked_at = os::monotonic_ns();
   if (!(donor != nullptr ? ask_donor(member, *donor) : ask_zygote(member))) return false;
   // A spare that is about to come into step saves before: when it is in step it is not asked for that.
@@ -181,7 +180,6 @@ bool Crew::recruit(bool as_spare) {
     member.saver = saver->id;
     ask_to_save(member, *saver);
   }
-  supervisor::close_in_forks(member.ties.lifeline.ours.get());
   lane_taken_[*lane] = true;
   ++counts_.starts;
   members_.emplace(member.id, std::move(made));
@@ -193,48 +191,53 @@ bool Crew::recruit(bool as_spare) {
 
 namespace {
 
-std::array<int, zygote::replica_fd_count> fds_of(const Shared& shared, const Ties& ties) {
+std::array<int, zygote::replica_fd_count> fds_of(const Shared& shared, const Member& member) {
   std::array<int, zygote::replica_fd_count> fds{};
   fds[zygote::replica_blocks_fd] = shared.blocks_fd().get();
   fds[zygote::replica_bells_fd] = shared.bells_fd().get();
   fds[zygote::replica_lanes_fd] = shared.lanes_fd().get();
-  fds[zygote::replica_lifeline_fd] = ties.lifeline.theirs.get();
-  fds[zygote::replica_orders_fd] = ties.orders.theirs.get();
-  fds[zygote::replica_stderr_fd] = ties.stderr_pipe.theirs.get();
+  fds[zygote::replica_lifeline_fd] = member.its_lifeline.get();
+  fds[zygote::replica_orders_fd] = member.ties.orders.theirs.get();
+  fds[zygote::replica_stderr_fd] = member.its_stderr.get();
   return fds;
 }
 
 }  // namespace
 
 bool Crew::ask_zygote(Member& member) {
-  zygote::Request request;
-  request.ask = zygote::Ask::spawn;
-  request.worker = member.id;
-  request.lane = member.lane;
-  return static_cast<bool>(zygote::send(zygote_.control, request, fds_of(shared_, member.ties)));
+  const auto asked = nursery_->spawn(member.id, member.lane, fds_of(shared_, member));
+  if (!asked) on_refusal(asked.failure().text());
+  return static_cast<bool>(asked);
 }
 
 /// The zygote is told first: the heir will be its child before it has a name.
 bool Crew::ask_donor(Member& member, Member& donor) {
-  member.zygote_pid = donor.zygote_pid;
-  zygote::Request expect;
-  expect.ask = zygote::Ask::expect_heir;
-  if (member.zygote_pid == zygote_.pid && !zygote::send(zygote_.control, expect)) return false;
+  member.parent = donor.parent;
+  tell_parent(member, zygote::Ask::expect_heir);
   member.donor = donor.id;
   member.has_state = true;
   member.ticket = ++last_ticket_;
   const ReplicaStart start{.setup = make_setup(), .id = member.id, .lane = member.lane, .ticket = member.ticket};
-  if (!zygote::send(donor.ties.orders.ours, start, fds_of(shared_, member.ties))) {
-    zygote::Request forget;
-    forget.ask = zygote::Ask::forget_heir;
-    if (member.zygote_pid == zygote_.pid) static_cast<void>(zygote::send(zygote_.control, forget));
+  if (const auto sent = zygote::send(donor.ties.orders.ours, start, fds_of(shared_, member)); !sent) {
+    tell_parent(member, zygote::Ask::forget_heir);
+    nursery_->note_refusal();
+    on_refusal(sent.failure().text());
     return false;
   }
   // From now on only the heir holds its end: when that closes, there is none, or no more.
-  member.ties.lifeline.theirs.reset();
-  static_cast<void>(poller_->watch_hang_up(member.ties.lifeline.ours, tag(Tag::member_lifeline, member.id)));
+  member.its_lifeline.reset();
+  static_cast<void>(poller_->watch_hang_up(member.lifeline.fd(), child::tag(child::Tag::lifeline, member.id)));
   order(donor, Order::fork, member.ticket);
   return true;
+}
+
+/// The zygote, or, if that is dead, the seed.
+bool Crew::tell_parent(const Member& member, zygote::Ask what, pid_t pid) {
+  zygote::Request request;
+  request.ask = what;
+  request.worker = member.id;
+  request.pid = pid;
+  return nursery_->request(member.parent, request);
 }
 
 void Crew::order(Member& member, Order what, std::uint64_t ticket) {
@@ -276,7 +279,7 @@ void Crew::give_state(Member& member) {
     if (donor == nullptr) {  // nobody has it any more: begin anew
       member.donor = 0;
       member.evidence.ended_by = death::EndedBy::shutdown;
-      os::signal_process(member.pidfd, SIGKILL);
+      kill(member);
       return;
     }
     member.donor = donor->id;
@@ -323,48 +326,42 @@ void Crew::dismiss(Member& member) {
   order(member, Order::leave, ++last_ticket_);
 }
 
-void Crew::on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd) {
+void Crew::on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd, pid_t parent) {
   const auto found = members_.find(id);
   if (found == members_.end() || found->second->state != State::asked) {  // abandoned: the end of its lifeline ends it
-    zygote::Request request;
-    request.ask = zygote::Ask::reap;
-    request.worker = id;
-    request.pid = pid;
-    static_cast<void>(zygote::send(zygote_.control, request));
+    zygote::Request reap;
+    reap.ask = zygote::Ask::reap;
+    reap.pid = pid;
+    static_cast<void>(nursery_->request(parent, reap));
     return;
   }
   Member& member = *found->second;
   member.step(Event::spawned);
   member.pid = pid;
   member.pidfd = std::move(pidfd);
-  // It has its ends now; ours of them would hide its death from us.
-  member.ties.lifeline.theirs.reset();
+  member.parent = parent;
+  member.oom_watch = child::OomWatch::of(pid);
+  member.made_at = os::monotonic_ns();
+  member.let_go_of_its_ends();
   member.ties.orders.theirs.reset();
-  member.ties.stderr_pipe.theirs.reset();
-  static_cast<void>(poller_->watch(member.pidfd, tag(Tag::member_exit, id)));
+  static_cast<void>(poller_->watch(member.pidfd, child::tag(child::Tag::exit, id)));
   if (member.donor == 0)
-    static_cast<void>(poller_->watch_hang_up(member.ties.lifeline.ours, tag(Tag::member_lifeline, id)));
-  static_cast<void>(poller_->watch(member.ties.stderr_pipe.ours, tag(Tag::member_stderr, id)));
+    static_cast<void>(poller_->watch_hang_up(member.lifeline.fd(), child::tag(child::Tag::lifeline, id)));
+  static_cast<void>(poller_->watch(member.stderr_pipe, child::tag(child::Tag::standard_error, id)));
+  arm_timer();
   look_at(member);
   nudge_listener();
 }
 
-/// An heir has told its pid. Its parent by now is the zygote from which its donor comes, or, if that is dead, init.
+/// An heir has told its pid. Its parent by now is that of its donor, or, if none of ours lives, init.
 void Crew::adopt(Member& member, pid_t pid) {
   member.adoption_asked = true;
-  if (member.zygote_pid == zygote_.pid) {
-    zygote::Request request;
-    request.ask = zygote::Ask::adopt_heir;
-    request.worker = member.id;
-    request.pid = pid;
-    static_cast<void>(zygote::send(zygote_.control, request));
-    return;
-  }
+  if (tell_parent(member, zygote::Ask::adopt_heir, pid)) return;
   // The number came from shared memory: believed only of the leader of a group in our session. Its end of the lifeline is
   // open after the pidfd was opened: so it lived then, and the number was its own.
   auto pidfd = os::open_pidfd(pid);
-  if (pidfd && os::leads_group_of_our_session(pid) && !os::hung_up(member.ties.lifeline.ours))
-    return on_spawned(member.id, pid, std::move(*pidfd));
+  if (pidfd && os::leads_group_of_our_session(pid) && !os::hung_up(member.lifeline.fd()))
+    return on_spawned(member.id, pid, std::move(*pidfd), 0);
   abandon(member);
   refill();
 }
@@ -381,11 +378,7 @@ void Crew::on_heir_lost(Member& member) {
 
 /// It was never born, or its parents died before they told us: should it exist, the end of its lifeline ends it.
 void Crew::abandon(Member& member) {
-  if (member.donor != 0 && !member.adoption_asked && member.zygote_pid == zygote_.pid && zygote_.control) {
-    zygote::Request request;
-    request.ask = zygote::Ask::forget_heir;
-    static_cast<void>(zygote::send(zygote_.control, request));
-  }
+  if (member.donor != 0 && !member.adoption_asked) tell_parent(member, zygote::Ask::forget_heir);
   member.step(Event::reaped);
   forget(member);
 }

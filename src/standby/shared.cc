@@ -2,6 +2,7 @@
 
 #include "os/check.hpp"
 #include "os/realtime.hpp"
+#include "os/robust_mutex.hpp"
 #include "standby/ring.hpp"
 
 #include <climits>
@@ -18,15 +19,6 @@ os::Mapping map(const os::Fd& fd, std::size_t size) {
   auto mapping = os::or_throw(os::Mapping::of(fd, size, os::Access::read_write, os::OnFork::drop), what);
   os::populate(mapping.bytes());
   return mapping;
-}
-
-void make_robust(pthread_mutex_t& mutex) {
-  pthread_mutexattr_t attributes;
-  ::pthread_mutexattr_init(&attributes);
-  ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-  ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-  HS_CHECK(::pthread_mutex_init(&mutex, &attributes) == 0);
-  ::pthread_mutexattr_destroy(&attributes);
 }
 
 }  // namespace
@@ -80,8 +72,8 @@ void Shared::renew(unsigned number) const {
   words.script_stack[0] = '\0';
   words.stack.complete.store(0);
   words.stack.claimed.store(0);
-  make_robust(lane.life_for_host);
-  make_robust(lane.life_for_parked);
+  os::make_robust_mutex(lane.life_for_host);
+  os::make_robust_mutex(lane.life_for_parked);
 }
 
 void Shared::wake_working() const noexcept { ring(blocks().bell, INT_MAX); }

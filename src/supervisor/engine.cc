@@ -1,14 +1,15 @@
 #include "supervisor/engine.hpp"
 
+#include "child/room.hpp"
 #include "os/clock.hpp"
 #include "os/cpus.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
-#include "supervisor/tags.hpp"
 #include "zygote/embedding.hpp"
 
 #include <hotspare/error.hpp>
 
+#include <algorithm>
 #include <csignal>
 
 namespace hotspare::detail {
@@ -19,14 +20,23 @@ constexpr std::size_t words_per_listener = 120;
 constexpr unsigned most_workers = 4096;
 constexpr std::size_t most_listeners = 1 + 4 * most_workers / words_per_listener;
 
+std::string why_no_room(std::size_t workers, std::size_t spares) {
+  return child::why_no_room(workers + spares, os::descriptor_limit());
+}
+
 PoolOptions checked(PoolOptions options) {
-  if (options.workers == 0) options.workers = os::usable_cpus();
+  const std::size_t room = child::most_processes(os::descriptor_limit());
+  if (options.workers == 0) {
+    const std::size_t fit = room > options.spares ? room - options.spares : 1;
+    options.workers = static_cast<unsigned>(std::min<std::size_t>(os::usable_cpus(), fit));
+  }
   if (options.workers > most_workers) throw Error("PoolOptions::workers must be at most 4096");
   if (options.spares > most_workers) throw Error("PoolOptions::spares must be at most 4096");
+  if (const std::string why = why_no_room(options.workers, options.spares); !why.empty()) throw Error(why);
   if (options.breaker_deaths == 0) throw Error("PoolOptions::breaker_deaths must be at least 1");
   if (!(options.retry_budget.tokens >= 0) || !(options.retry_budget.per_value >= 0))
     throw Error("PoolOptions::retry_budget: tokens and per_value must be 0 or more");
-  if (const std::string why = zygote::why_not(options); !why.empty()) throw Error(why);
+  if (const std::string why = zygote::why_not(zygote::image_of(options)); !why.empty()) throw Error(why);
   return options;
 }
 
@@ -64,11 +74,11 @@ void Engine::start() {
   poller_ = os::or_throw(os::Poller::make(), what);
   supervisor_call_ = os::or_throw(os::Notifier::make(), what);
   timer_ = os::or_throw(os::Timer::make(), what);
-  using supervisor::Tag;
-  using supervisor::tag;
+  using child::Tag;
+  using child::tag;
   os::or_throw(poller_->watch(supervisor_call_->fd(), tag(Tag::call)), what);
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
-  start_zygotes();  // before there are threads: a fork of this process is taken
+  start_nursery();  // before there are threads: a fork of this process is taken
   if (options_.run_in_host) start_host_thread();
 
   {
@@ -104,6 +114,8 @@ void Engine::resize(unsigned workers) {
   const Lock lock(mutex_);
   if (!broken_.empty()) throw PoolBroken(broken_);
   if (closing_) throw PoolClosed("pool \"" + options_.name + "\" cannot be resized: it was shut down");
+  if (const std::string why = why_no_room(workers, options_.spares); workers > target_ && !why.empty())
+    throw Error("the pool cannot be made larger: " + why);
   if (workers < target_) vacancies_.clear();  // they may stay empty
   target_ = workers;
   const os::SignalsBlocked blocked;
@@ -135,7 +147,11 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
   coroner_.stop();
   {
     Lock lock(mutex_);
-    end_zygotes(lock);
+    child::Leaving leaving = nursery_->leave();
+    lock.unlock();
+    leaving.wait();
+    lock.lock();
+    nursery_.reset();
     graveyard_.clear();
     // A pool that is closed may be kept for long, by its futures too: it holds no descriptors.
     poller_.reset();
@@ -183,9 +199,11 @@ std::string Engine::broken() const {
   return broken_;
 }
 
-std::int64_t Engine::zygote_pid() const {
-  std::lock_guard lock(mutex_);
-  return zygote_.pid;
+std::int64_t Engine::zygote_pid() {
+  Lock lock(mutex_);
+  const auto pid = [this] { return nursery_ ? nursery_->zygote_pid() : 0; };
+  started_.wait(lock, [&] { return pid() != 0 || closing_ || !broken_.empty() || !no_process_.empty(); });
+  return pid();
 }
 
 }  // namespace hotspare::detail

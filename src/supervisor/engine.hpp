@@ -1,5 +1,6 @@
 #pragma once
 
+#include "child/nursery.hpp"
 #include "death/breaker.hpp"
 #include "death/memory_guard.hpp"
 #include "death/memory_limit.hpp"
@@ -19,7 +20,6 @@
 #include "task/retry.hpp"
 #include "task/task.hpp"
 #include "workers/worker.hpp"
-#include "zygote/launcher.hpp"
 
 #include <hotspare/options.hpp>
 #include <hotspare/stats.hpp>
@@ -80,7 +80,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Of all workers that were started and are not on their way out, oldest first; waits until there are so many, or the
   /// pool closes or breaks.
   std::vector<std::int64_t> started_pids(std::size_t at_least);
-  std::int64_t zygote_pid() const;
+  /// Waits until there is one, or will be none.
+  std::int64_t zygote_pid();
   /// Why the pool is broken; empty: it is not.
   std::string broken() const;
   /// False in a process that was forked from the host: it has the memory but not the threads.
@@ -265,6 +266,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void notice_death(Worker& worker);
   void end_survivors(std::int64_t now);
   void end_worker(Worker& worker, death::EndedBy why);
+  void kill(Worker& worker);
 
   // death/takeover.cc
   void condemn(Worker& worker);
@@ -275,8 +277,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void on_exit(Worker& worker);
   void ask_reap(Worker& worker);
   void bury(Worker& worker, const os::ExitStatus& status);
-  void gather_evidence(Worker& worker, const os::ExitStatus& status);
   std::shared_ptr<CrashReport> write_report(Worker& worker);
+  void settle_before_death(Worker& worker);
   void settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report);
   void count_death(const Worker& worker, Cause cause);
   void note_death_before_ready(const CrashReport& report);
@@ -286,7 +288,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void refill();
   void refill_soon();
   void ask_worker();
-  void on_spawned(WorkerId id, pid_t pid, os::Fd pidfd);
+  void on_spawned(WorkerId id, pid_t pid, os::Fd pidfd, pid_t parent);
   void note_ready(Worker& worker);
   void promote();
   void retire(Worker& worker);
@@ -295,27 +297,22 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void roster_changed(Worker& worker);
 
   // supervisor/zygotes.cc
-  void start_zygotes();
-  void on_zygote_message(zygote::Handle& from);
-  void on_reply(const zygote::Handle& from, const zygote::Reply& reply, std::vector<os::Fd>& fds);
-  void on_copy(zygote::Handle& copy, const zygote::Reply& reply, std::vector<os::Fd>& fds);
-  void on_zygote_exit();
-  void on_standby_exit();
-  void on_seed_exit();
-  void mourn_workers_of_zygote();
-  std::string replace_zygote();
-  std::string new_zygote();
-  void on_no_copy(const zygote::Handle& from, const std::string& why);
-  bool employ(zygote::Handle zygote);
-  void want_standby();
-  void drop_zygote(zygote::Handle& handle);
-  void end_zygotes(Lock& lock);
+  void start_nursery();
+  void hear(std::vector<child::Told> told);
+  void on_told(child::told::Ready& told);
+  void on_told(child::told::Spawned& told);
+  void on_told(child::told::Refused& told);
+  void on_told(child::told::Reaped& told);
+  void on_told(child::told::ZygoteDied& told);
+  void on_told(child::told::NoZygote& told);
+  void on_told(child::told::Broken& told);
+  void on_refusal(const std::string& why);
   zygote::Setup make_setup() const;
 
   // supervisor/supervisor.cc
   void supervise();
   void on_ready(const os::Ready& ready);
-  void on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready& ready);
+  void on_worker_event(child::Tag kind, Worker& worker, const os::Ready& ready);
   bool forward_stderr(Worker& worker);
   void break_pool(const std::string& why);
   void refuse_queued();
@@ -323,6 +320,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool finishing() const { return closing_ && unsettled_ == 0; }
   void tell(Event event);
   bool closing_done();
+  void leave_the_unkillable();
   void nudge_supervisor() {
     if (supervisor_call_) supervisor_call_->notify();
   }
@@ -375,14 +373,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<Worker*> spares_;
   std::vector<std::unique_ptr<Worker>> graveyard_;  ///< Freed when no leader may still look at their channels.
   WorkerId last_worker_id_ = 0;
-  std::size_t asked_ = 0;
   std::deque<std::int64_t> vacancies_;  ///< When those were noticed for whom nobody new is ready yet, ns.
   death::Breaker breaker_;
-  zygote::Handle zygote_;                  ///< Forks the workers.
-  std::optional<zygote::Handle> standby_;  ///< A parked copy of it: takes its place.
-  std::optional<zygote::Handle> seed_;     ///< Start::fork: the host's image, parked for when both are dead.
-  std::optional<zygote::Handle> heir_;     ///< Asked of the seed: will be the zygote.
-  unsigned zygote_deaths_in_a_row_ = 0;
+  bool had_worker_ = false;    ///< One has been ready.
+  bool refusal_told_ = false;  ///< That workers are refused, since the last one was made.
 
   // Tasks in this process itself, while no other can be had.
   std::string no_process_;      ///< Why that is so; empty: it is not.
@@ -407,12 +401,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   shm::Bells* bells_ = nullptr;
   shm::Wishes* wishes_ = nullptr;
   std::optional<os::Poller> poller_;
+  std::optional<child::Nursery> nursery_;
   std::optional<os::Notifier> supervisor_call_;
   std::optional<os::Timer> timer_;
   bool arms_later_ = false;  ///< While a takeover has more urgent things to do.
   bool arm_due_ = false;
   std::int64_t timer_at_ = 0;
   std::int64_t leave_deadline_ = 0;
+  unsigned leave_rounds_ = 0;   ///< How often that has passed.
   std::int64_t refill_at_ = 0;  ///< When to ask for what a takeover used up; 0: nothing is due.
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::thread supervisor_;

@@ -36,9 +36,9 @@ void close_in_forks(int fd) {
   fds().insert(fd);
 }
 
-void forget_in_forks(int fd) {
+bool forget_in_forks(int fd) {
   std::lock_guard lock(mutex());
-  fds().erase(fd);
+  return fds().erase(fd) != 0;
 }
 
 }  // namespace hotspare::supervisor

@@ -1,7 +1,7 @@
+#include "child/tags.hpp"
 #include "metrics/subscribers.hpp"
 #include "os/clock.hpp"
 #include "supervisor/engine.hpp"
-#include "supervisor/tags.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -11,7 +11,7 @@
 /// The event loop: waits, and passes each notice to the part that it concerns.
 namespace hotspare::detail {
 
-using supervisor::Tag;
+using child::Tag;
 
 void Engine::supervise() {
   std::vector<std::byte> teed;
@@ -31,39 +31,41 @@ void Engine::supervise() {
 }
 
 void Engine::on_ready(const os::Ready& ready) {
-  const Tag kind = supervisor::kind_of(ready.tag);
+  const Tag kind = child::kind_of(ready.tag);
   switch (kind) {
     case Tag::call: return supervisor_call_->clear();
     case Tag::timer: timer_->clear(); return on_timer();
-    case Tag::zygote_message: return on_zygote_message(zygote_);
-    case Tag::zygote_exit: return on_zygote_exit();
-    case Tag::standby_exit: return on_standby_exit();
+    case Tag::zygote_message:
+    case Tag::zygote_exit:
+    case Tag::standby_exit:
     case Tag::seed_message:
-      if (seed_) on_zygote_message(*seed_);
-      return;
-    case Tag::seed_exit: return on_seed_exit();
-    case Tag::worker_exit:
-    case Tag::worker_lifeline:
-    case Tag::worker_stderr: break;
+    case Tag::seed_exit: {
+      std::vector<child::Told> told;
+      nursery_->on_ready(kind, told);
+      return hear(std::move(told));
+    }
+    case Tag::exit:
+    case Tag::lifeline:
+    case Tag::standard_error: break;
   }
   // It may have been forgotten by an earlier notice of the same batch.
-  const auto found = workers_.find(supervisor::worker_of(ready.tag));
-  if (found != workers_.end()) on_worker_event(static_cast<std::uint64_t>(kind), *found->second, ready);
+  const auto found = workers_.find(child::process_of(ready.tag));
+  if (found != workers_.end()) on_worker_event(kind, *found->second, ready);
 }
 
-void Engine::on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready& ready) {
-  switch (static_cast<Tag>(kind)) {
-    case Tag::worker_exit: return on_exit(worker);
-    case Tag::worker_lifeline:
-      poller_->forget(worker.ties.lifeline.ours);
+void Engine::on_worker_event(Tag kind, Worker& worker, const os::Ready& ready) {
+  switch (kind) {
+    case Tag::exit: return on_exit(worker);
+    case Tag::lifeline:
+      poller_->forget(worker.lifeline.fd());
       // Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not
       // has closed its descriptors and lives.
       if (worker.was_ready && !worker.life_lost() && !os::exited(worker.pidfd))
         end_worker(worker, death::EndedBy::lifeline);
       return;
-    case Tag::worker_stderr:
+    case Tag::standard_error:
       forward_stderr(worker);
-      if (ready.hung_up && !ready.readable) poller_->forget(worker.ties.stderr_pipe.ours);
+      if (ready.hung_up && !ready.readable) poller_->forget(worker.stderr_pipe);
       return;
     default: return;
   }
@@ -72,7 +74,7 @@ void Engine::on_worker_event(std::uint64_t kind, Worker& worker, const os::Ready
 /// One piece. False: there was nothing.
 bool Engine::forward_stderr(Worker& worker) {
   std::array<std::byte, 4096> room;
-  const std::size_t size = os::read_available(worker.ties.stderr_pipe.ours, room);
+  const std::size_t size = os::read_available(worker.stderr_pipe, room);
   worker.stderr_tail.add({room.data(), size});
   if (options_.worker_stderr == Stderr::tee) to_tee_.insert(to_tee_.end(), room.data(), room.data() + size);
   return size != 0;
@@ -106,6 +108,22 @@ void Engine::tell(Event event) {
   });
 }
 
+/// Not even SIGKILL ends them: they sit in an uninterruptible system call, say. Nobody waits for that.
+void Engine::leave_the_unkillable() {
+  std::vector<Worker*> all;
+  for (const auto& [id, worker] : workers_) all.push_back(worker.get());
+  for (Worker* worker : all) {
+    if (worker->state == workers::State::asked) {
+      worker->step(workers::Event::reaped);
+      forget(*worker);
+      continue;
+    }
+    if (worker->held_for_stack) continue;  // the coroner is about to come back
+    if (worker->state != workers::State::condemned) condemn(*worker);
+    bury(*worker, {});
+  }
+}
+
 /// One step further towards the end, as far as it can go now. True when nothing is left.
 bool Engine::closing_done() {
   if (closed_) return true;
@@ -116,6 +134,7 @@ bool Engine::closing_done() {
     if (worker->state != workers::State::leaving && worker->state != workers::State::condemned) retire(*worker);
   if (!workers_.empty()) {
     constexpr std::int64_t grace_ns = 2'000'000'000;
+    constexpr unsigned most_rounds = 5;
     const std::int64_t now = os::monotonic_ns();
     if (leave_deadline_ == 0) {
       leave_deadline_ = now + grace_ns;
@@ -124,12 +143,15 @@ bool Engine::closing_done() {
       for (Worker* worker : all) {
         if (!worker->pidfd) continue;
         if (worker->state == workers::State::leaving) worker->evidence.ended_by = death::EndedBy::shutdown;
-        os::signal_process(worker->pidfd, SIGKILL);
+        kill(*worker);
       }
+      ++leave_rounds_;
       leave_deadline_ = now + grace_ns;
       arm_timer();
     }
-    return false;
+    if (leave_rounds_ < most_rounds) return false;
+    leave_the_unkillable();
+    if (!workers_.empty()) return false;
   }
   closed_ = true;
   return true;

@@ -1,5 +1,5 @@
+#include "child/ending.hpp"
 #include "os/clock.hpp"
-#include "os/process.hpp"
 #include "supervisor/engine.hpp"
 #include "zygote/embedding.hpp"
 
@@ -33,6 +33,7 @@ void Engine::arm_timer() {
   consider(leave_deadline_);
   consider(refill_at_);
   consider(guard_at_);
+  consider(nursery_->due_at());
   for (const auto& [tag, gate] : gates_) consider(gate.look_at);
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
@@ -46,6 +47,9 @@ void Engine::arm_timer() {
 void Engine::on_timer() {
   const std::int64_t now = os::monotonic_ns();
   end_survivors(now);
+  std::vector<child::Told> told;
+  nursery_->on_timer(now, told);
+  hear(std::move(told));
   if (refill_at_ != 0 && now >= refill_at_) {
     refill_at_ = 0;
     refill();
@@ -94,7 +98,7 @@ void Engine::look_at_limits(Worker& worker, std::int64_t now) {
 void Engine::ask_to_stop(Worker& worker, std::int64_t begun_at) {
   worker.told_to_stop = begun_at;
   worker.channel().stop.ask(begun_at);
-  if (const int signal = embedding().stop_signal; signal != 0) os::signal_process(worker.pidfd, signal);
+  if (const int signal = embedding().stop_signal; signal != 0) child::signal(worker, *nursery_, signal);
 }
 
 void Engine::end_running(Worker& worker, std::uint64_t ticket, const Step& why) {

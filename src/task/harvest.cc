@@ -68,8 +68,7 @@ std::size_t Engine::harvest(Worker& worker) {
   if (worker.state == workers::State::condemned) return harvested;
   serve_lease(worker);
   note_progress(worker, harvested);
-  if (harvested != 0 && options_.recycle_above != 0 && worker.channel().too_large.load(std::memory_order_relaxed) != 0)
-    retire(worker);
+  if (harvested != 0 && worker.channel().used_up.load(std::memory_order_relaxed) != 0) retire(worker);
   if (worker.outstanding() == 0 && options_.tasks_per_worker != 0 && worker.handed >= options_.tasks_per_worker)
     retire(worker);
   return harvested;

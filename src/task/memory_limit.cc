@@ -1,5 +1,6 @@
 #include "death/memory_limit.hpp"
 
+#include "child/ending.hpp"
 #include "os/clock.hpp"
 #include "os/family.hpp"
 #include "os/process.hpp"
@@ -78,7 +79,7 @@ std::vector<Engine::LimitedTask> Engine::limited_tasks(std::uint64_t& tightest) 
       found.push_back(
           {id,
            worker->pid,
-           worker->zygote_pid,
+           worker->parent,
            ticket,
            limit,
            {before.anonymous.load(std::memory_order_relaxed), before.file_and_shared.load(std::memory_order_relaxed)}});
@@ -123,7 +124,7 @@ void Engine::end_over_limit(const LimitedTask& task, const death::MemoryTaken& t
              .word.compare_exchange_strong(expected, shm::pack({task.ticket, SlotState::condemned}),
                                            std::memory_order_seq_cst))
       return;  // it has just finished
-    os::signal_group(worker.pid, SIGSTOP);
+    child::signal_group(worker, *nursery_, SIGSTOP);
     worker.victim = std::move(worker.task(task.ticket));
     worker.look_at = 0;
     --counts_.in_workers;

@@ -39,7 +39,7 @@ void Engine::no_process(const std::string& why) {
 
 /// A worker is ready. As long as there is no zygote it is one of the last, and the host has to be ready, too.
 void Engine::process_again() {
-  if (no_process_.empty() || !zygote_.pidfd) return;
+  if (no_process_.empty() || !nursery_->exists()) return;
   no_process_.clear();
   Event event;
   event.kind = Event::Kind::host_run_ends;
@@ -159,10 +159,10 @@ void Engine::take_host_outcome(TaskRef task, HostContext& context) {
 /// Asked after each task, not by the clock: an idle pool asks for nothing.
 void Engine::ask_for_process() {
   if (no_process_.empty() || finishing() || !broken_.empty()) return;
-  if (zygote_.pidfd) {
+  if (nursery_->exists()) {
     refill();
-  } else if (!heir_) {
-    static_cast<void>(new_zygote());
+  } else {
+    static_cast<void>(nursery_->new_zygote());
   }
 }
 

@@ -37,11 +37,14 @@ Segments::Known& Segments::wait_for(std::uint64_t segment, Have have) {
   for (;;) {
     const auto found = known_.find(segment);
     if (found != known_.end() && has(found->second, have)) return found->second;
+    if (lost_.contains(segment))
+      throw PayloadError(
+          "shared memory for this task cannot be had: its worker has no descriptor left (RLIMIT_NOFILE)");
     SegmentMessage message;
     auto received = os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::yes);
     if (!received || received->size != sizeof message)
       throw PayloadError("shared memory for this task cannot be had: the worker's descriptors were closed");
-    note(message, received->fds);
+    note(message, *received);
   }
 }
 
@@ -54,8 +57,14 @@ bool Segments::has(const Known& known, Have have) {
   return static_cast<bool>(known.fd);
 }
 
-void Segments::note(const SegmentMessage& message, std::vector<os::Fd>& fds) {
-  if (fds.empty()) {
+void Segments::note(const SegmentMessage& message, os::Received& received) {
+  std::vector<os::Fd>& fds = received.fds;
+  lost_.erase(message.segment);
+  if (received.fds_lost) {
+    lost_.insert(message.segment);
+    // The host believes that it is here, and will not send it again: another worker takes the place of this one.
+    state.channel->used_up.store(1, std::memory_order_relaxed);
+  } else if (fds.empty()) {
     known_.erase(message.segment);
   } else {
     Known& known = known_[message.segment];  // it may be known, its descriptor closed
@@ -70,7 +79,7 @@ void Segments::read_announced() {
     SegmentMessage message;
     auto received = os::receive_message(socket_, std::as_writable_bytes(std::span(&message, 1)), os::Wait::no);
     if (!received || received->size != sizeof message) break;
-    note(message, received->fds);
+    note(message, *received);
   }
   state.channel->read_segments.store(0, std::memory_order_seq_cst);
   ring_host();

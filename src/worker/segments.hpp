@@ -2,12 +2,14 @@
 
 #include "os/fd.hpp"
 #include "os/memory.hpp"
+#include "os/socket.hpp"
 #include "shm/segment.hpp"
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 namespace hotspare::worker {
@@ -60,7 +62,7 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   enum class Have : unsigned char { to_read, to_write, descriptor };
   static bool has(const Known& known, Have have);
   Known& wait_for(std::uint64_t segment, Have have);
-  void note(const SegmentMessage& message, std::vector<os::Fd>& fds);
+  void note(const SegmentMessage& message, os::Received& received);
   static os::Mapping map(const Known& known, os::Access access);
   static std::byte* map_to_read(Known& known);
   std::uint64_t request(std::size_t size);
@@ -69,6 +71,7 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   os::Fd socket_;
   std::recursive_mutex mutex_;
   std::map<std::uint64_t, Known> known_;
+  std::set<std::uint64_t> lost_;  ///< Sent, when there was no descriptor left to receive them.
   std::map<std::uint64_t, std::unique_ptr<detail::Segment>> leased_;  ///< Ours to write.
   std::vector<std::unique_ptr<detail::Segment>> given_;  ///< Handed over, and still referred to by the task's Buffers.
   std::vector<detail::Segment*> idle_;                   ///< Leased and not used: for the next wish of their size.

@@ -133,7 +133,7 @@ void run_tasks(Segments& segments) {
         // A task that forked may return twice. Only the worker goes on; the child has no channel.
         if (!in_worker()) os::exit_now(0);
         if (const std::uint64_t most = state.channel->recycle_above; most != 0 && os::private_resident(0) > most)
-          state.channel->too_large.store(1, std::memory_order_relaxed);
+          state.channel->used_up.store(1, std::memory_order_relaxed);
         reach(CrashPoint::before_commit);
         if (!commit(slot, ticket)) os::wait_for_the_end();
         runner.committed();

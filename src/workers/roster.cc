@@ -1,13 +1,11 @@
+#include "child/ending.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
 #include "supervisor/engine.hpp"
-#include "supervisor/fork_guard.hpp"
-#include "supervisor/tags.hpp"
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <limits>
 
 /// Who is there: asking for workers, welcoming, promoting and retiring them, and forgetting the dead.
@@ -20,11 +18,12 @@ constexpr std::size_t most_asked = 16;
 }  // namespace
 
 void Engine::refill() {
-  if (finishing() || !broken_.empty() || !zygote_.ready) return;
+  if (finishing() || !broken_.empty() || !nursery_->may_ask()) return;
   const auto present = static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
   const std::size_t at_once = no_process_.empty() ? most_asked : 1;  // where none can be had, one is enough to find out
-  for (std::size_t n = workers::refill(std::uint64_t{target_} + options_.spares, present, asked_, at_once); n > 0; --n)
+  for (std::size_t n = workers::refill(std::uint64_t{target_} + options_.spares, present, nursery_->asked(), at_once);
+       n > 0 && nursery_->may_ask(); --n)
     ask_worker();
 }
 
@@ -41,8 +40,8 @@ void Engine::refill_soon() {
 void Engine::ask_worker() {
   auto ties = workers::Ties::make();
   if (!ties) {
-    if (workers_.empty()) no_process("no worker can be made: " + ties.failure().text());
-    return;  // the next death or arrival asks again
+    nursery_->note_refusal();
+    return on_refusal(ties.failure().text());
   }
   auto made = std::make_unique<Worker>(++last_worker_id_, std::move(*ties));
   Worker& worker = *made;
@@ -52,49 +51,49 @@ void Engine::ask_worker() {
   fds[zygote::channel_fd] = held.channel_fd.get();
   fds[zygote::bells_fd] = bells_fd_.get();
   fds[zygote::wishes_fd] = wishes_fd_.get();
-  fds[zygote::lifeline_fd] = held.lifeline.theirs.get();
+  fds[zygote::lifeline_fd] = worker.its_lifeline.get();
   fds[zygote::segments_fd] = held.segments.theirs.get();
-  fds[zygote::stderr_fd] = held.stderr_pipe.theirs.get();
-  zygote::Request request;
-  request.ask = zygote::Ask::spawn;
-  request.worker = worker.id;
-  if (!zygote::send(zygote_.control, request, fds)) return;  // the zygote is gone; its successor will be asked
-  supervisor::close_in_forks(held.lifeline.ours.get());
-  worker.oom_kills_at_birth = death::oom_kills();
+  fds[zygote::stderr_fd] = worker.its_stderr.get();
+  if (const auto asked = nursery_->spawn(worker.id, 0, fds); !asked) return on_refusal(asked.failure().text());
   worker.asked_at = os::monotonic_ns();
-  worker.zygote_pid = zygote_.pid;
+  worker.parent = nursery_->zygote_pid();
   worker.listener = worker.id % listeners_.size();
   workers_.emplace(worker.id, std::move(made));
-  ++asked_;
-  ++counts_.forks;
   Event event;
   event.kind = Event::Kind::refill;
   tell(std::move(event));
 }
 
-void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd) {
-  --asked_;
+void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd, pid_t parent) {
   const auto found = workers_.find(id);
-  HS_CHECK(found != workers_.end());
+  if (found == workers_.end()) return;
   Worker& worker = *found->second;
-  worker.step(workers::Event::spawned);
   worker.pid = pid;
   worker.pidfd = std::move(pidfd);
-  // The worker has its ends now; ours of them would hide its death from us.
+  worker.parent = parent;
+  worker.oom_watch = child::OomWatch::of(pid);
+  worker.let_go_of_its_ends();
   worker.ties.channel_fd.reset();
-  worker.ties.lifeline.theirs.reset();
   worker.ties.segments.theirs.reset();
-  worker.ties.stderr_pipe.theirs.reset();
-  static_cast<void>(poller_->watch(worker.pidfd, supervisor::tag(supervisor::Tag::worker_exit, id)));
-  static_cast<void>(
-      poller_->watch_hang_up(worker.ties.lifeline.ours, supervisor::tag(supervisor::Tag::worker_lifeline, id)));
-  static_cast<void>(poller_->watch(worker.ties.stderr_pipe.ours, supervisor::tag(supervisor::Tag::worker_stderr, id)));
+  ++counts_.forks;
+  if (auto watched = poller_->watch(worker.pidfd, child::tag(child::Tag::exit, id)); !watched) {
+    // Nobody would hear of its death.
+    nursery_->note_refusal();
+    static_cast<void>(nursery_->ask_to_reap(0, worker));
+    worker.step(workers::Event::reaped);
+    forget(worker);
+    return on_refusal(watched.failure().text());
+  }
+  worker.step(workers::Event::spawned);
+  refusal_told_ = false;
+  static_cast<void>(poller_->watch_hang_up(worker.lifeline.fd(), child::tag(child::Tag::lifeline, id)));
+  static_cast<void>(poller_->watch(worker.stderr_pipe, child::tag(child::Tag::standard_error, id)));
   roster_changed(worker);
   started_.notify_all();
   if (finishing()) retire(worker);
   note_ready(worker);
   refill();
-  if (zygote_.ready) want_standby();  // there may have been none to be had
+  if (!finishing()) nursery_->want_standby();  // there may have been none to be had
 }
 
 /// Looks whether a starting worker is through with its initializer.
@@ -103,7 +102,7 @@ void Engine::note_ready(Worker& worker) {
   // SYNC POINT worker-ready: released by run_worker.
   if (worker.channel().phase.load(std::memory_order_acquire) != shm::Phase::ready) return;
   worker.step(workers::Event::ready);
-  worker.was_ready = true;
+  worker.was_ready = had_worker_ = true;
   breaker_.worker_ready();
   if (!vacancies_.empty()) {
     counts_.recovery.add(std::chrono::nanoseconds(os::monotonic_ns() - vacancies_.front()));
@@ -164,7 +163,7 @@ void Engine::retire(Worker& worker) {
   // An initializer may never end. One that has died by itself by now did not die of us.
   if (starting && !worker.life_lost() && !os::exited(worker.pidfd)) {
     worker.evidence.ended_by = death::EndedBy::shutdown;
-    os::signal_process(worker.pidfd, SIGKILL);
+    kill(worker);
   }
   if (!finishing()) {
     promote();
@@ -173,13 +172,13 @@ void Engine::retire(Worker& worker) {
 }
 
 void Engine::forget(Worker& worker) {
-  supervisor::forget_in_forks(worker.ties.lifeline.ours.get());
-  poller_->forget(worker.ties.lifeline.ours);
-  poller_->forget(worker.ties.stderr_pipe.ours);
+  if (worker.lifeline) poller_->forget(worker.lifeline.fd());
+  poller_->forget(worker.stderr_pipe);
+  if (worker.pidfd) poller_->forget(worker.pidfd);
   const auto found = workers_.find(worker.id);
-  worker.ties.lifeline.ours.reset();
+  worker.lifeline.reset();
   worker.ties.segments.ours.reset();
-  worker.ties.stderr_pipe.ours.reset();
+  worker.stderr_pipe.reset();
   worker.pidfd.reset();
   roster_changed(worker);
   // A leader may be looking at its channel without the mutex: it frees the graveyard itself. A listener may be

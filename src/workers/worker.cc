@@ -1,49 +1,33 @@
 #include "workers/worker.hpp"
 
 #include "os/futex.hpp"
+#include "os/robust_mutex.hpp"
 
 #include <linux/futex.h>
 #include <new>
-#include <pthread.h>
 
 namespace hotspare::workers {
-namespace {
-
-/// A robust mutex that processes share. The worker takes it first thing and never gives it back.
-void make_life_mutex(pthread_mutex_t& mutex) {
-  pthread_mutexattr_t attributes;
-  ::pthread_mutexattr_init(&attributes);
-  ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-  ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-  HS_CHECK(::pthread_mutex_init(&mutex, &attributes) == 0);
-  ::pthread_mutexattr_destroy(&attributes);
-}
-
-}  // namespace
-
 os::Result<Ties> Ties::make() {
   Ties ties;
   auto fd = os::make_memfd("hotspare-channel", sizeof(shm::Channel));
   if (!fd) return fd.failure();
   auto mapping = os::Mapping::of(*fd, sizeof(shm::Channel), os::Access::read_write, os::OnFork::drop);
   if (!mapping) return mapping.failure();
-  auto lifeline = os::make_lifeline_sockets();
-  if (!lifeline) return lifeline.failure();
+  auto process = child::Ties::make();
+  if (!process) return process.failure();
   auto segments = os::make_message_sockets();
   if (!segments) return segments.failure();
-  auto pipe = os::make_pipe();
-  if (!pipe) return pipe.failure();
   ties.channel_fd = std::move(*fd);
   ties.channel = std::move(*mapping);
-  ties.lifeline = std::move(*lifeline);
+  ties.process = std::move(*process);
   ties.segments = std::move(*segments);
-  ties.stderr_pipe = std::move(*pipe);
   // Fresh pages are zero, which is the initial value of everything in it but the mutex.
-  make_life_mutex(ties.channel.as<shm::Channel>()->life);
+  os::make_robust_mutex(ties.channel.as<shm::Channel>()->life);
   return ties;
 }
 
-Worker::Worker(std::uint64_t worker_id, Ties worker_ties) : id(worker_id), ties(std::move(worker_ties)) {}
+Worker::Worker(std::uint64_t worker_id, Ties worker_ties)
+    : Process(std::move(worker_ties.process)), id(worker_id), ties(std::move(worker_ties)) {}
 
 void Worker::step(Event event) {
   const auto to = next(state, event);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "death/evidence.hpp"
+#include "child/process.hpp"
 #include "os/fd.hpp"
 #include "os/memory.hpp"
 #include "os/result.hpp"
@@ -9,7 +9,6 @@
 #include "shm/segment.hpp"
 #include "task/task.hpp"
 #include "workers/lifecycle.hpp"
-#include "workers/stderr_tail.hpp"
 
 #include <array>
 #include <cstdint>
@@ -22,24 +21,21 @@ namespace hotspare::workers {
 
 /// The host's ends of what it shares with one worker, and those to be handed to the worker when it is forked.
 struct Ties {
+  child::Ties process;
   os::Fd channel_fd;  ///< Closed once the worker has it.
   os::Mapping channel;
-  os::SocketPair lifeline;
   os::SocketPair segments;
-  os::SocketPair stderr_pipe;
 
   static os::Result<Ties> make();
 };
 
 /// One worker process as the host sees it. Guarded by the engine's mutex.
-class Worker {
+class Worker : public child::Process {
  public:
   Worker(std::uint64_t worker_id, Ties worker_ties);
 
   const std::uint64_t id;
   State state = State::asked;
-  pid_t pid = 0;
-  os::Fd pidfd;
   Ties ties;
 
   // Tasks handed over and not yet harvested: tickets [head, tail).
@@ -68,21 +64,10 @@ class Worker {
   std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
   std::uint64_t lease_served = 0;
 
-  death::Evidence evidence;
-  detail::TaskRef victim;  ///< What it ran when it was condemned.
-  StderrTail stderr_tail;
-  std::uint64_t oom_kills_at_birth = 0;
-  std::int64_t asked_at = 0;    ///< For it, ns.
-  std::int64_t noticed_at = 0;  ///< That it dies, ns; 0: not yet.
-  bool reap_asked = false;
-  bool held_for_stack = false;  ///< Its stack is being taken: it must not be reaped meanwhile.
-  std::int64_t gone_by = 0;     ///< Dying: should it still be there then (ns), it is killed. 0: not set.
-  bool exited = false;          ///< The pidfd said so.
-  pid_t successor = 0;          ///< The spare that stood in for it.
-  bool retiring = false;        ///< Told to leave: its exit is no death.
-  bool was_ready = false;       ///< Its initializer got through.
-  pid_t zygote_pid = 0;         ///< Its parent.
-  std::size_t listener = 0;     ///< Which listener watches its robust word.
+  detail::TaskRef victim;    ///< What it ran when it was condemned.
+  pid_t successor = 0;       ///< The spare that stood in for it.
+  bool retiring = false;     ///< Told to leave: its exit is no death.
+  std::size_t listener = 0;  ///< Which listener watches its robust word.
 
   shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
   std::uint64_t outstanding() const { return tail - head; }

@@ -3,7 +3,6 @@
 #include "os/memory.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
-#include "supervisor/fork_guard.hpp"
 #include "zygote/embedding.hpp"
 #include "zygote/zygote_main.hpp"
 
@@ -43,36 +42,38 @@ os::Result<Handle> start_fork(os::SocketPair control) {
   }
   Handle handle;
   handle.pid = *child;
-  handle.control = std::move(control.ours);
+  handle.control = child::HostEnd(std::move(control.ours));
   return handle;
 }
 
-os::Result<Handle> start_exec(os::SocketPair control, const PoolOptions& options) {
-  std::vector<int> kept = options.exec_keep;
+os::Result<Handle> start_exec(os::SocketPair control, const Image& image) {
+  std::vector<int> kept = image.exec_keep;
   kept.push_back(control.theirs.get());
-  for (const int fd : options.exec_keep) os::rewind_memory(fd);
-  auto child = spawn_program(options.exec_command, variable, order_for(control.theirs), kept);
+  for (const int fd : image.exec_keep) os::rewind_memory(fd);
+  auto child = spawn_program(image.exec_command, variable, order_for(control.theirs), kept);
   if (!child) return child.failure();
   Handle handle;
   handle.pid = *child;
-  handle.control = std::move(control.ours);
+  handle.control = child::HostEnd(std::move(control.ours));
   return handle;
 }
 
 }  // namespace
 
-os::Result<Handle> launch(const PoolOptions& options) {
+os::Result<Handle> launch(const Image& image) {
   auto control = os::make_message_sockets();
   if (!control) return control.failure();
-  auto started =
-      options.start == Start::fork ? start_fork(std::move(*control)) : start_exec(std::move(*control), options);
+  auto started = image.start == Start::fork ? start_fork(std::move(*control)) : start_exec(std::move(*control), image);
   if (!started) return started.failure();
   Handle handle = std::move(*started);
   auto pidfd = os::open_pidfd(handle.pid);
-  if (!pidfd) return pidfd.failure();
+  if (!pidfd) {
+    handle.control.reset();  // it leaves
+    os::reap_child(handle.pid);
+    return pidfd.failure();
+  }
   handle.pidfd = std::move(*pidfd);
   handle.born = true;
-  supervisor::close_in_forks(handle.control.get());
   return handle;
 }
 
@@ -83,10 +84,9 @@ os::Status set_up(Handle& zygote, const Setup& setup) {
   request.ask = Ask::setup;
   request.setup = setup;
   const int fd = lifeline->theirs.get();
-  auto sent = send(zygote.control, request, {&fd, 1});
+  auto sent = send(zygote.control.fd(), request, {&fd, 1});
   if (!sent) return sent.failure();
-  zygote.lifeline = std::move(lifeline->ours);
-  supervisor::close_in_forks(zygote.lifeline.get());
+  zygote.lifeline = child::HostEnd(std::move(lifeline->ours));
   return os::Done{};
 }
 
@@ -96,11 +96,10 @@ os::Result<Handle> ask_copy(const Handle& of) {
   Request request;
   request.ask = Ask::standby;
   const int fd = control->theirs.get();
-  auto sent = send(of.control, request, {&fd, 1});
+  auto sent = send(of.control.fd(), request, {&fd, 1});
   if (!sent) return sent.failure();
   Handle handle;
-  handle.control = std::move(control->ours);
-  supervisor::close_in_forks(handle.control.get());
+  handle.control = child::HostEnd(std::move(control->ours));
   return handle;
 }
 
@@ -124,10 +123,10 @@ std::string why_no_fork() {
          "Start::exec with hotspare::init(argc, argv) at the top of main";
 }
 
-std::string why_no_exec(const PoolOptions& options) {
+std::string why_no_exec(const Image& image) {
   if (control_in_order() >= 0)
     return "this process was started as a zygote, but main did not call hotspare::init(argc, argv) first";
-  if (!initialized.load() && options.exec_command.empty())
+  if (!initialized.load() && image.exec_command.empty())
     return "Start::exec needs hotspare::init(argc, argv) as the first statement of main: the program is started afresh "
            "and must not run its own main then";
   return {};
@@ -135,9 +134,7 @@ std::string why_no_exec(const PoolOptions& options) {
 
 }  // namespace
 
-std::string why_not(const PoolOptions& options) {
-  return options.start == Start::exec ? why_no_exec(options) : why_no_fork();
-}
+std::string why_not(const Image& image) { return image.start == Start::exec ? why_no_exec(image) : why_no_fork(); }
 
 }  // namespace hotspare::zygote
 

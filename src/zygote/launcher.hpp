@@ -1,36 +1,45 @@
 #pragma once
 
+#include "child/host_end.hpp"
 #include "os/fd.hpp"
 #include "os/result.hpp"
 #include "zygote/protocol.hpp"
 
 #include <hotspare/options.hpp>
 
+#include <deque>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace hotspare::zygote {
 
-/// Who reaps a zygote.
-enum class Parent : unsigned char {
-  host,  ///< We do.
-  seed,  ///< The seed, when we ask it to.
-  gone,  ///< Its parent was a zygote that is dead: init does.
+/// What a zygote is made of: this process's own image, or the program started afresh.
+struct Image {
+  Start start = Start::fork;
+  std::vector<std::string> exec_command;  ///< Empty: this program, with its own arguments.
+  std::vector<int> exec_keep;             ///< Descriptors that it inherits.
 };
+/// Of what the options of a pool, or a channel, say.
+template <class Options>
+Image image_of(const Options& options) {
+  return {options.start, options.exec_command, options.exec_keep};
+}
 
 /// The host's ends of one zygote.
 struct Handle {
   pid_t pid = 0;
   os::Fd pidfd;
-  os::Fd control;
-  os::Fd lifeline;
-  Parent parent = Parent::host;
-  bool born = false;   ///< It has a pid and a pidfd.
-  bool ready = false;  ///< It is set up: it may be asked for workers.
+  child::HostEnd control;
+  child::HostEnd lifeline;
+  std::deque<Request> unsent;  ///< What there was no room for in its socket.
+  bool gives_up_copy = false;  ///< The next copy that it tells of is not wanted any more.
+  bool born = false;           ///< It has a pid and a pidfd.
+  bool ready = false;          ///< It is set up: it may be asked.
 };
 
 /// Forks this process into a parked zygote, or starts this program afresh as one.
-os::Result<Handle> launch(const PoolOptions& options);
+os::Result<Handle> launch(const Image& image);
 /// Makes a parked one work: sends the setup. It preloads, if it did not inherit that, and says that it is ready.
 os::Status set_up(Handle& zygote, const Setup& setup);
 /// Asks a zygote to fork a parked copy of itself. Its pid and pidfd come with the reply.
@@ -38,7 +47,7 @@ os::Result<Handle> ask_copy(const Handle& of);
 
 /// Called by hotspare::init: becomes the zygote if the environment says so.
 void become_zygote_if_asked();
-/// Empty, or why this process can't use the start method that the options name.
-std::string why_not(const PoolOptions& options);
+/// Empty, or why this process can't make one of that.
+std::string why_not(const Image& image);
 
 }  // namespace hotspare::zygote

@@ -30,10 +30,14 @@ struct Setup {
 };
 
 enum class Ask : std::uint8_t {
-  setup,        ///< descriptors: lifeline
-  spawn,        ///< descriptors: as WorkerFd
-  standby,      ///< descriptors: its control socket, its lifeline
-  reap,         ///< pid: a worker that has ended
+  setup,    ///< descriptors: lifeline
+  spawn,    ///< descriptors: as WorkerFd
+  standby,  ///< descriptors: its control socket, its lifeline
+  guard,    ///< It is the seed: it adopts what its zygotes leave behind.
+  foster,   ///< pid: a child of a dead zygote, which lives, or is to be reaped when we ask for that.
+  reap,     ///< pid: a child that has ended, or is to. What it started ends with it.
+  signal,   ///< pid, signal: where the kernel lets only its parent do that.
+  signal_group,
   expect_heir,  ///< A replica will fork another, which will become our child by itself: no stranger is ended meanwhile.
   adopt_heir,   ///< pid: it has come.
   forget_heir,  ///< It will not come, or whoever comes is not wanted.
@@ -43,6 +47,8 @@ struct Request {
   std::uint64_t worker = 0;
   std::uint32_t lane = 0;  ///< Of a replica.
   pid_t pid = 0;
+  int signal = 0;
+  bool is_zygote = false;  ///< What is to be fostered.
   Setup setup;
 };
 
@@ -73,6 +79,7 @@ struct Reply {
   Say say{};
   std::uint64_t worker = 0;
   pid_t pid = 0;
+  bool was_heir = false;  ///< What failed was no fork: whoever was to be adopted is not there.
   os::ExitStatus status;
   char text[2048] = {};  ///< Room for advice of several sentences.
 };

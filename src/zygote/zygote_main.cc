@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -29,7 +30,7 @@ class Zygote {
       Request request;
       auto received = next(request);
       if (!received || received->size != sizeof request) leave();
-      answer(request, received->fds);
+      answer(request, *received);
     }
   }
 
@@ -39,12 +40,20 @@ class Zygote {
     return os::receive_message(control_, std::as_writable_bytes(std::span(&request, 1)), os::Wait::yes);
   }
 
-  void answer(const Request& request, std::vector<os::Fd>& fds) {
+  void answer(const Request& request, os::Received& received) {
     switch (request.ask) {
-      case Ask::setup: return set_up(request, fds);
-      case Ask::spawn: return spawn(request, fds);
-      case Ask::standby: return make_standby(fds);
+      case Ask::setup: return set_up(request, received.fds);
+      case Ask::spawn: return spawn(request, received);
+      case Ask::standby: return make_standby(received);
+      case Ask::guard: return guard();
+      case Ask::foster: return foster(request);
       case Ask::reap: return reap(request);
+      case Ask::signal:
+        if (children_.contains(request.pid)) os::signal_child(request.pid, request.signal);
+        return;
+      case Ask::signal_group:
+        if (children_.contains(request.pid)) os::signal_group(request.pid, request.signal);
+        return;
       case Ask::expect_heir: ++heirs_expected_; return;
       case Ask::adopt_heir: return adopt(request);
       case Ask::forget_heir: return forget_heir();
@@ -81,15 +90,21 @@ class Zygote {
     return failure;
   }
 
-  void spawn(const Request& request, std::vector<os::Fd>& fds) {
+  static os::Failure refused(const os::Received& received, const char* what) {
+    return {received.fds_lost ? EMFILE : EPROTO, std::string(what) + ": the zygote did not get its descriptors"};
+  }
+
+  void spawn(const Request& request, os::Received& received) {
+    std::vector<os::Fd>& fds = received.fds;
     Reply reply;
     reply.say = Say::spawned;
     reply.worker = request.worker;
     const std::size_t wanted =
         setup_.breed == Breed::workers ? std::size_t{worker_fd_count} : std::size_t{replica_fd_count};
-    auto child = fds.size() == wanted ? fork_image() : os::Failure{EPROTO, "spawn without descriptors"};
+    auto child = fds.size() == wanted ? fork_image() : refused(received, "spawn");
     if (child && *child == 0) {
       control_.reset();
+      children_are_ours_.give_back();
       if (setup_.breed == Breed::replicas)
         standby::run_replica({.setup = setup_, .id = request.worker, .lane = request.lane}, std::move(fds));
       worker::run_worker({.setup = setup_, .id = request.worker, .fds = std::move(fds)});
@@ -100,12 +115,11 @@ class Zygote {
   /// The pid comes from a replica's shared memory: believed only if it is a child of ours that we do not know yet.
   void adopt(const Request& request) {
     forget_expected();
-    const std::vector<pid_t> ours = os::own_children();
-    const bool stranger =
-        std::find(ours.begin(), ours.end(), request.pid) != ours.end() && !children_.contains(request.pid);
+    const bool stranger = os::is_own_child(request.pid) && !children_.contains(request.pid);
     Reply reply;
     reply.say = Say::spawned;
     reply.worker = request.worker;
+    reply.was_heir = true;
     os::Result<pid_t> child = os::Failure{ECHILD, "adopt_heir"};
     if (stranger) child = request.pid;
     announce(reply, child);
@@ -117,16 +131,33 @@ class Zygote {
   }
   void forget_expected() { heirs_expected_ -= heirs_expected_ > 0 ? 1 : 0; }
 
-  void make_standby(std::vector<os::Fd>& fds) {
+  static void guard() {
+    static_cast<void>(os::adopt_orphans());
+    os::set_title("hotspare-seed");
+  }
+
+  /// A zygote of ours has died, and we are the parent of its children now.
+  void foster(const Request& request) {
+    if (!os::is_own_child(request.pid)) return;
+    children_.insert(request.pid);
+    if (request.is_zygote) zygotes_.insert(request.pid);
+  }
+
+  void make_standby(os::Received& received) {
+    std::vector<os::Fd>& fds = received.fds;
     Reply reply;
     reply.say = Say::standby;
-    auto child = fds.size() == 1 ? fork_image() : os::Failure{EPROTO, "standby without descriptors"};
+    auto child = fds.size() == 1 ? fork_image() : refused(received, "standby");
     if (child && *child == 0) {
       control_ = std::move(fds[0]);
       children_.clear();
+      zygotes_.clear();
+      heirs_expected_ = 0;
+      os::set_title("hotspare-zygote");
       static_cast<void>(os::become_group_leader());
       return;  // and goes on as the standby, in the same loop
     }
+    if (child) zygotes_.insert(*child);
     announce(reply, child);
   }
 
@@ -141,22 +172,28 @@ class Zygote {
         return;
       }
       child = pidfd.failure();
+      children_.erase(reply.pid);  // nobody could hear of its death: it is ended as a stranger
+      zygotes_.erase(reply.pid);
     }
     reply.say = reply.say == Say::standby ? Say::no_copy : Say::failed;
     std::strncpy(reply.text, child.failure().text().c_str(), sizeof reply.text - 1);
     static_cast<void>(send(control_, reply));
+    if (reply.pid != 0) end_strangers();
   }
 
   /// The zombie still holds its number, so the group can be ended before it is reaped; what left the group has
   /// become our child by now.
   void reap(const Request& request) {
-    os::signal_group(request.pid, SIGKILL);
     Reply reply;
     reply.say = Say::reaped;
     reply.worker = request.worker;
     reply.pid = request.pid;
-    reply.status = os::reap_child(request.pid);
-    children_.erase(request.pid);
+    if (children_.erase(request.pid) != 0) {
+      zygotes_.erase(request.pid);
+      os::signal_child(request.pid, SIGKILL);
+      os::signal_group(request.pid, SIGKILL);
+      reply.status = os::reap_child(request.pid);
+    }
     static_cast<void>(send(control_, reply));
     end_strangers();
   }
@@ -166,11 +203,13 @@ class Zygote {
     if (heirs_expected_ > 0) return;  // adopting or forgetting them comes here again
     for (;;) {
       bool found = false;
-      for (const pid_t child : os::own_children()) {
+      const std::vector<pid_t> ours = os::own_children();
+      // A zygote that has ended has left us its children, which the host knows: it is reaped when that has said who they are.
+      if (std::any_of(zygotes_.begin(), zygotes_.end(), os::child_has_ended)) return;
+      for (const pid_t child : ours) {
         if (children_.contains(child)) continue;
         found = true;
-        auto pidfd = os::open_pidfd(child);
-        if (pidfd) os::signal_process(*pidfd, SIGKILL);
+        os::signal_child(child, SIGKILL);
         os::reap_child(child);
       }
       if (!found) return;
@@ -181,15 +220,18 @@ class Zygote {
   [[noreturn]] void leave() {
     for (const pid_t child : children_) os::signal_group(child, SIGKILL);
     children_.clear();
+    zygotes_.clear();
     heirs_expected_ = 0;
     end_strangers();
     os::exit_now(0);
   }
 
   os::Fd control_;
+  const os::OwnChildren children_are_ours_;
   Setup setup_;
   bool preloaded_ = false;
   std::set<pid_t> children_;
+  std::set<pid_t> zygotes_;  ///< Those among them that have children of the host's.
   int heirs_expected_ = 0;
 };
 

@@ -1,10 +1,15 @@
+#include "support/no_processes.hpp"
 #include "support/test_pool.hpp"
 
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <fstream>
 #include <poll.h>
+#include <string>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 /// P7. After close or crash nothing is left. Children of this process, descriptors, /dev/shm and temporary files are
 /// counted around the whole suite (support/leftovers); here a pipe that every process of the pool inherits tells when
@@ -100,6 +105,89 @@ TEST(P7NothingLeft, WhenTheZygoteDiedToo) {
     pool.submit([] {}).get();
   }
   EXPECT_TRUE(mark.all_gone());
+}
+
+/// Programs, which close what would have ended them with their worker.
+void start_programs() {
+  for (int i = 0; i < 4; ++i) {
+    if (::fork() != 0) continue;
+    if (i % 2 == 1) ::setsid();
+    if (i / 2 == 1 && ::fork() != 0) ::_exit(0);
+    ::execlp("sleep", "sleep", "1000", nullptr);
+    ::_exit(1);
+  }
+}
+
+TEST(P7NothingLeft, OfProgramsThatWorkersStartedBeforeTheirZygoteDied) {
+  AliveMark mark;
+  {
+    Pool pool(small_pool());
+    for (int round = 0; round < 3; ++round) {
+      static_cast<void>(pool.started_pids(3));
+      const auto before = static_cast<std::int64_t>(pool.stats().zygote_deaths);
+      for (int i = 0; i < 4; ++i) pool.submit(start_programs).get();
+      ::kill(static_cast<pid_t>(pool.zygote_pid()), SIGKILL);
+      while (static_cast<std::int64_t>(pool.stats().zygote_deaths) == before) pool.submit([] {}).get();
+      for (const std::int64_t pid : pool.worker_pids()) ::kill(static_cast<pid_t>(pid), SIGKILL);
+      pool.submit([] {}).get();
+    }
+  }
+  EXPECT_TRUE(mark.all_gone());
+}
+
+/// What the dead zygote would have told is told all the same.
+TEST(P7NothingLeft, TheStatusOfAWorkerIsKnownAfterItsZygotesDeath) {
+  Pool pool(small_pool());
+  static_cast<void>(pool.started_pids(3));
+  ::kill(static_cast<pid_t>(pool.zygote_pid()), SIGKILL);
+  while (pool.stats().zygote_deaths == 0) pool.submit([] {}).get();
+  const CrashReport report = death_of(pool.submit([] { ::_exit(9); }));
+  EXPECT_EQ(report.exit_code, 9);
+  EXPECT_GT(report.peak_rss_bytes, 0U);
+}
+
+pid_t parent_of(std::int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string name;
+  std::string state;
+  pid_t number = 0;
+  pid_t parent = 0;
+  file >> number >> name >> state >> parent;
+  return parent;
+}
+
+int children_of(std::int64_t pid) {
+  const std::string number = std::to_string(pid);
+  std::ifstream file("/proc/" + number + "/task/" + number + "/children");
+  int count = 0;
+  for (pid_t child = 0; file >> child;) ++count;
+  return count;
+}
+
+/// As process 1 of a container does.
+TEST(P7NothingLeft, NoZombieWhereTheHostAdoptsOrphans) {
+  EXPECT_EQ(in_child([] {
+              ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+              {
+                Pool pool(small_pool());
+                const auto kill_all_but_the_seed = [&pool] {
+                  const std::vector<std::int64_t> workers = pool.started_pids(3);
+                  // Its standby, too: the host must have heard of all of them.
+                  while (children_of(pool.zygote_pid()) < 4) std::this_thread::yield();
+                  for (int i = 0; i < 10; ++i) pool.submit([] {}).get();
+                  ::kill(static_cast<pid_t>(pool.zygote_pid()), SIGKILL);
+                  for (const std::int64_t pid : workers) ::kill(static_cast<pid_t>(pid), SIGKILL);
+                };
+                static_cast<void>(pool.started_pids(3));
+                const pid_t seed = parent_of(pool.zygote_pid());
+                kill_all_but_the_seed();
+                EXPECT_EQ(pool.submit([] { return 1; }).get(), 1);
+                ::kill(seed, SIGKILL);
+                kill_all_but_the_seed();
+              }
+              EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+            }),
+            0);
 }
 
 }  // namespace

@@ -1,0 +1,461 @@
+#include "child/nursery.hpp"
+
+#include "child/process.hpp"
+#include "os/clock.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+#include "zygote/embedding.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <span>
+#include <utility>
+
+namespace hotspare::child {
+namespace {
+
+constexpr unsigned most_deaths_in_a_row = 3;
+/// A zygote forks within milliseconds. One that does not may have been stopped: it is told to go on. One that does not even
+/// then is replaced.
+constexpr std::int64_t patience_ns = 1'000'000'000;
+constexpr std::int64_t patience_after_reminder_ns = 10'000'000'000;
+/// How long those that leave may take; a stopped one, or one in a preload hook that hangs, is killed then.
+constexpr std::chrono::seconds leave_patience(5);
+constexpr std::chrono::seconds kill_patience(2);
+
+}  // namespace
+
+Nursery::~Nursery() { leave().wait(); }
+
+os::Status Nursery::start() {
+  auto planted = plant_seed();
+  if (!planted) return planted;
+  auto copy = zygote::ask_copy(*seed_);
+  if (!copy) return copy.failure();
+  return employ(std::move(*copy));
+}
+
+/// Its zygotes adopt what their workers leave behind, and it adopts what its zygotes leave behind.
+os::Status Nursery::plant_seed() {
+  auto launched = zygote::launch(plan_.image);
+  if (!launched) return launched.failure();
+  seed_ = std::move(*launched);
+  zygote::Request guard;
+  guard.ask = zygote::Ask::guard;
+  if (auto sent = zygote::send(seed_->control.fd(), guard); !sent) return sent;
+  if (auto watched = poller_.watch(seed_->control.fd(), tag(Tag::seed_message)); !watched) return watched;
+  return poller_.watch(seed_->pidfd, tag(Tag::seed_exit));
+}
+
+/// From now on this one forks the processes.
+os::Status Nursery::employ(zygote::Handle zygote) {
+  zygote_ = std::move(zygote);
+  zygote_.ready = false;
+  if (zygote_.born)
+    if (auto watched = poller_.watch(zygote_.pidfd, tag(Tag::zygote_exit)); !watched) return watched;
+  if (auto watched = poller_.watch(zygote_.control.fd(), tag(Tag::zygote_message)); !watched) return watched;
+  return zygote::set_up(zygote_, plan_.setup);
+}
+
+os::Status Nursery::spawn(std::uint64_t id, std::uint32_t lane, std::span<const int> fds) {
+  // The descriptor that the answer brings is held free by another one meanwhile.
+  auto room = os::Notifier::make();
+  os::Status status = os::Done{};
+  if (!room) {
+    status = room.failure();
+  } else if (!zygote_.unsent.empty()) {
+    status = os::Failure{EAGAIN, "the zygote's socket is full"};
+  } else {
+    zygote::Request request;
+    request.ask = zygote::Ask::spawn;
+    request.worker = id;
+    request.lane = lane;
+    status = zygote::send(zygote_.control.fd(), request, fds);
+  }
+  if (!status) {
+    note_refusal();
+    return status;
+  }
+  asked_.push_back({id, std::move(*room)});
+  if (answer_by_ == 0) watch_answers();
+  return status;
+}
+
+void Nursery::note_refusal() { pause_.refused(os::monotonic_ns()); }
+
+void Nursery::watch_answers() {
+  reminded_ = false;
+  answer_by_ = asked_.empty() ? 0 : os::monotonic_ns() + patience_ns;
+}
+
+bool Nursery::request(pid_t parent, const zygote::Request& request) {
+  if (parent == 0) return false;
+  if (parent == zygote_.pid && zygote_.control) return send(zygote_, request);
+  return in_seed(parent) && send(*seed_, request);
+}
+
+/// What its socket has no room for now is sent when it has.
+bool Nursery::send(zygote::Handle& to, const zygote::Request& request) {
+  if (to.unsent.empty()) {
+    const auto sent = zygote::send(to.control.fd(), request);
+    if (sent) return true;
+    if (sent.failure().code != EAGAIN) return false;
+    static_cast<void>(
+        poller_.watch_room(to.control.fd(), tag(is_seed(to) ? Tag::seed_message : Tag::zygote_message), true));
+  }
+  to.unsent.push_back(request);
+  return true;
+}
+
+bool Nursery::ask_to_reap(std::uint64_t id, Process& process) {
+  process.reap_asked = true;
+  zygote::Request reap;
+  reap.ask = zygote::Ask::reap;
+  reap.worker = id;
+  reap.pid = process.pid;
+  return request(process.parent, reap);
+}
+
+void Nursery::ask_to_signal(const Process& process, int signal, Whom whom) {
+  if (process.number() == 0) return;
+  zygote::Request ask;
+  ask.ask = whom == Whom::group ? zygote::Ask::signal_group : zygote::Ask::signal;
+  ask.pid = process.number();
+  ask.signal = signal;
+  static_cast<void>(request(process.parent, ask));
+}
+
+void Nursery::foster(Process& process) {
+  process.parent = seed_ ? seed_->pid : 0;
+  zygote::Request foster;
+  foster.ask = zygote::Ask::foster;
+  foster.pid = process.pid;
+  if (process.pid != 0) static_cast<void>(request(process.parent, foster));
+}
+
+void Nursery::on_ready(Tag tag, std::vector<Told>& into) {
+  switch (tag) {
+    case Tag::zygote_message: return on_message(zygote_, into);
+    case Tag::zygote_exit: return on_zygote_exit(into);
+    case Tag::standby_exit: return on_standby_exit();
+    case Tag::seed_message:
+      if (seed_) on_message(*seed_, into);
+      return;
+    case Tag::seed_exit: return on_seed_exit(into);
+    default: return;
+  }
+}
+
+void Nursery::on_message(zygote::Handle& from, std::vector<Told>& into) {
+  const Tag own = is_seed(from) ? Tag::seed_message : Tag::zygote_message;
+  while (!from.unsent.empty() && zygote::send(from.control.fd(), from.unsent.front())) {
+    from.unsent.pop_front();
+    if (from.unsent.empty()) static_cast<void>(poller_.watch_room(from.control.fd(), tag(own), false));
+  }
+  while (from.control) {
+    if (!asked_.empty()) asked_.front().room.reset();
+    zygote::Reply reply;
+    auto received = os::receive_message(from.control.fd(), std::as_writable_bytes(std::span(&reply, 1)), os::Wait::no);
+    if (!received) break;
+    if (received->size != sizeof reply) {
+      poller_.forget(from.control.fd());  // closed: its pidfd tells the rest
+      break;
+    }
+    reply.text[sizeof reply.text - 1] = '\0';
+    on_reply(from, reply, *received, into);
+  }
+  for (Asked& asked : asked_) {
+    if (asked.room) continue;
+    if (auto room = os::Notifier::make()) asked.room = std::move(*room);
+  }
+}
+
+void Nursery::on_reply(zygote::Handle& from, const zygote::Reply& reply, os::Received& received,
+                       std::vector<Told>& into) {
+  switch (reply.say) {
+    case zygote::Say::ready:
+      from.ready = true;
+      deaths_in_a_row_ = 0;
+      if (from.born) into.emplace_back(told::Ready{});
+      return;
+    case zygote::Say::spawned: return on_spawned(from, reply, received, into);
+    case zygote::Say::standby: return on_copy(from, reply, received, into);
+    case zygote::Say::reaped:
+      std::erase_if(unreaped_, [&reply](const Unreaped& each) { return each.pid == reply.pid; });
+      if (reply.worker != 0) into.emplace_back(told::Reaped{reply.worker, reply.status});
+      return;
+    case zygote::Say::no_copy: return on_no_copy(from, reply.text, into);
+    case zygote::Say::failed: break;
+  }
+  if (reply.worker == 0) {
+    into.emplace_back(told::Broken{reply.text});
+    return;
+  }
+  answered(reply.worker);
+  if (!reply.was_heir) note_refusal();
+  into.emplace_back(told::Refused{reply.worker, reply.text});
+}
+
+void Nursery::answered(std::uint64_t id) {
+  std::erase_if(asked_, [id](const Asked& asked) { return asked.id == id; });
+  watch_answers();
+}
+
+/// Its parent does not reap it before we ask for that, so until then the number is its own, too.
+void Nursery::on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::Received& received,
+                         std::vector<Told>& into) {
+  answered(reply.worker);
+  os::Result<os::Fd> pidfd = os::Failure{EMFILE, "a descriptor for it"};
+  if (!received.fds.empty()) {
+    pidfd = std::move(received.fds[0]);
+  } else if (received.fds_lost) {
+    pidfd = os::open_pidfd(reply.pid);
+  }
+  if (pidfd) {
+    pause_.succeeded();
+    into.emplace_back(told::Spawned{reply.worker, reply.pid, std::move(*pidfd), from.pid});
+    return;
+  }
+  zygote::Request end;  // nobody could hear of its death
+  end.ask = zygote::Ask::reap;
+  end.pid = reply.pid;
+  static_cast<void>(send(from, end));
+  note_refusal();
+  into.emplace_back(told::Refused{reply.worker, pidfd.failure().text()});
+}
+
+void Nursery::want_standby() {
+  if (standby_ || !zygote_.ready || pause_.until() != 0) return;
+  auto asked = zygote::ask_copy(zygote_);
+  if (asked) standby_ = std::move(*asked);
+}
+
+/// From the seed comes the zygote, from the zygote its standby.
+void Nursery::on_copy(zygote::Handle& from, const zygote::Reply& reply, os::Received& received,
+                      std::vector<Told>& into) {
+  os::Result<os::Fd> pidfd = received.fds.empty() ? os::open_pidfd(reply.pid) : std::move(received.fds[0]);
+  zygote::Handle* const copy = is_seed(from) ? &zygote_ : standby_ ? &*standby_ : nullptr;
+  zygote::Request reap;
+  reap.ask = zygote::Ask::reap;
+  reap.pid = reply.pid;
+  if (copy == nullptr || copy->born || !copy->control || std::exchange(from.gives_up_copy, false)) {
+    static_cast<void>(send(from, reap));  // nobody waits for it any more
+    return;
+  }
+  const Tag exit = is_seed(from) ? Tag::zygote_exit : Tag::standby_exit;
+  copy->pid = reply.pid;
+  if (pidfd) copy->pidfd = std::move(*pidfd);
+  copy->born = copy->pidfd && poller_.watch(copy->pidfd, tag(exit));
+  if (copy->born) {
+    // It may have said that it is ready before its parent said that it is there.
+    if (copy->ready) into.emplace_back(told::Ready{});
+    return;
+  }
+  drop(*copy);
+  if (!is_seed(from)) standby_.reset();
+  static_cast<void>(send(from, reap));
+  note_refusal();
+}
+
+/// The owner can do without a standby: the next process that is forked has it asked for again.
+void Nursery::on_no_copy(const zygote::Handle& from, const std::string& why, std::vector<Told>& into) {
+  if (is_seed(from)) {
+    drop(zygote_);
+    note_refusal();
+    into.emplace_back(told::Refused{0, "no zygote can be forked: " + why});
+  } else if (standby_) {
+    drop(*standby_);
+    standby_.reset();
+  }
+}
+
+void Nursery::drop(zygote::Handle& handle) {
+  if (handle.control) poller_.forget(handle.control.fd());
+  if (handle.pidfd) poller_.forget(handle.pidfd);
+  handle = zygote::Handle();
+}
+
+/// Where its parent dies before it has reaped it, the host may be who adopts it.
+void Nursery::has_ended(zygote::Handle& handle) {
+  if (!os::reap_child(handle.pidfd).known) {
+    poller_.forget(handle.pidfd);
+    unreaped_.push_back({handle.pid, std::move(handle.pidfd)});
+  }
+  drop(handle);
+}
+
+void Nursery::on_standby_exit() {
+  if (!standby_) return;
+  zygote::Request reap;
+  reap.ask = zygote::Ask::reap;
+  reap.pid = standby_->pid;
+  has_ended(*standby_);
+  standby_.reset();
+  static_cast<void>(request(zygote_.pid, reap));
+  want_standby();
+}
+
+void Nursery::on_seed_exit(std::vector<Told>& into) {
+  if (!seed_) return;
+  on_message(*seed_, into);  // what it said before it died
+  if (!os::reap_child(seed_->pidfd).known) static_cast<void>(os::reap_if_ended(seed_->pid));
+  drop(*seed_);
+  seed_.reset();
+  for (const Unreaped& each : std::exchange(unreaped_, {})) static_cast<void>(os::reap_child(each.pidfd));
+  if (!zygote_.control || zygote_.born) return;
+  // It had been asked for the zygote.
+  drop(zygote_);
+  ++deaths_in_a_row_;
+  if (deaths_in_a_row_ >= most_deaths_in_a_row) return give_up(into);
+  if (new_zygote().empty() && pause_.until() == 0)
+    into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
+}
+
+void Nursery::give_up(std::vector<Told>& into) const {
+  const char* const advice = hotspare::detail::embedding().exec_advice;
+  into.emplace_back(told::Broken{"the zygote died " + std::to_string(most_deaths_in_a_row) +
+                                 " times in a row before it was ready (with Start::exec: " +
+                                 (advice != nullptr ? advice : "does main call hotspare::init first?") +
+                                 " a preload hook that crashes?)"});
+}
+
+void Nursery::on_zygote_exit(std::vector<Told>& into) {
+  if (!zygote_.pidfd) return;
+  on_message(zygote_, into);  // what it said before it died
+  if (!zygote_.ready) ++deaths_in_a_row_;
+  dead_zygote_ = zygote_.pid;
+  has_ended(zygote_);
+  asked_.clear();
+  watch_answers();
+  into.emplace_back(told::ZygoteDied{dead_zygote_});
+}
+
+std::string Nursery::replace(std::vector<Told>& into) {
+  if (seed_) {
+    zygote::Request request;
+    request.ask = zygote::Ask::foster;
+    request.is_zygote = true;
+    if (standby_ && standby_->born) {
+      request.pid = standby_->pid;
+      static_cast<void>(send(*seed_, request));
+    }
+    request.ask = zygote::Ask::reap;
+    request.pid = dead_zygote_;
+    static_cast<void>(send(*seed_, request));
+  }
+  if (deaths_in_a_row_ >= most_deaths_in_a_row) {
+    give_up(into);
+    return "given up";
+  }
+  if (standby_ && standby_->born && !os::exited(standby_->pidfd)) {
+    poller_.forget(standby_->pidfd);
+    zygote::Handle next = std::move(*standby_);
+    standby_.reset();
+    if (employ(std::move(next))) return "its standby took over";
+    drop(zygote_);
+  }
+  if (standby_) drop(*standby_);
+  standby_.reset();
+  if (std::string how = new_zygote(); !how.empty()) return how;
+  if (pause_.until() != 0) return "another is tried again soon";
+  into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
+  return "given up";
+}
+
+std::string Nursery::new_zygote() {
+  if (zygote_.control) return "another is on its way";
+  const bool again = !seed_;
+  if (again && plan_.image.start == Start::fork) return {};
+  if (again && !plant_seed()) {
+    if (seed_) drop(*seed_);
+    seed_.reset();
+    note_refusal();
+    return {};
+  }
+  auto copy = zygote::ask_copy(*seed_);
+  if (copy && employ(std::move(*copy)))
+    return again ? "the program was started again as a zygote" : "the seed forks another";
+  if (copy) seed_->gives_up_copy = true;
+  drop(zygote_);
+  note_refusal();
+  return {};
+}
+
+std::int64_t Nursery::due_at() const {
+  if (answer_by_ == 0 || pause_.until() == 0) return std::max(answer_by_, pause_.until());
+  return std::min(answer_by_, pause_.until());
+}
+
+void Nursery::on_timer(std::int64_t now, std::vector<Told>& into) {
+  if (pause_.until() != 0 && pause_.until() <= now) {
+    pause_.over();
+    if (zygote_.control) {
+      if (zygote_.ready) into.emplace_back(told::Ready{});
+    } else if (new_zygote().empty() && pause_.until() == 0) {
+      into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
+    }
+  }
+  if (answer_by_ == 0 || answer_by_ > now) return;
+  on_message(zygote_, into);  // it may have answered while we were away
+  if (answer_by_ != 0 && answer_by_ <= now) remind_zygote(now);
+}
+
+void Nursery::remind_zygote(std::int64_t now) {
+  answer_by_ = now + patience_after_reminder_ns;
+  if (std::exchange(reminded_, true)) {
+    os::signal_process(zygote_.pidfd, SIGKILL);  // its exit brings another
+  } else {
+    os::signal_process(zygote_.pidfd, SIGCONT);
+  }
+}
+
+Leaving Nursery::leave() {
+  Leaving leaving;
+  for (zygote::Handle* each : {&zygote_, standby_ ? &*standby_ : nullptr}) {
+    if (each == nullptr) continue;
+    if (each->pidfd) {
+      poller_.forget(each->pidfd);
+      leaving.zygotes_.push_back(std::move(each->pidfd));
+    }
+    drop(*each);
+  }
+  standby_.reset();
+  if (seed_) {
+    poller_.forget(seed_->control.fd());
+    poller_.forget(seed_->pidfd);
+    leaving.seed_.push_back(std::move(*seed_));
+  }
+  seed_.reset();
+  leaving.unreaped_ = std::exchange(unreaped_, {});
+  asked_.clear();
+  answer_by_ = 0;
+  pause_ = Pause();
+  return leaving;
+}
+
+namespace {
+
+void see_off(const os::Fd& pidfd) noexcept {
+  os::signal_process(pidfd, SIGCONT);
+  if (os::wait_exit(pidfd, leave_patience)) return;
+  os::signal_process(pidfd, SIGKILL);
+  static_cast<void>(os::wait_exit(pidfd, kill_patience));
+}
+
+}  // namespace
+
+void Leaving::wait() noexcept {
+  for (const os::Fd& pidfd : std::exchange(zygotes_, {})) {
+    see_off(pidfd);
+    static_cast<void>(os::reap_child(pidfd));  // where the host adopts what is orphaned
+  }
+  for (zygote::Handle& seed : std::exchange(seed_, {})) {
+    seed.control.reset();
+    see_off(seed.pidfd);
+    if (!os::reap_child(seed.pidfd).known) static_cast<void>(os::reap_if_ended(seed.pid));
+  }
+  for (const Unreaped& each : std::exchange(unreaped_, {})) static_cast<void>(os::reap_child(each.pidfd));
+}
+
+}  // namespace hotspare::child
