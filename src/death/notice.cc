@@ -10,13 +10,14 @@ namespace hotspare::detail {
 
 bool Engine::shows_death(Worker& worker) const {
   if (worker.state == workers::State::condemned || worker.state == workers::State::asked) return false;
+  // SYNC POINT last-words: released by the crash handler's publish.
   return worker.life_lost() ||
          worker.channel().last_words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
 }
 
 void Engine::notice_all(Listener& listener) {
   arms_later_ = true;
-  for (const auto& [worker, watch] : listener.words) {
+  for (Worker* worker : listener.watched) {
     if (shows_death(*worker)) notice_death(*worker);
   }
   arms_later_ = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "shm/doorbell.hpp"
 #include "shm/progress.hpp"
 #include "shm/slot_word.hpp"
 #include "shm/stop_request.hpp"
@@ -77,8 +78,9 @@ struct Channel {
   /// begins to die, long before its memory is gone. First, so that its futex word is at a known place.
   pthread_mutex_t life;
 
-  alignas(64) std::atomic<std::uint32_t> bell{0};  ///< Host rings, worker sleeps on it.
-  std::atomic<std::uint32_t> asleep{0};            ///< Worker: about to sleep, ring please.
+  alignas(64) Doorbell task_bell;  ///< Its main thread waits for a task, or an order.
+  Doorbell outbox_bell;            ///< The same thread waits for room in the outbox.
+  Doorbell lease_bell;             ///< One of its threads waits for a segment.
   std::atomic<Order> order{Order::work};
   std::atomic<std::uint32_t> read_segments{0};  ///< Host: its segment socket is full. Worker: 0 when it has read it.
   std::atomic<std::uint64_t> outbox_freed{0};   ///< Host: result bytes taken out so far.

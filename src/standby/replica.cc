@@ -233,6 +233,7 @@ bool Replica::caught_up() {
     get_ready();
     return true;
   }
+  // SYNC POINT promotion: stored by Crew::promote, after the order for the heir.
   if (is_spare()) {
     if (told_spare_) return false;
     told_spare_ = true;

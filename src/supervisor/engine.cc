@@ -1,6 +1,7 @@
 #include "supervisor/engine.hpp"
 
 #include "child/room.hpp"
+#include "death/spread.hpp"
 #include "os/clock.hpp"
 #include "os/cpus.hpp"
 #include "os/process.hpp"
@@ -15,10 +16,8 @@
 namespace hotspare::detail {
 namespace {
 
-/// Workers whose robust words one listener watches; futex_waitv takes 128 words, and two are the listener's own.
-constexpr std::size_t words_per_listener = 120;
 constexpr unsigned most_workers = 4096;
-constexpr std::size_t most_listeners = 1 + 4 * most_workers / words_per_listener;
+constexpr std::size_t most_listeners = 1 + 4 * most_workers / death::words_per_listener;
 
 std::string why_no_room(std::size_t workers, std::size_t spares) {
   return child::why_no_room(workers + spares, os::descriptor_limit());
@@ -95,7 +94,7 @@ void Engine::start() {
 /// As many as the workers wanted need, under the mutex.
 void Engine::start_listeners() {
   // Twice as many words as workers wanted: the dying and the refills are there at the same time.
-  const std::size_t wanted = 1 + 2 * (target_ + options_.spares) / words_per_listener;
+  const std::size_t wanted = 1 + 2 * (target_ + options_.spares) / death::words_per_listener;
   while (listeners_.size() < wanted) {
     listeners_.push_back(std::make_unique<Listener>());
     Listener& listener = *listeners_.back();

@@ -134,7 +134,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// One thread in futex_waitv over the robust words of its workers.
   struct Listener {
     std::atomic<std::uint32_t> changed{0};
-    std::vector<std::pair<Worker*, os::FutexWatch>> words;
+    std::vector<Worker*> watched;
+    std::vector<os::FutexWatch> words;
     std::uint32_t seen = ~0u;
     bool primary = false;
     std::thread thread;
@@ -329,6 +330,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void listen(Listener& listener);
   void start_listeners();
   void rebuild(Listener& listener);
+  bool read_words(Listener& listener, std::uint32_t bell);
+  void place_word(Worker& worker);
+  void place_words();
+  void serve_who_wait();
   std::int64_t look_after_results(std::size_t& recent);
   void nudge_listener(Listener& listener);
 
@@ -411,6 +416,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   unsigned leave_rounds_ = 0;   ///< How often that has passed.
   std::int64_t refill_at_ = 0;  ///< When to ask for what a takeover used up; 0: nothing is due.
   std::vector<std::unique_ptr<Listener>> listeners_;
+  bool words_unplaced_ = false;  ///< No listener had room for some worker's.
   std::thread supervisor_;
   std::thread memory_watch_;  ///< Reads what limited tasks take: slow work, and no engine thread's.
   std::condition_variable memory_call_;

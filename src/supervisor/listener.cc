@@ -1,3 +1,4 @@
+#include "death/spread.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/prompt.hpp"
@@ -5,8 +6,8 @@
 
 #include <linux/futex.h>
 
-/// The threads that hear deaths first, each asleep in futex_waitv over the robust words of up to 120 workers. The first
-/// of them also looks after results while no caller does.
+/// The threads that hear deaths first, each asleep in futex_waitv over the robust words of its workers. The first of them
+/// also looks after results while no caller does.
 namespace hotspare::detail {
 namespace {
 
@@ -25,7 +26,6 @@ void Engine::listen(Listener& listener) {
   std::size_t recent = 0;
   for (;;) {
     std::int64_t deadline = -1;
-    std::vector<os::FutexWatch> watches;
     {
       Lock lock(mutex_);
       if (closed_) return;
@@ -38,32 +38,74 @@ void Engine::listen(Listener& listener) {
       if (listener.primary) deadline = look_after_results(recent);
       // The spare that stands in waits for this CPU: the timers are armed when it runs.
       if (arm_due_ && deadline < 0) deadline = os::monotonic_ns() + soon_ns;
-      watches.push_back({&listener.changed, listener.seen, os::FutexScope::process});
-      if (listener.primary) watches.push_back({&bells_->listener, bell, os::FutexScope::shared});
-      for (const auto& [worker, watch] : listener.words) watches.push_back(watch);
+      if (!read_words(listener, bell)) continue;
     }
-    os::futex_wait_any(watches, deadline);
+    os::futex_wait_any(listener.words, deadline);
   }
 }
 
-/// Which words to watch. The kernel wakes a robust word's waiter only if the word says that there is one.
 void Engine::rebuild(Listener& listener) {
   listener.seen = listener.changed.load(std::memory_order_acquire);
-  listener.words.clear();
+  listener.watched.clear();
   for (const auto& [id, worker] : workers_) {
     const bool alive = worker->state != workers::State::asked && worker->state != workers::State::condemned;
-    if (!alive || listeners_[worker->listener].get() != &listener) continue;
+    if (alive && worker->listener && listeners_[*worker->listener].get() == &listener)
+      listener.watched.push_back(worker.get());
+  }
+}
+
+/// What to sleep on, as it is now: a worker takes its word while we sleep, and a wrong value would not let us sleep again.
+/// False: one has died since we looked.
+bool Engine::read_words(Listener& listener, std::uint32_t bell) {
+  listener.words.clear();
+  listener.words.push_back({&listener.changed, listener.seen, os::FutexScope::process});
+  if (listener.primary) listener.words.push_back({&bells_->listener, bell, os::FutexScope::shared});
+  for (Worker* worker : listener.watched) {
     std::atomic<std::uint32_t>& word = worker->channel().life_word();
     std::uint32_t value = word.load(std::memory_order_acquire);
-    // Not yet taken by the worker: its readiness brings us here again.
-    if ((value & FUTEX_TID_MASK) != 0) value = word.fetch_or(FUTEX_WAITERS, std::memory_order_acq_rel) | FUTEX_WAITERS;
-    listener.words.emplace_back(worker.get(), os::FutexWatch{&word, value, os::FutexScope::shared});
+    // The kernel wakes a robust word's waiter only if the word says that there is one.
+    if ((value & FUTEX_TID_MASK) != 0 && (value & FUTEX_WAITERS) == 0)
+      value = word.fetch_or(FUTEX_WAITERS, std::memory_order_acq_rel) | FUTEX_WAITERS;
+    if ((value & FUTEX_OWNER_DIED) != 0 && worker->state != workers::State::condemned) return false;
+    listener.words.push_back({&word, value, os::FutexScope::shared});
+  }
+  return true;
+}
+
+/// To the listener that has the fewest.
+void Engine::place_word(Worker& worker) {
+  std::vector<std::size_t> words(listeners_.size());
+  for (const auto& [id, other] : workers_)
+    if (other->listener && other->state != workers::State::condemned) ++words[*other->listener];
+  worker.listener = death::least_loaded(words);
+  if (!worker.listener) words_unplaced_ = true;
+}
+
+/// Where others have died there is room again.
+void Engine::place_words() {
+  words_unplaced_ = false;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->listener || worker->state == workers::State::condemned) continue;
+    place_word(*worker);
+    if (!worker->listener) return;
+    nudge_listener(*listeners_[*worker->listener]);
+  }
+}
+
+/// Whoever waits for us, be it in its initializer or on its way out: all but those that run tasks, which are looked after
+/// as their results are.
+void Engine::serve_who_wait() {
+  for (const auto& [id, worker] : workers_) {
+    note_ready(*worker);
+    // Last words ring here, whichever listener watches the word.
+    if (listeners_.size() > 1 && shows_death(*worker)) notice_death(*worker);
+    if (worker->state != workers::State::asked && worker->state != workers::State::condemned) serve_lease(*worker);
   }
 }
 
 /// Returns until when to sleep at most: -1 for ever. recent: results fetched by the last look.
 std::int64_t Engine::look_after_results(std::size_t& recent) {
-  for (const auto& [id, worker] : workers_) note_ready(*worker);
+  serve_who_wait();
   recent = harvest_all();
   pump();
   // The leader hears of results itself. We are here because of something it does not look for: a worker that wants a
@@ -74,7 +116,8 @@ std::int64_t Engine::look_after_results(std::size_t& recent) {
     return os::monotonic_ns() + batch_ns;
   }
   wishes_->listener.store(shm::Ring::always, std::memory_order_seq_cst);
-  harvest_all();  // what was committed before the wish was not rung for
+  // SYNC POINT result-bell: what was committed before the wish was not rung for.
+  harvest_all();
   pump();
   return relook_ ? os::monotonic_ns() + batch_ns : -1;
 }

@@ -36,8 +36,9 @@ std::size_t Engine::harvest(Worker& worker) {
   std::string nonsense;
   while (worker.head != worker.tail && nonsense.empty()) {
     shm::TaskSlot& slot = worker.channel().slot(worker.head);
-    // SYNC POINT result: released by the worker's commit.
-    const SlotWord word = shm::unpack(slot.word.load(std::memory_order_acquire));
+    // SYNC POINT result: released by the worker's commit. Sequentially consistent after the store of a wish: either we see
+    // the commit, or the worker sees the wish (SYNC POINT result-bell).
+    const SlotWord word = shm::unpack(slot.word.load(std::memory_order_seq_cst));
     if (word.ticket != worker.head || word.state > SlotState::condemned || word.state == SlotState::empty) {
       nonsense = "the word of ticket " + std::to_string(worker.head) + " is damaged";
       break;
@@ -210,6 +211,7 @@ void Engine::serve_lease(Worker& worker) {
     channel.lease_size = static_cast<std::uint64_t>(segment.failure().code);
   }
   worker.lease_served = request;
+  // SYNC POINT lease-grant: acquired by Segments::request.
   channel.lease_granted.store(request, std::memory_order_seq_cst);
   worker.ring();
 }

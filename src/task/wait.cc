@@ -67,6 +67,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
       const std::uint32_t bell = bells_->caller.load(std::memory_order_acquire);
       wishes_->caller.store(1, std::memory_order_seq_cst);
       // SYNC POINT result-bell: this look after the wish, the worker's look at the wish after its commit.
+      // SYNC POINT leader-called: the same against note_for_leader's store and wake_leader's look at the wish.
       if (!called()) os::futex_wait(bells_->caller, bell, os::FutexScope::shared, until, interrupted);
       wishes_->caller.store(0, std::memory_order_relaxed);
     }
@@ -85,7 +86,7 @@ void Engine::pass_leadership() {
   if (closed_) return;
   graveyard_.clear();
   wishes_->listener.store(shm::Ring::always, std::memory_order_seq_cst);
-  // What was committed before that wish was not rung for.
+  // SYNC POINT result-bell: what was committed before that wish was not rung for.
   harvest_all();
   pump();
   if (relook_) nudge_listener(*listeners_.front());

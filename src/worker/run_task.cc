@@ -1,7 +1,6 @@
 #include "worker/run_task.hpp"
 
 #include "os/clock.hpp"
-#include "os/futex.hpp"
 #include "os/process.hpp"
 #include "shm/box.hpp"
 #include "worker/crash_point.hpp"
@@ -129,24 +128,24 @@ void TaskRunner::mark_raised() { slot_->ended = shm::Ended::raised; }
 
 std::byte* TaskRunner::room_in_outbox(std::size_t bytes) {
   shm::Channel& channel = *state.channel;
-  for (;;) {
-    const std::uint32_t bell = channel.bell.load(std::memory_order_acquire);
-    const auto place =
-        shm::place_in_box(outbox_filled_, channel.outbox_freed.load(std::memory_order_acquire), bytes, shm::box_bytes);
-    if (place) {
-      outbox_filled_ = place->end;
-      result_box_end_ = place->end;
-      result_.at = place->start % shm::box_bytes;
-      channel.asleep.store(0, std::memory_order_relaxed);
-      return channel.outbox + result_.at;
-    }
+  const auto place = [&] {
+    return shm::place_in_box(outbox_filled_, channel.outbox_freed.load(std::memory_order_seq_cst), bytes,
+                             shm::box_bytes);
+  };
+  auto found = place();
+  while (!found) {
     // Full of results that the host has not fetched: wait for it. It rings when it has freed something.
-    channel.asleep.store(1, std::memory_order_seq_cst);
+    channel.outbox_bell.about_to_sleep();
     ring_host();
-    const auto again =
-        shm::place_in_box(outbox_filled_, channel.outbox_freed.load(std::memory_order_seq_cst), bytes, shm::box_bytes);
-    if (!again) os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+    // SYNC POINT doorbell: this look is after the mark. Worker::ring looks for the mark after the host's store.
+    found = place();
+    if (!found) channel.outbox_bell.await_ring();
   }
+  channel.outbox_bell.awake();
+  outbox_filled_ = found->end;
+  result_box_end_ = found->end;
+  result_.at = found->start % shm::box_bytes;
+  return channel.outbox + result_.at;
 }
 
 std::uint64_t TaskRunner::attach(const Buffer& buffer) {

@@ -1,7 +1,6 @@
 #include "worker/segments.hpp"
 #include "worker/worker_segments.hpp"
 
-#include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "worker/crash_point.hpp"
@@ -142,33 +141,41 @@ std::uint64_t Segments::request(std::size_t size) {
   reach(CrashPoint::after_lease_request);
   ring_host();
   for (;;) {
-    const std::uint32_t bell = channel.bell.load(std::memory_order_acquire);
-    channel.asleep.store(1, std::memory_order_seq_cst);
+    channel.lease_bell.about_to_sleep();
     // SYNC POINT lease-grant: released by Engine::serve_lease.
-    if (channel.lease_granted.load(std::memory_order_acquire) == number) break;
+    // SYNC POINT doorbell: this look is after the mark. Worker::ring looks for the mark after the host's store.
+    if (channel.lease_granted.load(std::memory_order_seq_cst) == number) break;
     if (channel.read_segments.load(std::memory_order_seq_cst) != 0) {
       read_announced();
       continue;
     }
-    os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+    channel.lease_bell.await_ring();
   }
-  channel.asleep.store(0, std::memory_order_relaxed);
+  channel.lease_bell.awake();
   return channel.lease_segment;
 }
 
-detail::SegmentRef Segments::lease(std::size_t size) {
-  std::lock_guard lock(mutex_);
+/// Null: none of those that are leased and not used fits.
+detail::SegmentRef Segments::take_idle(std::size_t size) {
+  const std::lock_guard lock(mutex_);
   const auto fits = [size](const detail::Segment* segment) {
     return segment->size() >= size && segment->size() / 2 <= std::max<std::size_t>(size, 64 * 1024);
   };
   const auto idle = std::find_if(idle_.begin(), idle_.end(), fits);
-  if (idle != idle_.end()) {
-    detail::Segment* segment = *idle;
-    idle_.erase(idle);
-    segment->lend(shared_from_this());
-    return detail::SegmentRef(segment);
-  }
+  if (idle == idle_.end()) return nullptr;
+  detail::Segment* segment = *idle;
+  idle_.erase(idle);
+  segment->lend(shared_from_this());
+  return detail::SegmentRef(segment);
+}
+
+detail::SegmentRef Segments::lease(std::size_t size) {
+  // One request at a time. The other mutex is free meanwhile: a thread that waits for the host must not keep others from
+  // what they have.
+  const std::lock_guard one(leasing_);
+  if (auto idle = take_idle(size)) return idle;
   const std::uint64_t id = request(size);
+  const std::lock_guard lock(mutex_);
   if (id == 0) refuse_lease(size, static_cast<int>(state.channel->lease_size));
   Known& known = wait_for(id, Have::to_write);
   if (known.write.data() == nullptr) known.write = map(known, os::Access::read_write);

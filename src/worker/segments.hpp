@@ -66,9 +66,11 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   static os::Mapping map(const Known& known, os::Access access);
   static std::byte* map_to_read(Known& known);
   std::uint64_t request(std::size_t size);
+  detail::SegmentRef take_idle(std::size_t size);
   void keep_mapping(detail::Segment& segment);
 
   os::Fd socket_;
+  std::mutex leasing_;  ///< Held by the one that asks the host for a segment. Before mutex_.
   std::recursive_mutex mutex_;
   std::map<std::uint64_t, Known> known_;
   std::set<std::uint64_t> lost_;  ///< Sent, when there was no descriptor left to receive them.

@@ -2,7 +2,6 @@
 
 #include "os/clock.hpp"
 #include "os/cpus.hpp"
-#include "os/futex.hpp"
 #include "os/memory.hpp"
 #include "os/memory_use.hpp"
 #include "os/process.hpp"
@@ -43,15 +42,14 @@ Look look_at(std::uint64_t ticket) {
 bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin, Segments& segments) {
   shm::Channel& channel = *state.channel;
   const auto present = [&] {
-    const SlotWord word = shm::unpack(channel.slot(ticket).word.load(std::memory_order_acquire));
+    const SlotWord word = shm::unpack(channel.slot(ticket).word.load(std::memory_order_seq_cst));
     return word.ticket >= ticket && word.state != SlotState::empty;
   };
-  const auto told_to_leave = [&] { return channel.order.load(std::memory_order_acquire) == shm::Order::leave; };
+  const auto told_to_leave = [&] { return channel.order.load(std::memory_order_seq_cst) == shm::Order::leave; };
   if (spin.spin_until([&] { return present() || told_to_leave(); })) return present();
   for (;;) {
-    const std::uint32_t bell = channel.bell.load(std::memory_order_acquire);
-    channel.asleep.store(1, std::memory_order_seq_cst);
-    // SYNC POINT worker-doorbell: this look after the store, the host's look at `asleep` after its own store.
+    channel.task_bell.about_to_sleep();
+    // SYNC POINT doorbell: this look is after the mark. Worker::ring looks for the mark after the host's store.
     if (present() || told_to_leave()) break;
     if (channel.read_segments.load(std::memory_order_seq_cst) != 0) {
       segments.read_announced();
@@ -60,11 +58,11 @@ bool wait_for(std::uint64_t ticket, shm::SpinBudget& spin, Segments& segments) {
     reach(CrashPoint::before_sleep);
     {
       const zygote::Idle idle;
-      os::futex_wait(channel.bell, bell, os::FutexScope::shared);
+      channel.task_bell.await_ring();
     }
     zygote::call(detail::embedding().between_tasks);
   }
-  channel.asleep.store(0, std::memory_order_relaxed);
+  channel.task_bell.awake();
   return present();
 }
 

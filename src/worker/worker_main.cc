@@ -1,7 +1,6 @@
 #include "worker/worker_main.hpp"
 
 #include "os/cpus.hpp"
-#include "os/futex.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "worker/crash_handler.hpp"
@@ -15,6 +14,7 @@
 #include <cstdio>
 #include <cxxabi.h>
 #include <exception>
+#include <linux/futex.h>
 #include <memory>
 #include <string>
 
@@ -101,6 +101,8 @@ void run_worker(WorkerStart start) {
   install_crash_handler();
   reach(CrashPoint::before_life_lock);
   ::pthread_mutex_lock(&state.channel->life);  // never unlocked: the kernel does that in our death
+  // It wakes a waiter only if the word says that there is one. Who listens may have begun before this was ours.
+  state.channel->life_word().fetch_or(FUTEX_WAITERS, std::memory_order_acq_rel);
   Life life{start.setup, *segments};
   if (const auto around = detail::embedding().worker_lives; around != nullptr) {
     around(serve, &life);

@@ -57,7 +57,7 @@ void Engine::ask_worker() {
   if (const auto asked = nursery_->spawn(worker.id, 0, fds); !asked) return on_refusal(asked.failure().text());
   worker.asked_at = os::monotonic_ns();
   worker.parent = nursery_->zygote_pid();
-  worker.listener = worker.id % listeners_.size();
+  place_word(worker);
   workers_.emplace(worker.id, std::move(made));
   Event event;
   event.kind = Event::Kind::refill;
@@ -188,6 +188,9 @@ void Engine::forget(Worker& worker) {
   if (leader_ == nullptr) graveyard_.clear();
 }
 
-void Engine::roster_changed(Worker& worker) { nudge_listener(*listeners_[worker.listener]); }
+void Engine::roster_changed(Worker& worker) {
+  if (words_unplaced_) place_words();
+  if (worker.listener) nudge_listener(*listeners_[*worker.listener]);
+}
 
 }  // namespace hotspare::detail

@@ -1,6 +1,5 @@
 #include "workers/worker.hpp"
 
-#include "os/futex.hpp"
 #include "os/robust_mutex.hpp"
 
 #include <linux/futex.h>
@@ -40,12 +39,8 @@ bool Worker::life_lost() const {
 }
 
 void Worker::ring() {
-  shm::Channel& shared = channel();
-  if (shared.asleep.load(std::memory_order_seq_cst) == 0) return;
-  // One wake is enough: the worker clears the mark itself when it is up.
-  shared.asleep.store(0, std::memory_order_relaxed);
-  shared.bell.fetch_add(1, std::memory_order_release);
-  os::futex_wake(shared.bell, 1, os::FutexScope::shared);
+  // SYNC POINT doorbell: after the store of what it is rung for.
+  for (shm::Doorbell* bell : {&channel().task_bell, &channel().outbox_bell, &channel().lease_bell}) bell->ring();
 }
 
 }  // namespace hotspare::workers

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <sys/types.h>
 #include <unordered_map>
 #include <unordered_set>
@@ -64,10 +65,10 @@ class Worker : public child::Process {
   std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
   std::uint64_t lease_served = 0;
 
-  detail::TaskRef victim;    ///< What it ran when it was condemned.
-  pid_t successor = 0;       ///< The spare that stood in for it.
-  bool retiring = false;     ///< Told to leave: its exit is no death.
-  std::size_t listener = 0;  ///< Which listener watches its robust word.
+  detail::TaskRef victim;               ///< What it ran when it was condemned.
+  pid_t successor = 0;                  ///< The spare that stood in for it.
+  bool retiring = false;                ///< Told to leave: its exit is no death.
+  std::optional<std::size_t> listener;  ///< Which one watches its robust word; none: only its pidfd tells of its death.
 
   shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
   std::uint64_t outstanding() const { return tail - head; }
@@ -83,6 +84,7 @@ class Worker : public child::Process {
   bool can(Event event) const { return next(state, event).has_value(); }
   /// True when the kernel has marked the robust mutex: the process is dying or dead.
   bool life_lost() const;
+  /// All its threads that wait for something of ours look again.
   void ring();
 };
 
