@@ -19,13 +19,15 @@ HOTSPARE_API void segment_release(Segment* segment) noexcept;
 /// given back when the last handle goes, even after the pool is closed. Page-aligned.
 /// In a task an argument Buffer is read-only (writing raises SIGSEGV); a Buffer made by the task is writable.
 /// An argument is lent to its task: kept beyond its end it can still be read, but its bytes may have changed, and only
-/// the task that got or made a Buffer can return it (PayloadError).
+/// the task that got or made a Buffer can return it (PayloadError). Processes that a task forks inherit its arguments, but not
+/// the Buffers that it made. A fork of the host may read what it inherited, and let go of it; it gives nothing back.
 /// Threads: handles as shared_ptr; the bytes are yours to synchronise.
 class HOTSPARE_API Buffer {
  public:
   Buffer() noexcept = default;
   /// A buffer of so many bytes, contents unspecified. In a task its memory comes warm from the pool; in the
-  /// host it is fresh (Pool::buffer gives warm memory there). Throws std::bad_alloc.
+  /// host it is fresh (Pool::buffer gives warm memory there). Throws std::bad_alloc; in a task PayloadError, when it holds
+  /// 2048 of them and results already, or all tasks of its pool 8192.
   static Buffer make(std::size_t bytes);
 
   Buffer(const Buffer& other) noexcept : segment_(other.segment_), data_(other.data_), size_(other.size_) {

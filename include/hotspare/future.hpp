@@ -58,7 +58,8 @@ class Future {
   bool valid() const { return static_cast<bool>(task_); }
 
   /// Waits, then returns the value (decoded anew at each call) or throws: the task's own exception if it was of a
-  /// standard type, RemoteError for another, WorkerDied, Cancelled, PoolBroken, PayloadError.
+  /// standard type, RemoteError for another, WorkerDied, Cancelled, PoolBroken, PayloadError. In a fork of the host only what
+  /// had settled before it can be had; whatever would have to wait throws Error there.
   R get() const {
     wait();
     if (detail::ending(*task_) != detail::Ending::value) std::rethrow_exception(detail::failure(*task_));
@@ -83,7 +84,7 @@ class Future {
   bool ready() const { return detail::is_ready(*task_); }
   /// True if the task will end (or has ended) as cancelled.
   bool cancel(Cancel what = Cancel::queued) const { return detail::cancel(task_, what == Cancel::kill); }
-  /// Waits, then says how the task ended. Throws nothing but bad_alloc.
+  /// Waits, then says how the task ended. Throws nothing but bad_alloc (and Error where get() may not wait).
   Outcome<R> outcome() const {
     wait();
     Outcome<R> outcome;

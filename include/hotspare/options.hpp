@@ -56,7 +56,8 @@ struct PoolOptions {
   unsigned tasks_per_worker = 0;
   /// Tasks waiting to be run, at most; 0: no limit.
   std::size_t queue_limit = 0;
-  /// Bytes of large arguments waiting to be run, at most; 0: a quarter of the machine's memory.
+  /// Bytes of large arguments waiting to be run, at most; 0: a quarter of the memory that this
+  /// process may have: the machine's, or its cgroup's.
   std::size_t payload_limit = 0;
   WhenFull when_full = WhenFull::wait;
   /// Where no process can be started (the kernel refuses to fork, or to start the zygote) and no worker is there, tasks run

@@ -16,7 +16,8 @@ std::string quoted(const char* call, const std::string& path) { return std::stri
 FileFacts facts_of(const struct stat& about) {
   const std::int64_t changed_ns = std::int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec;
   return {true,         S_ISREG(about.st_mode), static_cast<std::uint64_t>(about.st_size),
-          about.st_dev, about.st_ino,           changed_ns};
+          about.st_dev, about.st_ino,           changed_ns,
+          about.st_uid};
 }
 
 Result<Fd> open_file(const std::string& path, int flags) {
@@ -45,9 +46,21 @@ Result<FileFacts> file_facts(const Fd& fd) {
   return facts_of(about);
 }
 
-Result<Fd> open_or_create(const std::string& path) { return open_file(path, O_RDWR | O_CREAT); }
+Result<Fd> open_or_create(const std::string& path) {
+  return open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
+}
 Result<Fd> open_for_reading(const std::string& path) { return open_file(path, O_RDONLY); }
-Result<Fd> create_empty(const std::string& path) { return open_file(path, O_WRONLY | O_CREAT | O_TRUNC); }
+Result<Fd> create_empty(const std::string& path) { return open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW); }
+
+Result<std::optional<std::uint32_t>> link_owner(const std::string& path) {
+  using Owner = std::optional<std::uint32_t>;
+  struct stat about {};
+  if (::lstat(path.c_str(), &about) == 0) return S_ISLNK(about.st_mode) ? Owner(about.st_uid) : Owner();
+  if (errno == ENOENT) return Owner();
+  return failed(quoted("lstat", path));
+}
+
+std::uint32_t own_user() noexcept { return ::geteuid(); }
 
 Status create_folder(const std::string& path) {
   if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) return failed(quoted("mkdir", path));

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,17 +21,22 @@ struct FileFacts {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::int64_t changed_ns = 0;  ///< CLOCK_REALTIME: when it was last written to.
+  std::uint32_t owner = 0;      ///< User id.
   /// The same file, not only the same name.
   bool is(const FileFacts& other) const { return exists && device == other.device && inode == other.inode; }
 };
 /// A path that does not exist is no failure.
 Result<FileFacts> file_facts(const std::string& path);
 Result<FileFacts> file_facts(const Fd& fd);
+/// Whose the link is that has this path; nothing if it is none.
+Result<std::optional<std::uint32_t>> link_owner(const std::string& path);
+/// Whose files this process makes, and reads without misgivings: its effective user's.
+std::uint32_t own_user() noexcept;
 
-/// Opens for reading and writing; makes it if it is not there.
+/// Opens for reading and writing; makes it if it is not there. A link in its place is a failure (ELOOP).
 Result<Fd> open_or_create(const std::string& path);
 Result<Fd> open_for_reading(const std::string& path);
-/// A new empty file for writing; one of that name is emptied.
+/// A new empty file for writing; one of that name is emptied. A link in its place is a failure (ELOOP).
 Result<Fd> create_empty(const std::string& path);
 Status create_folder(const std::string& path);
 

@@ -1,8 +1,11 @@
 #include "os/memory.hpp"
 
+#include "os/file_size_limit.hpp"
+
 #include <cstdint>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 namespace hotspare::os {
@@ -25,6 +28,15 @@ Result<Mapping> Mapping::of_part(const Fd& fd, std::size_t at, std::size_t size,
   return mapping;
 }
 
+Result<Mapping> Mapping::again(OnFork on_fork) const {
+  void* data = ::mremap(data_, 0, size_, MREMAP_MAYMOVE);
+  if (data == MAP_FAILED) return failed("mremap(" + std::to_string(size_) + " bytes)");
+  Mapping mapping(static_cast<std::byte*>(data), size_);
+  const int advice = on_fork == OnFork::drop ? MADV_DONTFORK : MADV_DOFORK;
+  if (::madvise(data, size_, advice) != 0) return failed("madvise(on fork)");
+  return mapping;
+}
+
 Result<Mapping> Mapping::wiped_on_fork() {
   const std::size_t size = page_size();
   void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -34,18 +46,45 @@ Result<Mapping> Mapping::wiped_on_fork() {
   return mapping;
 }
 
-Result<Fd> make_memfd(const char* label, std::size_t size) {
+Result<Fd> make_memfd(const char* label, std::size_t size, Room room) {
   Fd fd(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return failed(std::string("memfd_create(\"") + label + "\")");
+  if (Status within = within_file_size_limit(size); !within) return within.failure();
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
     return failed("ftruncate(memfd, " + std::to_string(size) + ")");
   if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     return failed("fcntl(F_ADD_SEALS)");
+  if (room == Room::now)
+    if (Status made = make_room(fd, size); !made) return made.failure();
   return fd;
 }
 
 void rewind_memory(int fd) noexcept {
   if (::fcntl(fd, F_GET_SEALS) >= 0) ::lseek(fd, 0, SEEK_SET);
+}
+
+namespace {
+
+/// Unless it is sure that it does not, by the one word of its file.
+bool kernel_allots_strictly() {
+  const Fd file(::open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC));
+  char word = '2';
+  return !file || ::read(file.get(), &word, 1) != 1 || (word != '0' && word != '1');
+}
+
+/// The kernel's own tmpfs, from which memfds come, has none.
+bool file_system_has_a_size(const Fd& fd) {
+  struct statfs of {};
+  return ::fstatfs(fd.get(), &of) != 0 || of.f_blocks != 0;
+}
+
+}  // namespace
+
+Status make_room(const Fd& fd, std::size_t size) {
+  if (size == 0 || (!kernel_allots_strictly() && !file_system_has_a_size(fd))) return Done{};
+  const int refused = retry([&] { return ::fallocate(fd.get(), 0, 0, static_cast<off_t>(size)); });
+  if (refused != 0 && errno != EOPNOTSUPP) return failed("fallocate(" + std::to_string(size) + " bytes)");
+  return Done{};
 }
 
 void free_pages(std::span<std::byte> shared) noexcept {

@@ -33,6 +33,8 @@ class Mapping {
   static Result<Mapping> of(const Fd& fd, std::size_t size, Access access, OnFork on_fork = OnFork::inherit);
   /// A part of it, from a whole page on.
   static Result<Mapping> of_part(const Fd& fd, std::size_t at, std::size_t size, Access access, OnFork on_fork);
+  /// A second one of the same shared memory, for which no descriptor is needed.
+  Result<Mapping> again(OnFork on_fork) const;
   /// One private page that a fork of this process sees as zeros (MADV_WIPEONFORK).
   static Result<Mapping> wiped_on_fork();
 
@@ -50,9 +52,15 @@ class Mapping {
   std::size_t size_ = 0;
 };
 
+/// Whether the kernel is made to promise all pages of a file at once, or each when it is touched. Where it may break its
+/// word a touch is SIGBUS, so only a process that may die leaves it for later.
+enum class Room : unsigned char { now, later };
 /// Shared memory without a name: it goes with its last descriptor and mapping. Its size is sealed, so that
-/// nobody can shrink it under a reader (SIGBUS).
-Result<Fd> make_memfd(const char* label, std::size_t size);
+/// nobody can shrink it under a reader (SIGBUS). Beyond RLIMIT_FSIZE it is a failure (EFBIG), not SIGXFSZ.
+Result<Fd> make_memfd(const char* label, std::size_t size, Room room = Room::now);
+/// Makes sure that no touch of the file's first bytes can be refused: has the pages allocated, if the kernel allots memory
+/// strictly (vm.overcommit_memory=2) or the file system has a size of its own.
+Status make_room(const Fd& fd, std::size_t size);
 /// Of a file in memory: who inherits the descriptor reads it from the beginning. Of anything else nothing changes.
 void rewind_memory(int fd) noexcept;
 /// Gives the pages back although others may still map them; they read zeros from then on.

@@ -74,6 +74,19 @@ Resident resident(pid_t pid) noexcept {
   return all;
 }
 
+std::uint64_t usable_memory(const std::string& root) {
+  const auto limit_in = [](const char* file) {
+    return [file](const std::string& folder) {
+      const double limit = number_in(folder + file);
+      return std::isnan(limit) ? INFINITY : limit;
+    };
+  };
+  const double machine = field_in(root + "/proc/meminfo", "MemTotal") * 1024;
+  const double group = tightest_of_cgroups("memory", limit_in("/memory.limit_in_bytes"), limit_in("/memory.max"), root);
+  const double most = std::isnan(machine) ? static_cast<double>(physical_memory()) : machine;
+  return static_cast<std::uint64_t>(std::min(most, group));
+}
+
 std::uint64_t available_memory(const std::string& root) {
   const double machine = field_in(root + "/proc/meminfo", "MemAvailable") * 1024;
   const double group = tightest_of_cgroups("memory", left_v1, left_v2, root);

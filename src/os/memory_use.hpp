@@ -21,5 +21,8 @@ Resident resident(pid_t pid) noexcept;
 /// What this process and its children may still take, bytes: what the machine has available, or the tightest cgroup (v1
 /// or v2) leaves. root: of the file system; "" but in tests.
 std::uint64_t available_memory(const std::string& root = "");
+/// What this process and its children may have in all, bytes: the machine's memory, or the limit of the tightest cgroup (v1
+/// or v2). root: of the file system; "" but in tests.
+std::uint64_t usable_memory(const std::string& root = "");
 
 }  // namespace hotspare::os

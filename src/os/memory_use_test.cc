@@ -30,6 +30,19 @@ class FakeRoot : public ::testing::Test {
 
 TEST_F(FakeRoot, WithoutCgroupsTheMachineCounts) { EXPECT_EQ(available_memory(root_), 1000 * mb); }
 
+TEST_F(FakeRoot, UsableIsWhatTheTightestGroupMayHave) {
+  EXPECT_EQ(usable_memory(root_), 16000000 * 1024ULL);
+  write("/proc/self/cgroup", "4:memory:/docker/abc\n0::/user/job\n");
+  write("/sys/fs/cgroup/user/job/memory.max", "max\n");
+  EXPECT_EQ(usable_memory(root_), 16000000 * 1024ULL);
+  write("/sys/fs/cgroup/user/memory.max", "734003200\n");
+  EXPECT_EQ(usable_memory(root_), 700 * mb);
+  write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");  // v1's word for none
+  EXPECT_EQ(usable_memory(root_), 700 * mb);
+  write("/sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "209715200\n");
+  EXPECT_EQ(usable_memory(root_), 200 * mb);
+}
+
 TEST_F(FakeRoot, V2) {
   write("/proc/self/cgroup", "0::/user/job\n");
   write("/sys/fs/cgroup/user/job/memory.max", "524288000\n");  // 500 MB

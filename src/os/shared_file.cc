@@ -1,5 +1,7 @@
 #include "os/shared_file.hpp"
 
+#include "os/file_size_limit.hpp"
+
 #include <array>
 #include <cstdio>
 #include <dirent.h>
@@ -70,6 +72,7 @@ Status rename_if_free(const std::string& from, const std::string& to) {
 }
 
 Status set_length(const Fd& fd, std::uint64_t bytes) {
+  if (Status within = within_file_size_limit(bytes); !within) return within;
   if (retry([&] { return ::ftruncate(fd.get(), static_cast<off_t>(bytes)); }) != 0)
     return failed("ftruncate(" + std::to_string(bytes) + " bytes)");
   return Done{};
@@ -77,6 +80,7 @@ Status set_length(const Fd& fd, std::uint64_t bytes) {
 
 Status reserve(const Fd& fd, std::uint64_t from, std::uint64_t bytes) {
   if (bytes == 0) return Done{};
+  if (Status within = within_file_size_limit(from + bytes); !within) return within;
   if (retry([&] { return ::fallocate(fd.get(), 0, static_cast<off_t>(from), static_cast<off_t>(bytes)); }) != 0)
     return failed("fallocate(" + std::to_string(bytes) + " bytes)");
   return Done{};

@@ -1,14 +1,20 @@
 #include "shm/arena.hpp"
 
+#include "os/clock.hpp"
+#include "os/memory_use.hpp"
+#include "os/process.hpp"
+
 #include <algorithm>
 
 namespace hotspare::shm {
 namespace {
 
 constexpr std::size_t granule = 64 * 1024;
+/// One task's arguments and its result: a caller who submits one task after the other finds these warm, however large.
+constexpr std::size_t of_one_task = 2;
 
-os::Result<detail::Segment*> make_segment(std::size_t size) {
-  auto fd = os::make_memfd("hotspare-payload", size);
+os::Result<detail::Segment*> make_segment(std::size_t size, std::uint64_t writer) {
+  auto fd = os::make_memfd("hotspare-payload", size, writer == 0 ? os::Room::now : os::Room::later);
   if (!fd) return fd.failure();
   auto mapping = os::Mapping::of(*fd, size, os::Access::read_write);  // a fork may look at what its parent holds
   if (!mapping) return mapping.failure();
@@ -17,87 +23,190 @@ os::Result<detail::Segment*> make_segment(std::size_t size) {
 
 }  // namespace
 
+ArenaLimits arena_limits() {
+  const std::size_t memory = os::usable_memory();
+  ArenaLimits limits;
+  limits.bytes = memory;
+  limits.warm_bytes = memory / 16;
+  limits.warm = std::min<std::size_t>(128, os::descriptor_limit() / 8);
+  limits.idle_bytes = std::min<std::size_t>(std::size_t{64} << 20, limits.warm_bytes);
+  limits.idle = std::min<std::size_t>(32, limits.warm);
+  limits.warm_for_ns = 1'000'000'000;
+  return limits;
+}
+
+Arena::Arena(const ArenaLimits& limits) : limits_(limits) { warm_.reserve(limits.warm + 1); }
+
 Arena::~Arena() {
-  for (detail::Segment* segment : warm_) delete segment;
+  if (!owner_.is_this()) return;
+  for (detail::Segment* segment : warm_) free(segment);
 }
 
 os::Result<detail::SegmentRef> Arena::allocate(std::size_t size, std::uint64_t writer) {
   const std::size_t rounded = std::max(granule, (size + granule - 1) / granule * granule);
-  if (rounded < size) return os::Failure{ENOMEM, "segment of " + std::to_string(size) + " bytes"};
-  std::lock_guard lock(mutex_);
-  detail::Segment* segment = take_warm(rounded, writer);
+  const std::string wish = "segment of " + std::to_string(size) + " bytes";
+  if (rounded < size) return os::Failure{ENOMEM, wish};
+  detail::Segment* segment = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (writer != 0) writers_.insert(writer);
+    segment = take_warm(rounded, writer);
+    if (segment == nullptr) {
+      if (bytes_ - warm_bytes_ > limits_.bytes || rounded > limits_.bytes - (bytes_ - warm_bytes_))
+        return os::Failure{ENOMEM, wish + " beside " + std::to_string((bytes_ - warm_bytes_) >> 20) +
+                                       " MB in use, where this process may have " +
+                                       std::to_string(limits_.bytes >> 20) + " MB in all"};
+      bytes_ += rounded;
+    }
+  }
   if (segment == nullptr) {
-    auto made = make_segment(rounded);
-    if (!made) return made.failure();
+    auto made = make_segment(rounded, writer);  // without the mutex: its pages may have to be made
+    const std::lock_guard lock(mutex_);
+    if (!made) {
+      bytes_ -= rounded;
+      return made.failure();
+    }
     segment = *made;
     alive_.insert(segment->id());
-    bytes_ += rounded;
   }
   segment->writer = writer;
-  if (writer != 0) writers_.insert(writer);
+  segment->back_at = 0;
   segment->lend(shared_from_this());
   return detail::SegmentRef(segment);
 }
 
 detail::Segment* Arena::take_warm(std::size_t size, std::uint64_t writer) {
-  const auto fits = [&](const detail::Segment* segment, std::uint64_t of) {
-    return segment->writer == of && segment->size() >= size && segment->size() / 2 <= size;
+  const auto fits = [&](const detail::Segment* segment) {
+    return segment->writer == writer && segment->size() >= size && segment->size() / 2 <= size;
   };
-  // Newest first: its pages are the likeliest to be in the cache. Its former writer has it mapped already.
-  for (const std::uint64_t of : {writer, std::uint64_t{0}}) {
-    const auto found = std::find_if(warm_.rbegin(), warm_.rend(), [&](auto* segment) { return fits(segment, of); });
-    if (found == warm_.rend()) continue;
-    detail::Segment* segment = *found;
-    warm_.erase(std::next(found).base());
-    warm_bytes_ -= segment->size();
-    return segment;
-  }
-  return nullptr;
+  // Newest first: its pages are the likeliest to be in the cache.
+  const auto found = std::find_if(warm_.rbegin(), warm_.rend(), fits);
+  if (found == warm_.rend()) return nullptr;
+  detail::Segment* segment = *found;
+  warm_.erase(std::next(found).base());
+  warm_bytes_ -= segment->size();
+  return segment;
 }
 
-void Arena::arrived(detail::Segment& segment) {
-  std::lock_guard lock(mutex_);
-  if (alive_.size() - closed_ <= most_open_ || !segment.fd()) return;
-  segment.close_fd();
-  ++closed_;
+void Arena::shown(detail::Segment& segment) {
+  if (detail::segments_hold_many_descriptors()) segment.close_fd();
 }
 
 void Arena::writer_gone(std::uint64_t writer) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   writers_.erase(writer);
-  for (detail::Segment* segment : warm_)
-    if (segment->writer == writer) segment->writer = 0;
-}
-
-void Arena::take_back(detail::Segment* segment) noexcept {
-  std::lock_guard lock(mutex_);
-  if (!segment->fd()) return destroy(segment);  // it cannot be lent any more
-  if (segment->writer != 0 && !writers_.contains(segment->writer)) segment->writer = 0;
-  warm_.push_back(segment);
-  warm_bytes_ += segment->size();
-  while (warm_bytes_ > warm_limit_) {
-    detail::Segment* oldest = warm_.front();
-    warm_.erase(warm_.begin());
-    warm_bytes_ -= oldest->size();
-    destroy(oldest);
+  const auto gone = std::stable_partition(warm_.begin(), warm_.end(),
+                                          [writer](const auto* segment) { return segment->writer != writer; });
+  const std::vector<detail::Segment*> unsafe(gone, warm_.end());
+  warm_.erase(gone, warm_.end());
+  for (detail::Segment* segment : unsafe) {
+    warm_bytes_ -= segment->size();
+    account_for_end(*segment);
   }
+  lock.unlock();
+  for (detail::Segment* segment : unsafe) free(segment);
 }
 
-void Arena::destroy(detail::Segment* segment) noexcept {
-  alive_.erase(segment->id());
-  bytes_ -= segment->size();
-  if (!segment->fd()) --closed_;
-  os::free_pages(segment->bytes());  // workers may still have it mapped
+void Arena::take_back(detail::Segment* segment) noexcept { free_surplus(keep_warm(*segment) ? nullptr : segment); }
+
+bool Arena::keep_warm(detail::Segment& segment) noexcept {
+  const std::lock_guard lock(mutex_);
+  const bool others_may_write = segment.writer != 0 && !writers_.contains(segment.writer);
+  if (closed_ || !segment.fd() || others_may_write || segment.may_be_in_a_fork()) {
+    account_for_end(segment);
+    return false;
+  }
+  segment.back_at = os::monotonic_ns();
+  warm_.push_back(&segment);
+  warm_bytes_ += segment.size();
+  if (!watched_ && on_warm_) {
+    watched_ = true;
+    on_warm_();
+  }
+  return true;
+}
+
+bool Arena::too_much_is_warm() const noexcept {
+  if (warm_bytes_ > limits_.warm_bytes || warm_.size() > limits_.warm) return true;
+  const bool all_are_back = warm_.size() == alive_.size();
+  return all_are_back && warm_.size() > of_one_task &&
+         (warm_bytes_ > limits_.idle_bytes || warm_.size() > limits_.idle);
+}
+
+detail::Segment* Arena::take_surplus() noexcept {
+  const std::lock_guard lock(mutex_);
+  return too_much_is_warm() ? take_oldest() : nullptr;
+}
+
+detail::Segment* Arena::take_oldest() noexcept {
+  detail::Segment* oldest = warm_.front();
+  warm_.erase(warm_.begin());
+  warm_bytes_ -= oldest->size();
+  account_for_end(*oldest);
+  return oldest;
+}
+
+/// The first and what else is too much, without the mutex: to free pages takes time.
+void Arena::free_surplus(detail::Segment* first) noexcept {
+  if (first != nullptr) free(first);
+  while (detail::Segment* surplus = take_surplus()) free(surplus);
+}
+
+void Arena::account_for_end(const detail::Segment& segment) noexcept {
+  alive_.erase(segment.id());
+  bytes_ -= segment.size();
+}
+
+void Arena::free(detail::Segment* segment) noexcept {
+  if (segment->may_be_in_a_fork() && segment->back_at == 0) {
+    left_to_forks_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    os::free_pages(segment->bytes());  // workers may still have it mapped
+  }
   delete segment;
 }
 
+void Arena::on_warm(std::function<void()> call) {
+  const std::lock_guard lock(mutex_);
+  on_warm_ = std::move(call);
+}
+
+std::int64_t Arena::trim(std::int64_t now) {
+  for (;;) {
+    detail::Segment* gone = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      watched_ = !warm_.empty();
+      if (!watched_) return 0;
+      const std::int64_t due = warm_.front()->back_at + limits_.warm_for_ns;
+      if (due > now) return due;
+      gone = take_oldest();
+    }
+    free(gone);
+  }
+}
+
+void Arena::close() {
+  for (;;) {
+    detail::Segment* gone = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+      on_warm_ = nullptr;
+      if (warm_.empty()) return;
+      gone = take_oldest();
+    }
+    free(gone);
+  }
+}
+
 bool Arena::exists(std::uint64_t segment) const {
-  std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex_);
   return alive_.contains(segment);
 }
 
 std::size_t Arena::bytes() const {
-  std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex_);
   return bytes_;
 }
 

@@ -2,6 +2,7 @@
 
 #include "shm/doorbell.hpp"
 #include "shm/progress.hpp"
+#include "shm/returned_leases.hpp"
 #include "shm/slot_word.hpp"
 #include "shm/stop_request.hpp"
 #include "worker/last_words.hpp"
@@ -93,9 +94,11 @@ struct Channel {
   std::atomic<std::uint64_t> lease_request{0};  ///< Worker: number of this request.
 
   alignas(64) std::atomic<std::uint64_t> lease_granted{0};  ///< Host: number of the request answered.
-  std::uint64_t lease_segment = 0;                          ///< Host: segment id; 0: there is no memory.
-  std::uint64_t lease_size = 0;
+  std::uint64_t lease_segment = 0;                          ///< Host: segment id; 0: there is none.
+  std::uint64_t lease_size = 0;                             ///< Bytes; if there is none, an errno: EDQUOT for
+                                                            ///< most_leases_of_worker, EUSERS for most_leases.
 
+  alignas(64) ReturnedLeases returned_leases;
   alignas(64) Parts parts;
   alignas(64) MemoryBefore memory_before;
   alignas(64) Progress progress;  ///< Of the running task.

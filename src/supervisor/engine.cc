@@ -4,6 +4,7 @@
 #include "death/spread.hpp"
 #include "os/clock.hpp"
 #include "os/cpus.hpp"
+#include "os/memory_use.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "zygote/embedding.hpp"
@@ -43,21 +44,28 @@ PoolOptions checked(PoolOptions options) {
 
 Engine::Engine(PoolOptions options)
     : options_(checked(std::move(options))),
-      payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::physical_memory() / 4),
+      payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::usable_memory() / 4),
       most_payload_segments_(os::descriptor_limit() / 4),
-      host_mark_(os::or_throw(os::Mapping::wiped_on_fork(), "hotspare")),
-      arena_(std::make_shared<shm::Arena>(os::physical_memory() / 16, os::descriptor_limit() / 4)),
+      arena_(std::make_shared<shm::Arena>(shm::arena_limits())),
       retry_budget_(options_.retry_budget),
       quarantine_(options_.quarantine_deaths),
       memory_rule_{options_.memory_budget, options_.memory_reserve},
       caller_spin_(os::usable_cpus() > 1),
       target_(options_.workers),
       breaker_(options_.breaker_deaths) {
-  *host_mark_.as<bool>() = true;
   for (const auto& [tag, limits] : options_.tags) gates_.try_emplace(tag, limits);
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+  if (in_host()) arena_->close();
+}
+
+/// Before anything is looked at or locked: in a fork of the host a lock may be held by a thread that is not there.
+void Engine::must_be_in_host() const {
+  if (!in_host())
+    throw Error("this process is a fork of the host of pool \"" + options_.name +
+                "\": the pool's workers and results are the host's. Make a pool of its own");
+}
 
 void Engine::start() {
   const char* what = "a pool cannot be made";
@@ -88,6 +96,10 @@ void Engine::start() {
     listeners_.reserve(most_listeners);  // others refer to them without the mutex
     start_listeners();
   }
+  arena_->on_warm([this] {
+    trim_wanted_.store(true, std::memory_order_relaxed);
+    supervisor_call_->notify();
+  });
   registration_.open(options_.name, [this] { return stats(); });
 }
 
@@ -104,11 +116,13 @@ void Engine::start_listeners() {
 }
 
 unsigned Engine::target() const {
+  must_be_in_host();
   const std::lock_guard lock(mutex_);
   return target_;
 }
 
 void Engine::resize(unsigned workers) {
+  must_be_in_host();
   if (workers == 0 || workers > most_workers) throw Error("the number of workers must be between 1 and 4096");
   const Lock lock(mutex_);
   if (!broken_.empty()) throw PoolBroken(broken_);
@@ -125,6 +139,7 @@ void Engine::resize(unsigned workers) {
 }
 
 void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
+  if (!in_host()) return;  // it is not this process's to shut down
   {
     Lock lock(mutex_);
     closing_ = true;
@@ -144,6 +159,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
   end_host_thread();
   end_memory_watch();
   coroner_.stop();
+  arena_->close();
   {
     Lock lock(mutex_);
     child::Leaving leaving = nursery_->leave();
@@ -164,6 +180,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
 }
 
 Stats Engine::stats() const {
+  must_be_in_host();
   std::lock_guard lock(mutex_);
   Stats stats = counts_;
   stats.queued = queued();
@@ -174,6 +191,7 @@ Stats Engine::stats() const {
 }
 
 std::vector<std::int64_t> Engine::worker_pids() const {
+  must_be_in_host();
   std::lock_guard lock(mutex_);
   std::vector<std::int64_t> pids;
   for (const Worker* worker : active_) pids.push_back(worker->pid);
@@ -182,6 +200,7 @@ std::vector<std::int64_t> Engine::worker_pids() const {
 }
 
 std::vector<std::int64_t> Engine::started_pids(std::size_t at_least) {
+  must_be_in_host();
   Lock lock(mutex_);
   std::vector<std::int64_t> pids;
   started_.wait(lock, [&] {
@@ -194,11 +213,13 @@ std::vector<std::int64_t> Engine::started_pids(std::size_t at_least) {
 }
 
 std::string Engine::broken() const {
+  must_be_in_host();
   const std::lock_guard lock(mutex_);
   return broken_;
 }
 
 std::int64_t Engine::zygote_pid() {
+  must_be_in_host();
   Lock lock(mutex_);
   const auto pid = [this] { return nursery_ ? nursery_->zygote_pid() : 0; };
   started_.wait(lock, [&] { return pid() != 0 || closing_ || !broken_.empty() || !no_process_.empty(); });

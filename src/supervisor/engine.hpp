@@ -9,6 +9,7 @@
 #include "os/event_loop.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
+#include "os/owner.hpp"
 #include "shm/arena.hpp"
 #include "shm/bells.hpp"
 #include "shm/progress.hpp"
@@ -85,7 +86,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Why the pool is broken; empty: it is not.
   std::string broken() const;
   /// False in a process that was forked from the host: it has the memory but not the threads.
-  bool in_host() const { return *host_mark_.as<const bool>(); }
+  bool in_host() const { return owner_.is_this(); }
+  /// Throws Error there.
+  void must_be_in_host() const;
 
   // task/submit.cc
   TaskRef prepare(const CallSite& site, const void* target, const TaskOptions* options, std::size_t bytes,
@@ -187,6 +190,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void salvage(Worker& worker, Task& victim);
   void free_slot(Worker& worker);
   void serve_lease(Worker& worker);
+  void take_returned_leases(Worker& worker);
+  int why_no_lease(const Worker& worker) const;
   void note_progress(Worker& worker, std::size_t harvested);
   bool anything_to_harvest(const std::vector<Head>& heads) const;
 
@@ -320,6 +325,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
   bool finishing() const { return closing_ && unsettled_ == 0; }
   void tell(Event event);
+  void watch_warm_memory();
+  void give_back_warm_memory();
   bool closing_done();
   void leave_the_unkillable();
   void nudge_supervisor() {
@@ -340,7 +347,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const PoolOptions options_;
   const std::size_t payload_limit_;
   const std::size_t most_payload_segments_;  ///< Each holds a descriptor: a quarter of what this process may open.
-  os::Mapping host_mark_;
+  const os::Owner owner_;
   const std::shared_ptr<shm::Arena> arena_;
 
   mutable std::mutex mutex_;
@@ -415,6 +422,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::int64_t leave_deadline_ = 0;
   unsigned leave_rounds_ = 0;   ///< How often that has passed.
   std::int64_t refill_at_ = 0;  ///< When to ask for what a takeover used up; 0: nothing is due.
+  std::int64_t trim_at_ = 0;              ///< When to look at what is warm in the arena; 0: when it calls.
+  std::atomic<bool> trim_wanted_{false};  ///< It has called.
   std::vector<std::unique_ptr<Listener>> listeners_;
   bool words_unplaced_ = false;  ///< No listener had room for some worker's.
   std::thread supervisor_;

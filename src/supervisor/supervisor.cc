@@ -7,6 +7,7 @@
 
 #include <array>
 #include <csignal>
+#include <system_error>
 
 /// The event loop: waits, and passes each notice to the part that it concerns.
 namespace hotspare::detail {
@@ -33,7 +34,7 @@ void Engine::supervise() {
 void Engine::on_ready(const os::Ready& ready) {
   const Tag kind = child::kind_of(ready.tag);
   switch (kind) {
-    case Tag::call: return supervisor_call_->clear();
+    case Tag::call: supervisor_call_->clear(); return watch_warm_memory();
     case Tag::timer: timer_->clear(); return on_timer();
     case Tag::zygote_message:
     case Tag::zygote_exit:
@@ -121,6 +122,29 @@ void Engine::leave_the_unkillable() {
     if (worker->held_for_stack) continue;  // the coroner is about to come back
     if (worker->state != workers::State::condemned) condemn(*worker);
     bury(*worker, {});
+  }
+}
+
+void Engine::watch_warm_memory() {
+  if (!trim_wanted_.exchange(false, std::memory_order_relaxed)) return;
+  trim_at_ = os::monotonic_ns() + 1;
+  arm_timer();
+}
+
+/// Off the engine's threads: to free much takes milliseconds.
+void Engine::give_back_warm_memory() {
+  const auto trim = [this] { return arena_->trim(os::monotonic_ns()); };
+  trim_at_ = 0;
+  try {
+    coroner_.run([this, trim] {
+      const std::int64_t again = trim();
+      if (again == 0) return;
+      const Lock lock(mutex_);
+      trim_at_ = again;
+      arm_timer();
+    });
+  } catch (const std::system_error&) {
+    trim_at_ = trim();  // no thread is to be had
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include "shm/segment.hpp"
 
+#include <hotspare/error.hpp>
+
 #include <cstring>
 
 namespace hotspare::detail {
@@ -13,10 +15,11 @@ std::uint64_t ArgumentBuffers::attach(const Buffer& buffer) {
   if (buffer.segment() == nullptr) return 0;
   if (state_ == nullptr) state_ = std::make_unique<State>();
   if (!buffer.segment()->fd()) {
-    // A result of which so many were waiting that its descriptor was closed: no worker could be shown it.
-    Buffer copy = Buffer::make(buffer.size());
-    std::memcpy(copy.data(), buffer.data(), buffer.size());
-    state_->buffers.push_back(std::move(copy));
+    // There were so many that its descriptor was closed: no worker could be shown it.
+    auto copy = make_standalone_segment(buffer.size(), Descriptor::kept);
+    if (!copy) throw PayloadError("a Buffer cannot be an argument: " + copy.failure().text());
+    if (!buffer.empty()) std::memcpy((*copy)->data(), buffer.data(), buffer.size());
+    state_->buffers.push_back(to_buffer(std::move(*copy), buffer.size()));
   } else {
     state_->buffers.push_back(buffer);
   }

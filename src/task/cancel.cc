@@ -34,6 +34,8 @@ TaskRef Engine::recall(Task& task) {
 }
 
 bool Engine::cancel(const TaskRef& task, bool kill) {
+  if (task->settled()) return ending(*task) == Ending::cancelled;
+  must_be_in_host();
   Lock lock(mutex_);
   if (task->settled()) return ending(*task) == Ending::cancelled;
   if (task->in != nullptr) {
@@ -67,7 +69,8 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
 }
 
 void Engine::on_done(const TaskRef& task, std::function<void()> callback) {
-  {
+  if (!task->settled()) {
+    must_be_in_host();
     Lock lock(mutex_);
     if (!task->settled()) {
       task->extra().callbacks.push_back(std::move(callback));
@@ -78,6 +81,7 @@ void Engine::on_done(const TaskRef& task, std::function<void()> callback) {
 }
 
 void Engine::watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink) {
+  must_be_in_host();
   Lock lock(mutex_);
   if (task->settled()) {
     sink->settled(task);
@@ -88,6 +92,8 @@ void Engine::watch(const TaskRef& task, std::shared_ptr<CompletionSink> sink) {
 }
 
 bool Engine::has_begun(const TaskRef& task) {
+  if (task->settled()) return false;
+  must_be_in_host();
   const Lock lock(mutex_);
   if (task->settled() || task->in != nullptr) return false;
   if (host_task_.get() == task.get()) return true;
@@ -98,6 +104,8 @@ bool Engine::has_begun(const TaskRef& task) {
 }
 
 std::optional<Progress> Engine::progress_of(const TaskRef& task) {
+  if (task->settled()) return std::nullopt;
+  must_be_in_host();
   const Lock lock(mutex_);
   if (task->settled() || task->in != nullptr) return std::nullopt;
   std::optional<shm::Told> told;

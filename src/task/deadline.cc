@@ -32,6 +32,7 @@ void Engine::arm_timer() {
   };
   consider(leave_deadline_);
   consider(refill_at_);
+  consider(trim_at_);
   consider(guard_at_);
   consider(nursery_->due_at());
   for (const auto& [tag, gate] : gates_) consider(gate.look_at);
@@ -54,6 +55,7 @@ void Engine::on_timer() {
     refill_at_ = 0;
     refill();
   }
+  if (trim_at_ != 0 && now >= trim_at_) give_back_warm_memory();
   // What they lead to may add workers and end others, but frees none.
   std::vector<Worker*> due;
   for (const auto& [id, worker] : workers_)

@@ -135,7 +135,8 @@ bool Engine::place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, st
 bool Engine::announce(Worker& worker, Segment& segment, SegmentUse use) {
   const bool known = worker.known_segments.contains(segment.id());
   if (known && (use == SegmentUse::write || !worker.written_segments.contains(segment.id()))) return true;
-  if (worker.known_segments.size() >= worker.known_segments_limit) forget_segments(worker);
+  if (worker.known_segments.size() >= worker.known_segments_limit || worker.left_to_forks != arena_->left_to_forks())
+    forget_segments(worker);
   const int fd = segment.fd().get();
   if (!send_segment(worker, {segment.id(), segment.size()}, {&fd, 1})) {
     worker.channel().read_segments.store(1, std::memory_order_seq_cst);
@@ -150,6 +151,7 @@ bool Engine::announce(Worker& worker, Segment& segment, SegmentUse use) {
 /// Tells it of those that are gone before there are too many. A segment that one of its tasks still names is not gone:
 /// that task may not have begun, or may be looking at it now.
 void Engine::forget_segments(Worker& worker) {
+  worker.left_to_forks = arena_->left_to_forks();
   std::unordered_set<std::uint64_t> named;
   for (std::uint64_t ticket = worker.head; ticket != worker.tail; ++ticket) {
     const TaskRef& task = worker.task(ticket);

@@ -148,7 +148,6 @@ bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_
     if (at.size <= copied_result) {
       task.payload.assign({data, at.size});
     } else {
-      arena_->arrived(*lease->second);
       task.payload.adopt(std::move(lease->second), at.size);
     }
     worker.leases.erase(lease);
@@ -170,7 +169,6 @@ bool Engine::take_attachments(Worker& worker, std::span<const std::byte> ids, Ta
     std::uint64_t id = 0;
     std::memcpy(&id, ids.data() + at, sizeof id);
     if (const auto lease = worker.leases.find(id); lease != worker.leases.end()) {
-      arena_->arrived(*lease->second);
       task.extra().result_segments.push_back(std::move(lease->second));
       worker.leases.erase(lease);
       continue;
@@ -192,14 +190,32 @@ void Engine::free_slot(Worker& worker) {
   ++worker.head;
 }
 
+void Engine::take_returned_leases(Worker& worker) {
+  worker.channel().returned_leases.take(worker.leases_taken_back, [&](std::uint64_t id) { worker.leases.erase(id); });
+}
+
+/// 0, or the errno that the worker is told.
+int Engine::why_no_lease(const Worker& worker) const {
+  constexpr std::size_t few = 64;
+  if (worker.leases.size() < few) return 0;
+  if (worker.leases.size() >= shm::most_leases_of_worker) return EDQUOT;
+  std::size_t all = 0;
+  for (const auto& [id, other] : workers_) all += other->leases.size();
+  return all >= shm::most_leases ? EUSERS : 0;
+}
+
 /// The worker needs shared memory for a result.
 void Engine::serve_lease(Worker& worker) {
+  take_returned_leases(worker);
   shm::Channel& channel = worker.channel();
   // SYNC POINT lease-request: released by the worker's request.
   const std::uint64_t request = channel.lease_request.load(std::memory_order_acquire);
   if (request == worker.lease_served) return;
-  auto segment = arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
+  const int refused = why_no_lease(worker);
+  auto segment = refused != 0 ? os::Result<SegmentRef>(os::Failure{refused, {}})
+                              : arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
   if (segment && !announce(worker, **segment, SegmentUse::write)) return;  // served when it has read what it was sent
+  if (segment) arena_->shown(**segment);
   if (segment) {
     channel.lease_segment = (*segment)->id();
     channel.lease_size = (*segment)->size();

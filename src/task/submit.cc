@@ -1,4 +1,5 @@
 #include "os/clock.hpp"
+#include "shm/no_memory.hpp"
 #include "supervisor/engine.hpp"
 #include "task/argument_buffers.hpp"
 
@@ -23,6 +24,7 @@ bool is_short(const TaskOptions& options) {
 
 TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOptions* options, std::size_t bytes,
                         std::byte*& room) {
+  must_be_in_host();  // before anything that is shared is touched
   TaskRef task(new Task(shared_from_this(), site, target));
   if (options != nullptr) {
     task->hard_limit_ns = task::limit_of(options->timeout);
@@ -45,7 +47,7 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
 }
 
 bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, std::shared_ptr<FailedAttempt> failed) {
-  if (!in_host()) throw Error("this process is a fork of the pool's host: make a pool of its own");
+  must_be_in_host();
   if (on_host_thread()) throw Error("a task cannot submit to its own pool \"" + options_.name + "\": make another one");
   ArgumentBuffers::State* const attached = buffers != nullptr ? buffers->state() : nullptr;
   const std::size_t payload_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
@@ -108,8 +110,10 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
 }
 
 Buffer Engine::buffer(std::size_t bytes) {
+  must_be_in_host();
   auto segment = arena_->allocate(bytes, 0);
-  if (!segment) throw std::bad_alloc();
+  if (!segment) throw shm::NoMemory(segment.failure());
+  arena_->shown(**segment);
   return to_buffer(std::move(*segment), bytes);
 }
 

@@ -13,6 +13,7 @@ namespace hotspare::detail {
 
 bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns,
                         bool* interrupted) {
+  must_be_in_host();
   Lock lock(mutex_);
   if (ready()) return true;
   if (deadline_ns < 0 && on_host_thread())
@@ -93,6 +94,7 @@ void Engine::pass_leadership() {
 }
 
 void Engine::disturb(const void* key) {
+  if (!in_host()) return;  // nobody waits there
   const Lock lock(mutex_);
   wake_waiters(key);
 }
@@ -143,6 +145,7 @@ std::vector<TaskRef> Completions::take_all() {
 
 std::vector<TaskRef> Completions::take_ready() {
   State::Sink& sink = *state_->sink;
+  state_->engine->must_be_in_host();
   const std::lock_guard lock(state_->engine->mutex());
   std::vector<TaskRef> tasks(std::move_iterator(sink.ready.begin()), std::move_iterator(sink.ready.end()));
   sink.ready.clear();
@@ -151,6 +154,7 @@ std::vector<TaskRef> Completions::take_ready() {
 
 void Completions::end() {
   Engine& engine = *state_->engine;
+  if (!engine.in_host()) return;
   {
     const std::lock_guard lock(engine.mutex());
     state_->sink->ended = true;

@@ -79,6 +79,7 @@ void TaskRunner::run(shm::TaskSlot& slot) {
     detail::watch_throws(false);
   }
   if (!in_worker()) os::exit_now(0);
+  segments_.return_idle();
   slot.arguments = result_;
   slot.box_end = result_box_end_;
   slot.attachments = static_cast<std::uint32_t>(attachments_.size());

@@ -3,6 +3,7 @@
 
 #include "os/process.hpp"
 #include "os/socket.hpp"
+#include "shm/no_memory.hpp"
 #include "worker/crash_point.hpp"
 #include "worker/worker_state.hpp"
 
@@ -19,9 +20,16 @@ namespace {
 Segments* of_this_worker = nullptr;
 
 [[noreturn]] void refuse_lease(std::size_t size, int code) {
-  if (code == ENOMEM) throw std::bad_alloc();
+  if (code == ENOMEM)
+    throw shm::NoMemory(os::Failure{code, "the host has none for a result of " + std::to_string(size) + " bytes"});
+  if (code == EDQUOT || code == EUSERS)
+    throw PayloadError("no more shared memory for this task: " +
+                       (code == EDQUOT ? "it holds " + std::to_string(shm::most_leases_of_worker)
+                                       : "the pool's tasks together hold " + std::to_string(shm::most_leases)) +
+                       " Buffers and results, as many as are allowed. Let go of some, or put many small ones into one");
   throw PayloadError("the host has no shared memory for a result of " + std::to_string(size) +
-                     " bytes: " + std::generic_category().message(code));
+                     " bytes: " + std::generic_category().message(code) +
+                     (code == EFBIG ? ". Shared memory counts as a file (RLIMIT_FSIZE, `ulimit -f`)" : ""));
 }
 
 }  // namespace
@@ -84,8 +92,8 @@ void Segments::read_announced() {
   ring_host();
 }
 
-os::Mapping Segments::map(const Known& known, os::Access access) {
-  auto made = os::Mapping::of(known.fd, known.size, access);  // a task's own children may look at what it holds
+os::Mapping Segments::map(const Known& known, os::Access access, os::OnFork on_fork) {
+  auto made = os::Mapping::of(known.fd, known.size, access, on_fork);
   if (!made) throw PayloadError(made.failure().text());
   return std::move(*made);
 }
@@ -93,7 +101,7 @@ os::Mapping Segments::map(const Known& known, os::Access access) {
 std::byte* Segments::map_to_read(Known& known) {
   if (known.read == nullptr) {
     auto made = std::make_shared<ReadMapping>();
-    made->mapping = map(known, os::Access::read);
+    made->mapping = map(known, os::Access::read, os::OnFork::inherit);  // a task's own children may look
     known.read = std::move(made);
   }
   return known.read->mapping.data();
@@ -127,7 +135,8 @@ Buffer Segments::private_buffer(std::uint64_t segment, std::size_t size) {
     os::widen_data_limit(known.size);
     state.memory_before.fetch_add(known.size, std::memory_order_relaxed);
   }
-  auto* own = new detail::Segment(segment, known.size, os::Fd(), map(known, os::Access::copy_on_write));
+  auto* own =
+      new detail::Segment(segment, known.size, os::Fd(), map(known, os::Access::copy_on_write, os::OnFork::inherit));
   own->lend(nullptr);
   return {own, own->data(), size};
 }
@@ -174,17 +183,60 @@ detail::SegmentRef Segments::lease(std::size_t size) {
   // what they have.
   const std::lock_guard one(leasing_);
   if (auto idle = take_idle(size)) return idle;
+  return_idle();
   const std::uint64_t id = request(size);
   const std::lock_guard lock(mutex_);
   if (id == 0) refuse_lease(size, static_cast<int>(state.channel->lease_size));
+  find_kept_mapping(id);
   Known& known = wait_for(id, Have::to_write);
-  if (known.write.data() == nullptr) known.write = map(known, os::Access::read_write);
+  if (known.write.data() == nullptr) known.write = map_lease(id, known);
   reach(CrashPoint::with_lease);
   auto made = std::make_unique<detail::Segment>(id, known.size, os::Fd(), std::move(known.write));
   detail::Segment* segment = made.get();
   leased_[id] = std::move(made);
   segment->lend(shared_from_this());
   return detail::SegmentRef(segment);
+}
+
+/// Lent again while a task keeps a Buffer over it: that one has the mapping, and the descriptor was closed.
+void Segments::find_kept_mapping(std::uint64_t segment) {
+  const auto known = known_.find(segment);
+  if (known == known_.end() || has(known->second, Have::to_write)) return;
+  const auto kept =
+      std::find_if(given_.begin(), given_.end(), [segment](const auto& given) { return given->id() == segment; });
+  if (kept == given_.end()) return;
+  auto mapping = (*kept)->mapping().again(os::OnFork::drop);
+  if (!mapping) {
+    state.channel->returned_leases.give(segment);
+    throw shm::NoMemory(mapping.failure());
+  }
+  known->second.write = std::move(*mapping);
+}
+
+/// Neither the mapping nor, once there is one, the descriptor is for what the task forks: that may outlive this worker, and
+/// the segment is lent to other tasks.
+os::Mapping Segments::map_lease(std::uint64_t segment, Known& known) {
+  try {
+    if (const os::Status room = os::make_room(known.fd, known.size); !room) throw shm::NoMemory(room.failure());
+    os::Mapping mapping = map(known, os::Access::read_write, os::OnFork::drop);
+    known.fd.reset();
+    return mapping;
+  } catch (...) {
+    state.channel->returned_leases.give(segment);
+    throw;
+  }
+}
+
+void Segments::return_idle() {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return;  // a thread of the task's is just asking for one
+  while (!idle_.empty()) {
+    detail::Segment* const segment = idle_.back();
+    if (!state.channel->returned_leases.give(segment->id())) return;  // the rest when the host has taken these
+    idle_.pop_back();
+    keep_mapping(*segment);
+    leased_.erase(segment->id());
+  }
 }
 
 bool Segments::leased(std::uint64_t segment) {

@@ -34,8 +34,11 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   Buffer buffer(std::uint64_t segment, std::size_t size);
   /// A Buffer with a mapping of its own, copy on write: what the task writes nobody else sees.
   Buffer private_buffer(std::uint64_t segment, std::size_t size);
-  /// Asks the host for a writable segment, and waits for it. Throws std::bad_alloc when there is no memory.
+  /// Asks the host for a writable segment, and waits for it. Throws std::bad_alloc when there is no memory, PayloadError when
+  /// this worker or all together hold as many as they may. What this worker forks does not inherit it.
   detail::SegmentRef lease(std::size_t size);
+  /// Those that nothing refers to any more go back to the host.
+  void return_idle();
   /// The host takes it over together with a result.
   void hand_over(std::uint64_t segment);
 
@@ -63,10 +66,12 @@ class Segments : public detail::SegmentHome, public std::enable_shared_from_this
   static bool has(const Known& known, Have have);
   Known& wait_for(std::uint64_t segment, Have have);
   void note(const SegmentMessage& message, os::Received& received);
-  static os::Mapping map(const Known& known, os::Access access);
+  static os::Mapping map(const Known& known, os::Access access, os::OnFork on_fork);
   static std::byte* map_to_read(Known& known);
   std::uint64_t request(std::size_t size);
   detail::SegmentRef take_idle(std::size_t size);
+  void find_kept_mapping(std::uint64_t segment);
+  static os::Mapping map_lease(std::uint64_t segment, Known& known);
   void keep_mapping(detail::Segment& segment);
 
   os::Fd socket_;

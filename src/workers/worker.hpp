@@ -64,6 +64,8 @@ class Worker : public child::Process {
   std::size_t known_segments_limit = 32;               ///< From so many on, those that are gone are looked for.
   std::unordered_map<std::uint64_t, detail::SegmentRef> leases;  ///< Lent to it, writable.
   std::uint64_t lease_served = 0;
+  std::uint64_t leases_taken_back = 0;  ///< Position in the ring of those that it returned.
+  std::uint64_t left_to_forks = 0;      ///< Arena::left_to_forks() when it was last told which segments are gone.
 
   detail::TaskRef victim;               ///< What it ran when it was condemned.
   pid_t successor = 0;                  ///< The spare that stood in for it.
