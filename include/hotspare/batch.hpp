@@ -35,6 +35,9 @@ struct BatchOptions {
   std::size_t window = 0;  ///< Tasks submitted ahead of the reader; 0: 64 a worker.
   /// For each task. Its name, if there is one, stands for the function's in the keys.
   TaskOptions task;
+  /// A journal of another user than this process's (or root) is refused: what it holds is taken for results of the batch,
+  /// and Python unpickles it, which may run anything. True: that user is trusted.
+  bool of_any_user = false;
   /// Called with what is worth knowing but no error: the journal lies on a network file system. Empty: to stderr.
   std::function<void(const std::string&)> on_warning;
 };
@@ -53,8 +56,8 @@ class Batch {
   /// Opens the journal, or makes it where there is no file. Throws JournalError.
   Batch(Pool& pool, const std::filesystem::path& journal, BatchOptions options = {})
       : pool_(&pool), options_(std::move(options)) {
-    core_ = detail::BatchCore::open(
-        {journal.string(), options_.durability, static_cast<unsigned>(options_.rerun), options_.on_warning});
+    core_ = detail::BatchCore::open({journal.string(), options_.durability, static_cast<unsigned>(options_.rerun),
+                                     options_.of_any_user, options_.on_warning});
     if (options_.window == 0) options_.window = std::size_t{64} * pool.usable_workers();
   }
 

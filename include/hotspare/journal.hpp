@@ -21,7 +21,7 @@ enum class JournalProblem : unsigned char {
   busy,     ///< Another one writes it, or it belongs to the process that this one is a fork of.
   damaged,  ///< What is there is not all that was written. See recover_journal.
   newer,    ///< A newer hotspare wrote it.
-  foreign,  ///< It is something else than a journal; nothing was changed.
+  foreign,  ///< It, or what lies beside it, is something else than a journal's, or another user's; nothing was changed.
   full,     ///< The disk is full, or a quota or file size limit is reached. What was committed is safe.
   refused,  ///< The system said no: permissions, an I/O error; what() has its words.
 };

@@ -68,6 +68,7 @@ class Batch:
         durability: str = "process",
         rerun: Iterable[str] = (),
         window: int | None = None,
+        of_any_user: bool = False,
         task_options: Any = None,
     ) -> None:
         self._pool = pool
@@ -80,7 +81,7 @@ class Batch:
         bits = 0
         for kind in rerun:
             bits |= _RERUN[_options.choice("rerun", kind, tuple(_RERUN))]
-        self._core = _core.CoreBatch(os.fspath(path), power, bits)
+        self._core = _core.CoreBatch(os.fspath(path), power, bits, bool(of_any_user))
         self._finalizer = weakref.finalize(self, _close_quietly, self._core)
         if self._core.warning:
             warnings.warn(self._core.warning, RuntimeWarning, stacklevel=3)

@@ -74,10 +74,11 @@ class Submitter:
         durability: str = "process",
         rerun: Iterable[str] = (),
         window: int | None = None,
+        of_any_user: bool = False,
     ) -> Batch:
         """Pool.batch whose tasks have these options."""
         settings: dict[str, Any] = {"version": version, "durability": durability, "rerun": rerun, "window": window}
-        return Batch(self._pool, path, task_options=self._options_for(None), **settings)
+        return Batch(self._pool, path, of_any_user=of_any_user, task_options=self._options_for(None), **settings)
 
 
 class Pool(Owner):
@@ -95,7 +96,8 @@ class Pool(Owner):
     PoolBroken: one at a time, on a thread that is not the main one. Nothing is isolated then: a task that crashes takes
     this process with it, and one that never returns cannot be ended. Tasks with a time or memory limit, and those that
     have killed a worker before, raise NeedsProcess. Told as the event host_run, or on stderr without on_event.
-    payload_limit: bytes of large arguments under way at most; None: a quarter of the machine's memory.
+    payload_limit: bytes of large arguments under way at most; None: a quarter of the memory that this
+        process may have: the machine's, or its cgroup's.
     capture_stderr: the workers' stderr goes into crash reports only.
     tags: {name: Tag} of limits that hold for all tasks with that tag; see with_options.
     quarantine_deaths: deaths of workers after which a key, or a task that is being retried, is quarantined; 0: never.
@@ -231,6 +233,7 @@ class Pool(Owner):
         durability: str = "process",
         rerun: Iterable[str] = (),
         window: int | None = None,
+        of_any_user: bool = False,
     ) -> Batch:
         """A map whose results outlive everything: each is written to a journal, an SQLite file, and given when it is
         committed there. A batch with the same journal gives what the journal has and runs the rest, known by hashes of
@@ -240,9 +243,19 @@ class Pool(Owner):
         durability: what the committed survives: SIGKILL of everything ("process"), or a power cut, too ("power").
         rerun: failures that are run again instead of being given as they were: raised, died, timeout, memory.
         window: tasks submitted ahead of the reader; None: 64 a worker.
+        of_any_user: also a journal that belongs to another user (not root). It is refused otherwise: the results in it
+            are unpickled, which may run anything as the user of this process.
         Raises JournalError.
         """
-        return Batch(self, path, version=version, durability=durability, rerun=rerun, window=window)
+        return Batch(
+            self,
+            path,
+            version=version,
+            durability=durability,
+            rerun=rerun,
+            window=window,
+            of_any_user=of_any_user,
+        )
 
     def with_options(
         self,

@@ -83,9 +83,9 @@ struct CoreAnswer {
 
 class CoreBatch {
  public:
-  CoreBatch(const std::string& path, bool power, unsigned rerun) {
+  CoreBatch(const std::string& path, bool power, unsigned rerun, bool of_any_user) {
     const nb::gil_scoped_release others_may_run;
-    core_ = BatchCore::open({path, power ? Durability::power : Durability::process, rerun,
+    core_ = BatchCore::open({path, power ? Durability::power : Durability::process, rerun, of_any_user,
                              [this](const std::string& text) { warning_ = text; }});
   }
   ~CoreBatch() {
@@ -179,7 +179,8 @@ void define_batch(nb::module_& module) {
       .def_prop_ro("running", &CoreAnswer::running)
       .def("outcome", &CoreAnswer::outcome);
   nb::class_<CoreBatch>(module, "CoreBatch", nb::is_weak_referenceable())
-      .def(nb::init<const std::string&, bool, unsigned>(), nb::arg("path"), nb::arg("power"), nb::arg("rerun"))
+      .def(nb::init<const std::string&, bool, unsigned, bool>(), nb::arg("path"), nb::arg("power"), nb::arg("rerun"),
+           nb::arg("of_any_user"))
       .def_prop_ro("path", &CoreBatch::path)
       .def_prop_ro("warning", &CoreBatch::warning)
       .def("find", &CoreBatch::find, nb::arg("key"))

@@ -91,6 +91,11 @@ Writing writing_of(const RunAnswer& answer) {
   writing.wanted = true;
   writing.kind = ending == detail::Ending::value ? Kind::value : Kind::raised;
   writing.body = detail::result_bytes(task);
+  // The worker may write there still: what is hashed must be what is written.
+  if (task.payload.segment() != nullptr) {
+    writing.made.assign(writing.body.begin(), writing.body.end());
+    writing.body = writing.made;
+  }
   if (task.extra_ == nullptr || task.extra_->result_segments.empty()) return writing;
   if (answer.pack == nullptr) throw PayloadError("the result refers to shared memory that its type knows nothing of");
   detail::PackedValue value;

@@ -2,6 +2,7 @@
 #include "journal/grouping.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
+#include "os/owner.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "supervisor/engine.hpp"
@@ -28,8 +29,7 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
  public:
   explicit Core(detail::BatchSettings settings)
       : settings_(std::move(settings)),
-        owner_(os::own_pid()),
-        journal_(std::make_unique<Journal>(settings_.path, settings_.durability)),
+        journal_(std::make_unique<Journal>(settings_.path, settings_.durability, settings_.of_any_user)),
         path_(journal_->path()),
         found_(static_cast<std::int64_t>(journal_->records())) {}
   ~Core() override;
@@ -53,9 +53,11 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
     std::unordered_map<const detail::Task*, std::shared_ptr<const RunAnswer>> by_task;
   };
 
+  void must_own() const;
   void check_usable() const;
   void start(const TaskRef& task);
   void write_all();
+  bool write_some();
   void gather(std::vector<TaskRef>& tasks);
   Answers answers_of(const std::vector<TaskRef>& tasks);
   std::uint64_t write(const Answers& answers);
@@ -65,7 +67,8 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
   void sleep_until_change(std::uint32_t seen, bool* interrupted) const;
 
   const detail::BatchSettings settings_;
-  const pid_t owner_;
+  const os::Owner owner_;
+  const pid_t owner_pid_ = os::own_pid();
 
   mutable std::mutex disk_;  ///< Guards the journal, but for its find() and publish().
   std::unique_ptr<Journal> journal_;
@@ -90,7 +93,7 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
 };
 
 Core::~Core() {
-  if (os::own_pid() != owner_) {
+  if (!owner_.is_this()) {
     // In a fork the thread is not here, and the journal is the other process's.
     static_cast<void>(thread_.release());
     static_cast<void>(completions_.release());
@@ -117,17 +120,22 @@ void Core::warn_of_network() {
   }
 }
 
+/// Before the lock: in a fork a thread may hold it that is not there.
+void Core::must_own() const {
+  if (!owner_.is_this())
+    throw JournalError(JournalProblem::busy, path_,
+                       "the journal " + path_ + " is open in process " + std::to_string(owner_pid_) +
+                           ", of which this one is a fork: a fork needs a journal of its own");
+}
+
 /// Under the lock.
 void Core::check_usable() const {
-  if (os::own_pid() != owner_)
-    throw JournalError(JournalProblem::busy, path_,
-                       "the journal " + path_ + " is open in process " + std::to_string(owner_) +
-                           ", of which this one is a fork: a fork needs a journal of its own");
   if (error_ != nullptr) std::rethrow_exception(error_);
   if (closed_) throw Error("the batch of the journal " + path_ + " is closed");
 }
 
 AnswerRef Core::find(const BatchKey& key) {
+  must_own();
   const std::lock_guard lock(state_);
   check_usable();
   if (const auto running = running_.by_key.find(key); running != running_.by_key.end()) {
@@ -143,6 +151,7 @@ AnswerRef Core::find(const BatchKey& key) {
   if (before && (settings_.rerun & rerun_bits[static_cast<std::size_t>(entry->kind)]) != 0) return nullptr;
   ++counts_.kept;
   return std::make_shared<KeptAnswer>(entry->kind, before, [core = shared_from_this(), number = entry->number] {
+    core->must_own();
     const std::lock_guard disk(core->disk_);
     if (core->journal_ == nullptr) throw Error("the batch of the journal " + core->path_ + " is closed");
     return core->journal_->read(number);
@@ -150,6 +159,7 @@ AnswerRef Core::find(const BatchKey& key) {
 }
 
 AnswerRef Core::add(const BatchKey& key, const TaskRef& task, detail::Pack pack) {
+  must_own();
   auto answer = std::make_shared<RunAnswer>(key, task, pack);
   {
     const std::lock_guard lock(state_);
@@ -171,14 +181,9 @@ void Core::start(const TaskRef& task) {
 }
 
 void Core::write_all() {
-  for (;;) {
-    std::vector<TaskRef> tasks = completions_->take_all();
-    if (tasks.empty()) return;
-    gather(tasks);
-    const Answers answers = answers_of(tasks);
-    if (answers.empty()) continue;
+  for (bool more = true; more;) {
     try {
-      settle(answers, write(answers));
+      more = write_some();
     } catch (const JournalError&) {
       fail(std::current_exception());
     } catch (const std::exception& error) {
@@ -186,6 +191,16 @@ void Core::write_all() {
                                                 "the journal " + path_ + " cannot be written: " + error.what())));
     }
   }
+}
+
+/// False: no more will settle.
+bool Core::write_some() {
+  std::vector<TaskRef> tasks = completions_->take_all();
+  if (tasks.empty()) return false;
+  gather(tasks);
+  const Answers answers = answers_of(tasks);
+  if (!answers.empty()) settle(answers, write(answers));
+  return true;
 }
 
 /// Lets more of them come, if that delays nobody.
@@ -274,6 +289,7 @@ void Core::sleep_until_change(std::uint32_t seen, bool* interrupted) const {
 }
 
 void Core::wait(const detail::Answer& answer, bool* interrupted) {
+  if (!answer.ready()) must_own();
   while (!answer.ready()) {
     const std::uint32_t seen = changes_.load(std::memory_order_acquire);
     {
@@ -287,6 +303,7 @@ void Core::wait(const detail::Answer& answer, bool* interrupted) {
 }
 
 void Core::watch(AnswerRef answer, const std::shared_ptr<ReadyList>& list) {
+  must_own();
   const std::lock_guard lock(state_);
   if (answer->ready()) {
     list->ready.push_back(std::move(answer));
@@ -296,6 +313,7 @@ void Core::watch(AnswerRef answer, const std::shared_ptr<ReadyList>& list) {
 }
 
 AnswerRef Core::take(ReadyList& list, bool* interrupted) {
+  must_own();
   for (;;) {
     const std::uint32_t seen = changes_.load(std::memory_order_acquire);
     {
@@ -313,7 +331,7 @@ AnswerRef Core::take(ReadyList& list, bool* interrupted) {
 }
 
 void Core::leave(const AnswerRef& answer) {
-  if (answer->ready() || os::own_pid() != owner_) return;
+  if (answer->ready() || !owner_.is_this()) return;
   {
     const std::lock_guard lock(state_);
     const auto& running = static_cast<const RunAnswer&>(*answer);
@@ -326,12 +344,13 @@ void Core::leave(const AnswerRef& answer) {
 }
 
 detail::BatchCounts Core::counts() const {
+  must_own();
   const std::lock_guard lock(state_);
   return counts_;
 }
 
 void Core::close(bool wait) {
-  if (os::own_pid() != owner_) return;
+  if (!owner_.is_this()) return;
   const std::lock_guard one(closing_);
   hurry_.store(1);
   os::futex_wake(hurry_, 1, os::FutexScope::process);

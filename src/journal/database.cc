@@ -91,7 +91,7 @@ std::span<const std::byte> Statement::bytes(int column) const {
 }
 
 Database::Database(const std::string& path, Open how, const std::string& shown) : shown_(shown.empty() ? path : shown) {
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW |
                     (how == Open::fresh ? SQLITE_OPEN_CREATE : 0);
   if (sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr) != SQLITE_OK) {
     try {

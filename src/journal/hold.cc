@@ -1,6 +1,7 @@
 #include "journal/hold.hpp"
 
 #include "journal/errors.hpp"
+#include "journal/judge.hpp"
 #include "journal/sha256.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -16,6 +18,7 @@ namespace hotspare::journal {
 namespace {
 
 constexpr std::size_t signature_bytes = 256;
+constexpr std::string_view signature = "process ";
 
 /// As it stands in the file.
 struct Slot {
@@ -38,9 +41,10 @@ Digest sum_of(const Slot& slot) {
 
 }  // namespace
 
-Hold::Hold(const Paths& paths) : paths_(paths) {
+Hold::Hold(const Paths& paths, bool of_any_user) : paths_(paths) {
   while (!try_lock()) {
   }
+  must_be_ours(of_any_user);
   supervisor::close_in_forks(fd_.get());
   read();
   sign();
@@ -55,10 +59,35 @@ Hold::~Hold() {
 
 /// False: its last holder removed the file between our opening and locking it.
 bool Hold::try_lock() {
-  fd_ = or_refused(os::open_or_create(paths_.hold), paths_.journal, "cannot be opened for writing");
+  os::Result<os::Fd> opened = os::open_or_create(paths_.hold);
+  if (!opened && opened.failure().code == ELOOP) throw_foreign(Sight::link, {.link = paths_.hold});
+  fd_ = or_refused(std::move(opened), paths_.journal, "cannot be opened for writing");
   if (!or_refused(os::lock_exclusively(fd_), paths_.journal, "cannot be locked")) throw_busy();
   const os::FileFacts ours = or_refused(os::file_facts(fd_), paths_.journal, "cannot be locked");
   return or_refused(os::file_facts(paths_.hold), paths_.journal, "cannot be locked").is(ours);
+}
+
+void Hold::throw_foreign(Sight sight, const Found& found) const {
+  throw JournalError(JournalProblem::foreign, paths_.journal,
+                     "the journal " + paths_.journal + " cannot be used: " + explain(sight, found));
+}
+
+/// A file that somebody else put there is neither written to nor believed.
+void Hold::must_be_ours(bool of_any_user) const {
+  const os::FileFacts facts = or_refused(os::file_facts(fd_), paths_.journal, "cannot be looked at");
+  if (!of_any_user && !trusts(os::own_user(), facts.owner))
+    throw_foreign(Sight::of_another_user, {.strange = paths_.hold, .owner = facts.owner});
+  std::array<char, 8> head{};
+  if (facts.regular && facts.size != 0)
+    or_refused(os::read_at(fd_, 0, std::as_writable_bytes(std::span(head))), paths_.journal,
+               "its -open file cannot be read");
+  // Zeros: a power cut took what had been written.
+  const std::string_view text(head.data(), head.size());
+  if (facts.regular && (text == signature || text == std::string_view("\0\0\0\0\0\0\0\0", 8))) return;
+  throw JournalError(
+      JournalProblem::foreign, paths_.journal,
+      "the journal " + paths_.journal + " cannot be used: " + paths_.hold +
+          " is something else than the file by which journals are locked. It was not changed: move it away");
 }
 
 void Hold::throw_busy() const {
@@ -88,7 +117,7 @@ void Hold::read() {
 }
 
 void Hold::sign() {
-  std::string text = "process " + std::to_string(os::own_pid());
+  std::string text = std::string(signature) + std::to_string(os::own_pid());
   if (const std::string host = os::host_name(); !host.empty()) text += " on " + host;
   text.resize(signature_bytes - 1, ' ');
   std::replace(text.begin(), text.end(), '\n', ' ');

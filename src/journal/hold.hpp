@@ -1,5 +1,6 @@
 #pragma once
 
+#include "journal/judge.hpp"
 #include "journal/paths.hpp"
 #include "os/fd.hpp"
 
@@ -26,8 +27,8 @@ class Hold {
     std::uint64_t records = 0;
   };
 
-  /// Throws JournalError: busy, with the name of the holder; refused; full.
-  explicit Hold(const Paths& paths);
+  /// Throws JournalError: busy, with the name of the holder; foreign, and nothing was changed; refused; full.
+  Hold(const Paths& paths, bool of_any_user);
   /// Leaves the file, unless release() came first.
   ~Hold();
   Hold(const Hold&) = delete;
@@ -48,6 +49,8 @@ class Hold {
  private:
   bool try_lock();
   [[noreturn]] void throw_busy() const;
+  [[noreturn]] void throw_foreign(Sight sight, const Found& found) const;
+  void must_be_ours(bool of_any_user) const;
   void read();
   void sign();
 

@@ -2,27 +2,28 @@
 
 #include "journal/errors.hpp"
 #include "journal/layout.hpp"
-#include "os/process.hpp"
+#include "os/file_size_limit.hpp"
 
 #include <utility>
 
 namespace hotspare::journal {
 
-Journal::Journal(const std::string& path, Durability durability)
+Journal::Journal(const std::string& path, Durability durability, bool of_any_user)
     : paths_(path),
-      owner_(os::own_pid()),
       power_(durability == Durability::power),
+      of_any_user_(of_any_user),
       network_(os::network_file_system(
           or_refused(os::file_system_type(paths_.folder), paths_.journal, "its folder cannot be looked at"))),
       values_(paths_, power_) {
-  hold_.emplace(paths_);
+  const os::FileSizeErrors no_signal;
+  hold_.emplace(paths_, of_any_user);
   const Found found = look();
   const Sight sight = judge(found);
   if (sight == Sight::create) {
     make();
   } else if (sight != Sight::open) {
-    const bool foreign = sight == Sight::foreign || sight == Sight::irregular ||
-                         (sight == Sight::no_database && !found.hold && !found.wal);
+    const bool foreign = sight == Sight::foreign || sight == Sight::irregular || sight == Sight::link ||
+                         sight == Sight::of_another_user || (sight == Sight::no_database && !found.hold && !found.wal);
     throw_unusable(foreign                 ? JournalProblem::foreign
                    : sight == Sight::newer ? JournalProblem::newer
                                            : JournalProblem::damaged,
@@ -33,7 +34,7 @@ Journal::Journal(const std::string& path, Durability durability)
 }
 
 Journal::~Journal() {
-  if (os::own_pid() != owner_) {
+  if (!owner_.is_this()) {
     // SQLite must not be touched in a fork; what it holds belongs to the other process.
     static_cast<void>(database_.release());
     if (hold_) hold_->abandon();
@@ -81,6 +82,7 @@ Journal::Stored Journal::read(std::int64_t number) {
 }
 
 void Journal::add(const Digest& key, Kind kind, bool packed, std::span<const std::byte> body) {
+  const os::FileSizeErrors no_signal;
   try {
     std::vector<std::byte> name;
     if (body.size() >= large) {
@@ -103,6 +105,7 @@ void Journal::add(const Digest& key, Kind kind, bool packed, std::span<const std
 
 void Journal::commit() {
   if (added_.empty()) return;
+  const os::FileSizeErrors no_signal;
   try {
     values_.sync_names();
     database_->run("COMMIT");
@@ -146,6 +149,7 @@ void Journal::check_in_place() const {
 
 void Journal::close() {
   if (database_ == nullptr) return;
+  const os::FileSizeErrors no_signal;
   const std::unique_ptr<Database> database = std::move(database_);
   const auto finish = [&] {
     insert_ = {};

@@ -7,6 +7,7 @@
 #include "journal/record.hpp"
 #include "journal/value_files.hpp"
 #include "os/file.hpp"
+#include "os/owner.hpp"
 
 #include <hotspare/journal.hpp>
 
@@ -34,8 +35,9 @@ class Journal {
   };
   static constexpr std::size_t large = std::size_t{1} << 20;  ///< From so many bytes on, a value has a file of its own.
 
-  /// Opens it, or makes it where nothing is; looks at every record. Throws JournalError.
-  Journal(const std::string& path, Durability durability);
+  /// Opens it, or makes it where nothing is; looks at every record. Throws JournalError. of_any_user: also one that another
+  /// user could have written.
+  Journal(const std::string& path, Durability durability, bool of_any_user = false);
   /// close(), without what it throws.
   ~Journal();
   Journal(const Journal&) = delete;
@@ -77,8 +79,9 @@ class Journal {
   [[noreturn]] void throw_unusable(JournalProblem problem, const std::string& why) const;
 
   const Paths paths_;
-  const std::int64_t owner_;  ///< Process id.
+  const os::Owner owner_;
   const bool power_;
+  const bool of_any_user_;
   const std::string network_;
   std::optional<Hold> hold_;
   std::unique_ptr<Database> database_;

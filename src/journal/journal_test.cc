@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -212,7 +213,6 @@ TEST(Journal, FullItSaysSoAndGoesOnWhenThereIsRoom) {
     Journal journal(path, Durability::process);
     rlimit before{};
     ::getrlimit(RLIMIT_FSIZE, &before);
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
     const rlimit small{300'000, before.rlim_max};
     ::setrlimit(RLIMIT_FSIZE, &small);
     try {
@@ -226,7 +226,6 @@ TEST(Journal, FullItSaysSoAndGoesOnWhenThereIsRoom) {
       EXPECT_THAT(error.what(), HasSubstr("make room"));
     }
     ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
     // Nobody closed it, as in a program that ends by that exception in a process that has no room either.
     Picture::of(path).put(folder.file("copy"));
   }
@@ -235,6 +234,76 @@ TEST(Journal, FullItSaysSoAndGoesOnWhenThereIsRoom) {
     EXPECT_EQ(intact(journal, 1000), committed);
     fill(journal, 1001, 1010);
     EXPECT_EQ(intact(journal, 1010), committed + 10);
+  }
+}
+
+/// Opening this is refused as foreign, in these words; what is there stays as it is.
+void expect_foreign(const std::string& path, const std::string& words, bool of_any_user = false) {
+  try {
+    const Journal journal(path, Durability::process, of_any_user);
+    ADD_FAILURE() << "it was opened";
+  } catch (const JournalError& error) {
+    EXPECT_EQ(error.problem(), JournalProblem::foreign) << error.what();
+    EXPECT_THAT(error.what(), HasSubstr(words));
+  }
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Journal, ALinkInPlaceOfAFileOfItsOwnIsNotFollowed) {
+  for (const bool exists : {false, true}) {
+    for (const char* const which : {"-open", "-wal", "-recovering"}) {
+      const TestFolder folder;
+      const std::string path = folder.file("j");
+      if (exists) {
+        Journal journal(path, Durability::process);
+        fill(journal, 1, 10);
+      }
+      const std::string precious = std::string(1000, 'x');
+      std::ofstream(folder.file("victim")) << precious;
+      for (const char* const to : {"victim", "nothing"}) {
+        fs::remove(path + which);
+        fs::create_symlink(folder.file(to), path + which);
+        expect_foreign(path, "symbolic link", true);
+        EXPECT_EQ(text_of(folder.file("victim")), precious);
+        EXPECT_FALSE(fs::exists(folder.file("nothing")));
+      }
+      fs::remove(path + which);
+      Journal journal(path, Durability::process);
+      EXPECT_EQ(journal.records(), exists ? 10u : 0u);
+    }
+  }
+}
+
+TEST(Journal, AnotherFileInPlaceOfTheOneThatLocksItIsNotOverwritten) {
+  const TestFolder folder;
+  const std::string path = folder.file("j");
+  std::ofstream(folder.file("victim")) << "precious words";
+  fs::create_hard_link(folder.file("victim"), path + "-open");
+  expect_foreign(path, "move it away");
+  EXPECT_EQ(text_of(folder.file("victim")), "precious words");
+  fs::remove(path + "-open");
+  ASSERT_EQ(::mkfifo((path + "-open").c_str(), 0600), 0);
+  expect_foreign(path, "move it away");
+}
+
+TEST(Journal, OneOfAnotherUserIsRefusedUnlessThatOneIsTrusted) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files to others";
+  for (const char* const which : {"", "-wal", "-open"}) {
+    const TestFolder folder;
+    const std::string path = folder.file("j");
+    {
+      Journal journal(path, Durability::process);
+      fill(journal, 1, 10);
+      Picture::of(path).put(folder.file("copy"));
+    }
+    ASSERT_EQ(::chown((folder.file("copy") + which).c_str(), 65534, 65534), 0);
+    expect_foreign(folder.file("copy"), "belongs to user 65534");
+    Journal journal(folder.file("copy"), Durability::process, true);
+    EXPECT_EQ(intact(journal, 10), 10);
   }
 }
 

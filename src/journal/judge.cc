@@ -3,6 +3,8 @@
 namespace hotspare::journal {
 
 Sight judge(const Found& found) {
+  if (!found.link.empty()) return Sight::link;
+  if (!found.strange.empty()) return Sight::of_another_user;
   if (found.recovering) return Sight::half_recovered;
   if (!found.exists) return found.wal || found.hold ? Sight::missing : Sight::create;
   if (!found.regular) return Sight::irregular;
@@ -40,6 +42,13 @@ std::string explain(Sight sight, const Found& found) {
       return "it was in use when it was last written, and the file beside it whose name ends in -open is gone: nobody "
              "can "
              "tell how many records there were. Were all its files copied?";
+    case Sight::link:
+      return found.link + " is a symbolic link, and to write there could destroy another file. Remove it";
+    case Sight::of_another_user:
+      return found.strange + " belongs to user " + std::to_string(found.owner) +
+             ", who could have written anything into it, and its results would be taken for those of this batch "
+             "(Python unpickles them, which may run anything as this user). If that one is to be trusted, say "
+             "of_any_user, or have it belong to this user (chown)";
   }
   return {};
 }

@@ -20,7 +20,12 @@ struct Found {
   bool wal = false;         ///< A -wal file that is not empty.
   bool hold = false;        ///< An -open file that was written to: it was in use, and nobody closed it.
   bool recovering = false;  ///< What an interrupted recovery has saved.
+  std::string link;         ///< Of the files beside it, one that is a symbolic link.
+  std::string strange;      ///< Of it and the files beside it, one that belongs to another user who is not trusted,
+  std::uint32_t owner = 0;  ///< to this one.
 };
+/// Whether files of that user are taken for the work of this one's processes. Root could write into all of them anyway.
+constexpr bool trusts(std::uint32_t this_user, std::uint32_t owner) { return owner == this_user || owner == 0; }
 
 enum class Sight : unsigned char {
   create,  ///< Nothing is there.
@@ -33,6 +38,8 @@ enum class Sight : unsigned char {
   foreign,
   newer,
   lone_wal,  ///< A -wal file without its -open file.
+  link,
+  of_another_user,
 };
 Sight judge(const Found& found);
 std::string explain(Sight sight, const Found& found);

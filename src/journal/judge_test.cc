@@ -45,6 +45,11 @@ TEST(JudgeSight, Table) {
       {"gone, -wal left", with(Found{}, [](Found& f) { f.wal = true; }), Sight::missing},
       {"gone, -open left", with(Found{}, [](Found& f) { f.hold = true; }), Sight::missing},
       {"half recovered", with(ours(), [](Found& f) { f.recovering = true; }), Sight::half_recovered},
+      {"a link beside it", with(ours(), [](Found& f) { f.link = "j-wal"; }), Sight::link},
+      {"a link beside nothing", with(Found{}, [](Found& f) { f.link = "j-open"; }), Sight::link},
+      {"another user's", with(ours(), [](Found& f) { f.strange = "j"; }), Sight::of_another_user},
+      {"another user's, half recovered", with(ours(), [](Found& f) { f.strange = "j", f.recovering = true; }),
+       Sight::of_another_user},
       {"half recovered, moved", with(Found{}, [](Found& f) { f.recovering = true; }), Sight::half_recovered},
   };
   for (const Line& line : lines) {
@@ -52,6 +57,14 @@ TEST(JudgeSight, Table) {
     const bool fine = line.sight == Sight::create || line.sight == Sight::open;
     EXPECT_EQ(explain(line.sight, line.found).empty(), fine) << line.what;
   }
+}
+
+TEST(JudgeSight, ThisUserAndRootAreTrusted) {
+  EXPECT_TRUE(trusts(1000, 1000));
+  EXPECT_TRUE(trusts(1000, 0));
+  EXPECT_FALSE(trusts(1000, 1001));
+  EXPECT_FALSE(trusts(0, 1000));
+  EXPECT_TRUE(trusts(0, 0));
 }
 
 Counted closed() {

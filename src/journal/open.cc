@@ -10,11 +10,30 @@
 /// The journal at its opening: is it one, is all of it there?
 namespace hotspare::journal {
 
-Found look_at(const Paths& paths, bool hold) {
+namespace {
+
+/// What others may have put there, so that it is taken for ours or written to.
+void look_for_strangers(const Paths& paths, bool of_any_user, Found& found) {
+  const std::uint32_t user = os::own_user();
+  for (const std::string* path : {&paths.journal, &paths.wal, &paths.hold, &paths.recovering, &paths.values}) {
+    const auto link = or_refused(os::link_owner(*path), paths.journal, "cannot be looked at");
+    // Large values may lie on another disk, if that is this user's wish.
+    if (link && (path != &paths.values || !trusts(user, *link))) found.link = *path;
+    const os::FileFacts facts = or_refused(os::file_facts(*path), paths.journal, "cannot be looked at");
+    if (of_any_user || !facts.exists || trusts(user, facts.owner)) continue;
+    found.strange = *path;
+    found.owner = facts.owner;
+  }
+}
+
+}  // namespace
+
+Found look_at(const Paths& paths, bool hold, bool of_any_user) {
   const auto facts = [&](const std::string& path) {
     return or_refused(os::file_facts(path), paths.journal, "cannot be looked at");
   };
   Found found;
+  look_for_strangers(paths, of_any_user, found);
   const os::FileFacts file = facts(paths.journal);
   found.exists = file.exists;
   found.regular = file.regular;
@@ -22,7 +41,7 @@ Found look_at(const Paths& paths, bool hold) {
   found.wal = facts(paths.wal).size != 0;
   found.hold = hold;
   found.recovering = facts(paths.recovering).exists;
-  if (!file.exists || !file.regular) return found;
+  if (!file.exists || !file.regular || !found.link.empty() || !found.strange.empty()) return found;
   const os::Fd fd = or_refused(os::open_for_reading(paths.journal), paths.journal, "cannot be read");
   std::array<std::byte, 100> head{};  // https://www.sqlite.org/fileformat.html, 1.3
   const std::size_t got = or_refused(os::read_at(fd, 0, head), paths.journal, "cannot be read");
@@ -33,7 +52,7 @@ Found look_at(const Paths& paths, bool hold) {
   return found;
 }
 
-Found Journal::look() const { return look_at(paths_, hold_->found().written); }
+Found Journal::look() const { return look_at(paths_, hold_->found().written, of_any_user_); }
 
 /// Under another name first, so that a journal is there wholly or not at all.
 void Journal::make() {

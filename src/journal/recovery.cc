@@ -4,6 +4,7 @@
 #include "journal/journal.hpp"
 #include "journal/layout.hpp"
 #include "journal/pages.hpp"
+#include "os/file_size_limit.hpp"
 #include "os/random.hpp"
 
 #include <algorithm>
@@ -185,7 +186,7 @@ Recovered take_the_place(const Paths& paths, Hold& hold) {
 /// Nothing if it has to be recovered.
 std::optional<Recovered> already_whole(const std::string& path) {
   try {
-    Journal journal(path, Durability::process);
+    Journal journal(path, Durability::process, false);
     for (std::uint64_t number = 1; number <= journal.records(); ++number)
       journal.read(static_cast<std::int64_t>(number));
     Recovered nothing_to_do{journal.records(), 0, true, {}};
@@ -198,13 +199,14 @@ std::optional<Recovered> already_whole(const std::string& path) {
 }
 
 Recovered recover(const std::string& path) {
+  const os::FileSizeErrors no_signal;
   const Paths paths(path);
-  if (!os::or_throw(os::file_facts(paths.journal), "recover_journal").exists && !look_at(paths, false).wal &&
-      !look_at(paths, false).recovering)
+  if (!os::or_throw(os::file_facts(paths.journal), "recover_journal").exists && !look_at(paths, false, false).wal &&
+      !look_at(paths, false, false).recovering)
     throw JournalError(JournalProblem::refused, paths.journal, "the journal " + paths.journal + " is not there");
   if (auto whole = already_whole(path)) return *whole;
-  Hold hold(paths);
-  if (look_at(paths, false).recovering) return take_the_place(paths, hold);
+  Hold hold(paths, false);
+  if (look_at(paths, false, false).recovering) return take_the_place(paths, hold);
   const Pages pages(paths.journal, paths.wal);
   const ValueFiles values(paths, false);
   const Survey found = survey(pages, [&](const FileName& file) { return values.get(file).has_value(); });

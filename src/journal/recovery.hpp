@@ -9,7 +9,7 @@
 namespace hotspare::journal {
 
 /// What lies there, without SQLite. hold: there was an -open file that was written to.
-Found look_at(const Paths& paths, bool hold);
+Found look_at(const Paths& paths, bool hold, bool of_any_user);
 
 /// A new, empty journal, closed and on the disk, under this name.
 JournalId make_journal(const Paths& paths, const std::string& as);

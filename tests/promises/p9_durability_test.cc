@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <random>
 #include <sys/wait.h>
+#include <thread>
 #include <vector>
 
 /// P9. With a journal, what has finished survives SIGKILL of everything; a resumed batch runs only what had not finished. A
@@ -475,6 +478,57 @@ TEST(P9Durability, ADamagedJournalIsToldAndItsWholeRecordsAreSaved) {
   int runs = 0;
   for (std::size_t i = 0; i < 100; ++i) runs += ledger.runs(i);
   EXPECT_EQ(runs, 101);
+}
+
+/// Goes on writing into the second half of each piece of shared memory that this worker may write to, as long as it lives.
+void scribble_for_ever() {
+  std::vector<std::pair<std::uintptr_t, std::uintptr_t>> places;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t from = 0;
+    std::uintptr_t to = 0;
+    const bool payload = line.find("hotspare-payload") != std::string::npos && line.find(" rw-s ") != std::string::npos;
+    if (payload && std::sscanf(line.c_str(), "%lx-%lx", &from, &to) == 2) places.emplace_back(from, to);
+  }
+  for (unsigned char value = 0;; ++value)
+    for (const auto& [from, to] : places)
+      for (std::uintptr_t at = from + (to - from) / 2; at < to; at += 512)
+        *reinterpret_cast<volatile unsigned char*>(at) = value;
+}
+
+struct ScribblesLater {
+  std::vector<unsigned char> bytes;
+  template <class Archive>
+  void save(Archive& ar) const {
+    ar(bytes);
+    std::thread(scribble_for_ever).detach();
+  }
+  template <class Archive>
+  void load(Archive& ar) {
+    ar(bytes);
+  }
+};
+
+/// What is hashed is what is written, whatever the worker still does to the memory of its result.
+TEST(P9Durability, AResultThatChangesWhileItIsCommittedIsKeptWhole) {
+  const JournalPath path;
+  const std::vector<int> all{1, 2, 3, 4, 5, 6};
+  const auto make = [](int number) {
+    return ScribblesLater{std::vector<unsigned char>(2'000'000, static_cast<unsigned char>(number))};
+  };
+  const auto run = [&](std::uint64_t kept) {
+    Pool pool(small_pool());
+    Batch batch(pool, path);
+    std::size_t count = 0;
+    for (const auto& result : batch.map(make, all)) {
+      EXPECT_EQ(result.bytes.size(), 2'000'000u);
+      ++count;
+    }
+    EXPECT_EQ(count, all.size());
+    EXPECT_EQ(batch.counts().kept, kept);
+  };
+  run(0);
+  run(all.size());
 }
 
 }  // namespace

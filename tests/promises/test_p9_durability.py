@@ -411,3 +411,31 @@ def test_a_keyboard_interrupt_ends_the_wait(tmp_path: Path, fifo: Callable[[], F
     assert host.wait() == 7
     wait_for_end(worker)
     assert not (tmp_path / "j-open").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_journal_of_another_user_is_not_unpickled_unless_trusted(pool: Pool, tmp_path: Path) -> None:
+    with pool.batch(tmp_path / "j") as batch:
+        assert list(batch.map(square, range(5))) == [x * x for x in range(5)]
+    os.chown(tmp_path / "j", 65534, 65534)
+    with pytest.raises(JournalError, match="belongs to user 65534") as caught:
+        pool.batch(tmp_path / "j")
+    assert caught.value.problem == "foreign"
+    with pool.batch(tmp_path / "j", of_any_user=True) as batch:
+        assert list(batch.map(square, range(5))) == [x * x for x in range(5)]
+        assert batch.counts()["kept"] == 5
+
+
+def test_another_sqlite_in_this_process_does_not_let_a_second_writer_in(pool: Pool, tmp_path: Path) -> None:
+    """It takes this process's POSIX locks away when it closes the file; those of another kind stay."""
+    code = "import hotspare, sys; p = hotspare.Pool(1); p.batch(sys.argv[1])"
+    with pool.batch(tmp_path / "j") as batch:
+        assert list(batch.map(square, range(5))) == [x * x for x in range(5)]
+        (tmp_path / "j").read_bytes()  # opened and closed, which is enough
+        second = subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], capture_output=True, text=True)
+        assert second.returncode != 0
+        assert f"process {os.getpid()} on " in second.stderr
+        assert list(batch.map(square, range(10))) == [x * x for x in range(10)]
+    with pool.batch(tmp_path / "j") as batch:
+        assert list(batch.map(square, range(10))) == [x * x for x in range(10)]
+        assert batch.counts()["kept"] == 10

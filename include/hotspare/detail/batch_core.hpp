@@ -81,6 +81,7 @@ struct BatchSettings {
   std::string path;
   Durability durability = Durability::process;
   unsigned rerun = 0;  ///< RerunBits.
+  bool of_any_user = false;
   std::function<void(const std::string&)> on_warning;
 };
 
