@@ -18,8 +18,8 @@ enum class RegistryProblem : unsigned char {
   exists,     ///< The name is taken by a segment that is in use.
   absent,     ///< There is no segment of that name, or it is just being removed.
   not_owner,  ///< Only the process that created a segment renames and resizes it.
-  foreign,    ///< Something else than a segment has that name in /dev/shm; nothing was changed.
-  full,       ///< No memory for it in /dev/shm.
+  foreign,    ///< Something else than a segment has that name in /dev/shm, or another user's; nothing was changed.
+  full,       ///< No memory for it in /dev/shm, or more than RLIMIT_FSIZE allows.
   busy,       ///< A process that is removing the name's old segment does not come to an end: it is stopped.
   refused,    ///< The system said no; what() has its words.
 };
@@ -55,8 +55,8 @@ class HOTSPARE_API Segment {
 
   /// Atomic: at each instant it has the one name or the other. Throws RegistryError: not_owner, exists, bad_name, busy.
   void rename(const std::string& new_name);
-  /// New bytes are zeros. Other users keep what they have until they refresh(); the part that is cut off reads zeros for
-  /// them. Throws RegistryError: not_owner, full (nothing has changed then).
+  /// New bytes are zeros. Other users keep what they have until they refresh(): the part that is cut off reads zeros for
+  /// them, and its memory is theirs until the segment goes. Throws RegistryError: not_owner, full (nothing has changed then).
   void resize(std::size_t bytes);
   /// Takes up the size that the owner has given it. True if bytes() is another one now.
   bool refresh();

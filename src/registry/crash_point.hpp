@@ -18,8 +18,8 @@ namespace hotspare::registry {
   X(rename_orphan_locked)  /* the orphan that has the new name is ours to remove */ \
   X(rename_orphan_removed) /* the new name is free */                               \
   X(rename_done)           /* renamed, the caller does not know */                  \
-  X(grow_zeroed)           /* what is behind the end is zeros, no memory taken */   \
-  X(grow_reserved)         /* memory taken, the size not told */                    \
+  X(grow_reserved)         /* memory taken */                                       \
+  X(grow_zeroed)           /* what is behind the end is zeros, the size not told */ \
   X(grow_told)             /* size told, not mapped */                              \
   X(shrink_told)           /* size told, the pages not given back */                \
   X(drop_opened_again)     /* still in use, by the last open() too */               \

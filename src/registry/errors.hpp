@@ -18,6 +18,8 @@ T or_refused(os::Result<T> result, const std::string& what) {
 }
 
 [[noreturn]] void throw_foreign(const std::string& path);
+/// It is another user's, who could cut it under us at any time.
+[[noreturn]] void throw_of_another_user(const std::string& path, std::uint32_t user);
 [[noreturn]] void throw_absent(const std::string& path);
 
 }  // namespace hotspare::registry

@@ -28,6 +28,13 @@ os::Fd open_there(const std::string& path) {
   throw_refused(path + " cannot be opened", fd.failure());
 }
 
+/// Throws RegistryError: foreign.
+void must_be_ours(const os::Fd& fd, const std::string& path) {
+  const os::FileFacts facts = or_refused(os::file_facts(fd), path + " cannot be looked at");
+  if (facts.owner != os::own_user()) throw_of_another_user(path, facts.owner);
+  if (!read_head(fd)) throw_foreign(path);
+}
+
 }  // namespace
 
 std::string path_in_folder(const std::string& file) { return std::string(os::shared_memory_folder) + "/" + file; }
@@ -82,7 +89,7 @@ HeldFile hold(const std::string& path) {
     os::Fd fd = open_there(path);
     if (!fd) throw_absent(path);
     reach(CrashPoint::open_unlocked);
-    if (!read_head(fd)) throw_foreign(path);
+    must_be_ours(fd, path);
     if (!or_refused(os::lock_shared(fd), path + " cannot be registered")) throw_absent(path);
     HeldFile held(std::move(fd));  // also if it is not the one: its last user may have left meanwhile, trusting us
     reach(CrashPoint::open_locked);
@@ -93,7 +100,7 @@ HeldFile hold(const std::string& path) {
 void NameClaim::free() {
   const os::Fd fd = open_there(path_);
   if (!fd) return;
-  if (!read_head(fd)) throw_foreign(path_);
+  must_be_ours(fd, path_);
   const std::string what = path_ + " cannot be locked";
   const bool got = or_refused(os::lock_alone(fd), what);
   const os::Locked others = got ? os::Locked::no : or_refused(os::locked_by_others(fd), what);

@@ -39,7 +39,7 @@ class HeldFile {
   os::Fd fd_;
 };
 
-/// Opens and locks it. Throws RegistryError: absent, foreign, refused.
+/// Opens and locks it. Throws RegistryError: absent, foreign (another user's, too), refused.
 HeldFile hold(const std::string& path);
 
 /// Frees a name that is wanted for another file, if an orphan has it.

@@ -2,8 +2,12 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 
+#include <memory>
 #include <optional>
 
 namespace hotspare::registry::testing {
@@ -275,6 +279,104 @@ TEST(SharedRegistry, AStoppedRemoverIsSaidInsteadOfWaitedForAndHoldsUpNothingEls
   const Segment other = registry.create("b", 1);
   remover.kill();
   const Segment now = registry.create("a", 1);
+}
+
+/// Exit code of a process that sees a /dev/shm of its own, of this size; 77: it could not have one.
+template <class Work>
+int with_small_memory(const std::string& size, Work work) {
+  return WEXITSTATUS(status_of([&] {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", "/dev/shm", "tmpfs", 0, ("mode=1777,size=" + size).c_str()) != 0)
+      ::_exit(77);
+    ::_exit(work());
+  }));
+}
+
+void use_up_memory() {
+  const int file = ::open("/dev/shm/other", O_CREAT | O_RDWR, 0600);
+  const std::vector<char> some(4096);
+  while (::write(file, some.data(), some.size()) > 0) {
+  }
+}
+
+TEST(SharedRegistry, WhatWasCutOffStaysWithThoseWhoHaveItAlsoWhenMemoryIsFull) {
+  const int code = with_small_memory("4m", [] {
+    SharedRegistry registry("t");
+    Segment owner = registry.create("a", 2 << 20);
+    Segment user = registry.open("a");
+    fill(owner, 'x');
+    owner.resize(4096);
+    use_up_memory();
+    for (std::size_t i = 4096; i < user.bytes().size(); ++i)
+      if (user.bytes()[i] != std::byte{0}) return 1;
+    fill(user, 'y');
+    owner.resize(1 << 20);  // what is kept is there already
+    return owner.bytes()[500'000] == std::byte{0} && owner.bytes()[100] == std::byte{'y'} ? 0 : 2;
+  });
+  if (code == 77) GTEST_SKIP() << "no mount of its own";
+  EXPECT_EQ(code, 0);
+}
+
+TEST(SharedRegistry, ForksKeepWhatWasCutOffToo) {
+  const int code = with_small_memory("4m", [] {
+    SharedRegistry registry("t");
+    Segment owner = registry.create("a", 2 << 20);
+    int go[2];
+    if (::pipe(go) != 0) return 3;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      char word = 0;
+      static_cast<void>(!::read(go[0], &word, 1));
+      fill(owner, 'z');
+      ::_exit(0);
+    }
+    owner.resize(4096);
+    use_up_memory();
+    static_cast<void>(!::write(go[1], "x", 1));
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    return status == 0 ? 0 : 1;
+  });
+  if (code == 77) GTEST_SKIP() << "no mount of its own";
+  EXPECT_EQ(code, 0);
+}
+
+TEST(SharedRegistry, AloneItGivesBackWhatItCutsOff) {
+  const int code = with_small_memory("4m", [] {
+    SharedRegistry registry("t");
+    Segment owner = registry.create("a", 3 << 20);
+    owner.resize(4096);
+    const Segment other = registry.create("b", 3 << 20);
+    return 0;
+  });
+  if (code == 77) GTEST_SKIP() << "no mount of its own";
+  EXPECT_EQ(code, 0);
+}
+
+TEST(SharedRegistry, AnotherUsersSegmentIsForeign) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const std::string scope = new_scope();
+  const Living other([&] {
+    if (::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(9);
+    return std::make_unique<Segment>(SharedRegistry(scope).create("a", 100'000));
+  });
+  SharedRegistry registry(scope);
+  EXPECT_PROBLEM(registry.open("a"), foreign);
+  EXPECT_PROBLEM(registry.create("a", 10), foreign);
+  EXPECT_EQ(only_one(registry)->state, SegmentState::used);
+}
+
+TEST(SharedRegistry, TheLimitOfAFilesSizeIsAnError) {
+  const int status = status_of([] {
+    const rlimit limit{100'000, 100'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    SharedRegistry registry(new_scope());
+    Segment small = registry.create("a", 1000);
+    EXPECT_PROBLEM(registry.create("b", 1 << 20), full);
+    EXPECT_PROBLEM(small.resize(1 << 20), full);
+    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+  });
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace

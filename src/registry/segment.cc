@@ -5,8 +5,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
 namespace hotspare {
+namespace {
+
+void zero(std::span<std::byte> bytes) {
+  if (!bytes.empty()) std::memset(bytes.data(), 0, bytes.size());
+}
+
+}  // namespace
 
 using registry::CrashPoint;
 using registry::data_at;
@@ -23,14 +32,21 @@ Segment::State::State(std::string scope_name, registry::HeldFile held_file, bool
   map(told().size.load(std::memory_order_acquire));
 }
 
-void Segment::State::map(std::uint64_t bytes) {
+os::Mapping Segment::State::map(std::uint64_t bytes) {
   const std::string what = "the segment cannot be mapped";
   const os::FileFacts facts = or_refused(os::file_facts(held.fd()), what);
   if (facts.size < data_at || bytes > facts.size - data_at) registry::throw_foreign(os::path_of(held.fd()));
-  data = or_refused(os::Mapping::of_part(held.fd(), data_at, std::max<std::size_t>(bytes, 1), os::Access::read_write,
-                                         os::OnFork::inherit),
-                    what);
+  os::Mapping fresh = or_refused(os::Mapping::of_part(held.fd(), data_at, std::max<std::size_t>(bytes, 1),
+                                                      os::Access::read_write, os::OnFork::inherit),
+                                 what);
   size = bytes;
+  longest = std::max(longest, bytes);
+  return std::exchange(data, std::move(fresh));
+}
+
+bool Segment::State::is_shared() const {
+  os::Result<os::Locked> others = os::locked_by_others(held.fd());
+  return !others || *others != os::Locked::no || forks != os::forks_so_far();
 }
 
 void Segment::State::must_own(const char* what) const {
@@ -83,17 +99,21 @@ void Segment::resize(std::size_t bytes) {
   if (bytes > registry::max_bytes)
     throw RegistryError(RegistryProblem::full, what + ": that is more than there can be");
   if (bytes > old) {
-    // What was written behind the end, before a shrink that a death cut short, is not to come back.
-    or_refused(os::give_back(state.held.fd(), data_at + old, bytes - old), what);
-    reach(CrashPoint::grow_zeroed);
     or_refused(os::reserve(state.held.fd(), data_at + old, bytes - old), what);
     reach(CrashPoint::grow_reserved);
   }
-  state.map(bytes);
+  const std::uint64_t longest = state.longest;
+  const os::Mapping before = state.map(bytes);
+  // What was written behind the end, before a shrink, is not to come back.
+  if (bytes > old) zero(state.data.bytes().subspan(old, std::min<std::uint64_t>(bytes, longest) - old));
+  reach(CrashPoint::grow_zeroed);
   // SYNC POINT (size): with registry::check, State's constructor and refresh: who reads this size finds the file as long.
   state.told().size.store(bytes, std::memory_order_release);
   if (bytes > old) return reach(CrashPoint::grow_told);
   reach(CrashPoint::shrink_told);
+  // Who still has the old size may read and write there: without its pages that would be SIGBUS once /dev/shm is full. Who
+  // comes from now on sees the new one, so nobody is missed.
+  if (state.is_shared()) return zero(before.bytes().subspan(bytes, old - bytes));
   or_refused(os::give_back(state.held.fd(), data_at + bytes, old - bytes), what);
 }
 

@@ -1,9 +1,12 @@
 #include "standby/shared.hpp"
 
 #include "os/check.hpp"
+#include "os/memory_use.hpp"
 #include "os/realtime.hpp"
 #include "os/robust_mutex.hpp"
 #include "standby/ring.hpp"
+
+#include <hotspare/error.hpp>
 
 #include <climits>
 #include <cstring>
@@ -21,10 +24,22 @@ os::Mapping map(const os::Fd& fd, std::size_t size) {
   return mapping;
 }
 
+/// All of it is made to be there at once: a page that comes when a block is due comes too late.
+void must_fit(std::uint64_t bytes) {
+  const std::uint64_t left = os::available_memory();
+  if (bytes <= left) return;
+  throw Error(
+      std::string(what) + ": its blocks, states and results take " + std::to_string(bytes >> 20) +
+      " MB in all, and this process has " + std::to_string(left >> 20) +
+      " MB left (of the machine's memory or its cgroup's). Smaller blocks or states, a shorter history or fewer "
+      "replicas take less");
+}
+
 }  // namespace
 
 Shared::Shared(const Geometry& geometry, std::span<const std::byte> arguments, bool lock)
     : geometry_(geometry), layout_(geometry) {
+  must_fit(layout_.blocks_bytes() + layout_.lanes_bytes());
   blocks_fd_ = os::or_throw(os::make_memfd("hotspare-blocks", layout_.blocks_bytes()), what);
   bells_fd_ = os::or_throw(os::make_memfd("hotspare-standby-bells", sizeof(Bells)), what);
   lanes_fd_ = os::or_throw(os::make_memfd("hotspare-lanes", layout_.lanes_bytes()), what);
