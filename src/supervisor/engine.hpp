@@ -420,8 +420,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool arm_due_ = false;
   std::int64_t timer_at_ = 0;
   std::int64_t leave_deadline_ = 0;
-  unsigned leave_rounds_ = 0;   ///< How often that has passed.
-  std::int64_t refill_at_ = 0;  ///< When to ask for what a takeover used up; 0: nothing is due.
+  unsigned leave_rounds_ = 0;             ///< How often that has passed.
+  std::int64_t refill_at_ = 0;            ///< When to ask for what a takeover used up; 0: nothing is due.
   std::int64_t trim_at_ = 0;              ///< When to look at what is warm in the arena; 0: when it calls.
   std::atomic<bool> trim_wanted_{false};  ///< It has called.
   std::vector<std::unique_ptr<Listener>> listeners_;

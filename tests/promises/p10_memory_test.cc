@@ -21,6 +21,7 @@ TEST(P10Memory, MoreThanThereIsIsRefusedWithTheSum) {
   StandbyOptions options;
   options.bytes_in = options.bytes_out = std::size_t{16} << 20;
   options.history = 65'536;
+  options.period = std::chrono::milliseconds(1);
   options.start = start_method();
   try {
     const StandbyChannel<Copy> channel(options);
