@@ -3,6 +3,7 @@
 #include "block.hpp"
 #include "buffers_at.hpp"
 #include "chunk_values.hpp"
+#include "finalizers.hpp"
 #include "payload.hpp"
 
 #include <hotspare/detail/embedding.hpp>
@@ -31,6 +32,16 @@ std::vector<nb::object>& held() {
 nb::object hold(nb::object object) {
   held().push_back(object);
   return object;
+}
+
+/// Arrays over shared memory cannot wait: whether something refers to them still must be known before the outcome. Of
+/// arguments with such, what has a destructor of its own waits.
+void hold_what_ends(const nb::object& what, bool with_buffers) {
+  if (!with_buffers) {
+    hold(what);
+    return;
+  }
+  for (nb::object& one : with_finalizers(what)) hold(std::move(one));
 }
 
 /// Blocks over the buffers that came with the arguments. What the task still refers to when it has ended becomes its own
@@ -103,8 +114,7 @@ nb::object call(Kind kind, ByteSource& source, std::uint32_t function_bytes, con
   const auto function_at = std::span(source.view(function_bytes, 1), function_bytes);
   const std::size_t size = source.remaining();
   nb::object arguments = unpickle({source.view(size, 1), size}, buffers);
-  // Those over shared memory cannot wait: whether they are referred to from elsewhere must be known before the outcome.
-  if (!buffers.is_valid()) hold(arguments);
+  hold_what_ends(arguments, buffers.is_valid());
   PyObject* const tuple = arguments.ptr();
   switch (kind) {
     case Kind::named_call: return checked(PyObject_Call(function_named(function_at).ptr(), tuple, nullptr));
@@ -164,12 +174,12 @@ void run(TaskContext& context) {
     } catch (nb::python_error& error) {
       return give_error(context, error, Ended::unread);
     }
-    if (!buffers.is_valid()) hold(arguments);
+    hold_what_ends(arguments, buffers.is_valid());
     return run_chunk(context, head, arguments);
   }
   const nb::object value = call(head.kind, source, head.function_bytes, buffers);
   if (value.is_none()) return give(context, Ended::none, {});
-  if (!buffers.is_valid()) hold(value);
+  hold_what_ends(value, buffers.is_valid());
   give(context, Ended::value, pickle(value));
 }
 

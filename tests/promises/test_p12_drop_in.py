@@ -96,6 +96,7 @@ def test_result_with_a_timeout_raises_timeout_error(executor: ProcessPoolExecuto
 def test_map_with_a_timeout_raises_timeout_error(kind: Any, fifo: Callable[[], Fifo]) -> None:
     begun, go_on = fifo(), fifo()
     with kind(1) as pool:
+        pool.submit(square, 1).result()  # there is a worker, so that it begins before the time is over
         results = pool.map(meet, [begun], [go_on], timeout=0.05)
         thread = threading.Thread(target=lambda: (begun.hear(), go_on.tell()))
         with pytest.raises(concurrent.futures.TimeoutError):

@@ -382,6 +382,35 @@ def test_an_outcome_is_safe_before_arguments_are_let_go(kind: Any) -> None:
         assert pool.submit(lambda: 7 if deadly else 8).result() == 7
 
 
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_an_outcome_is_safe_before_arguments_with_arrays_are_let_go(size: int) -> None:
+    numpy = pytest.importorskip("numpy")
+    with Pool(1) as pool:
+        ones = numpy.ones(size)
+        assert pool.submit(_forty_two, ones, Deadly()).result() == 42
+        assert pool.submit(_forty_two, {"deep": [Deadly(ones)]}).result() == 42
+        assert pool.submit(_gives_deadly, ones).result().more == "result"
+        assert list(pool.map(_forty_two, [(ones, Deadly()) for _ in range(4)])) == [42] * 4
+        assert pool.submit(_keep_the_last, [ones, Kept()]).result() == size
+        assert pool.submit(_sum_of_the_last, numpy.zeros(size)).result() == size
+
+
+class Kept:
+    """Has a destructor, too."""
+
+    def __del__(self) -> None:
+        pass
+
+
+def _keep_the_last(what: Any) -> int:
+    sys.modules[__name__].__dict__["_last"] = what
+    return len(what[0])
+
+
+def _sum_of_the_last(_: Any) -> float:
+    return float(sys.modules[__name__].__dict__["_last"][0].sum())
+
+
 def test_an_exception_is_safe_before_it_is_let_go(pool: Pool) -> None:
     # Whether it can be unpickled is tried out in the worker, and what comes of that is let go there.
     error = pool.submit(_raises_with_deadly, Deadly([1])).exception()
