@@ -117,6 +117,10 @@ class CrashReport:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_native": self.native_stack, "_others": self.other_threads}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # One that an older version pickled has fewer fields, one of a newer version may have more.
+        self.__dict__.update(CrashReport(cause="unknown", pid=0).__dict__, **state)
+
     def traceback_text(self) -> str:
         """The traceback of the exception that the processor of a standby channel died of; empty if it was none."""
         begin = self.python_stack_text.find("Traceback (most recent call last)")

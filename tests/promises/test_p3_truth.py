@@ -172,6 +172,10 @@ def _call_c_exit(code: int) -> None:
     ctypes.CDLL(None).exit(code)
 
 
+def _exit_this_thread() -> None:
+    ctypes.CDLL(None).pthread_exit(None)
+
+
 def _outgrow(path: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -192,6 +196,11 @@ def test_becomes_another_program(pool: Pool) -> None:
 def test_becomes_another_program_that_is_not_found_again(pool: Pool) -> None:
     death = _death(pool, os.execvp, "sleep", ["sleep", "1000"])
     assert (death.cause, death.signal, death.report.detail) == ("exec", signal.SIGKILL, "sleep")
+
+
+def test_ends_its_main_thread(pool: Pool) -> None:
+    death = _death(pool, _exit_this_thread)
+    assert (death.cause, death.signal) == ("pthread_exit", None)
 
 
 def test_outgrows_the_limit_of_a_files_size(pool: Pool, tmp_path: Path) -> None:

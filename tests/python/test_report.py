@@ -123,6 +123,18 @@ def test_a_death_travels_with_its_stacks() -> None:
     assert "oh no" in again.report.text()
 
 
+def test_reports_of_other_versions_are_read() -> None:
+    report = report_of(FakeCore(facts()), "t")
+    state = {**report.__getstate__(), "of_tomorrow": 5, "cause": "eaten"}
+    for missing in ("_others", "_native", "quarantined", "earlier", "python_stack_text"):
+        state.pop(missing, None)
+    again: CrashReport = object.__new__(CrashReport)
+    again.__setstate__(state)
+    assert again.summary().startswith("worker 4242 died: eaten in decode (photo.py:31)")
+    assert (again.other_threads, again.native_stack, again.quarantined, again.earlier) == ({}, (), False, ())
+    assert pickle.loads(pickle.dumps(again)) == again
+
+
 def test_a_report_may_be_nearly_empty() -> None:
     assert CrashReport(cause="unknown", pid=1).text() == "worker 1 died; its exit status was lost"
 
