@@ -170,6 +170,7 @@ void Crew::on_in_step(Member& member) {
   member.gone_by = 0;
   ++in_step_;
   breaker_.worker_ready();
+  died_in_blocks_ = 0;
   const Lane& lane = shared_.lane(member.lane);
   note_refused(lane.refused.load());
   joined_at_[member.lane].store(shared_.blocks().newest.load(std::memory_order_acquire), std::memory_order_release);

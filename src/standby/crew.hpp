@@ -51,7 +51,10 @@ class Crew {
   void suspect(unsigned lane) noexcept;
   /// This block is over, answered or late.
   void settled(std::uint64_t block, bool answered) noexcept {
-    if (answered) answered_[block % answered_.size()].store(block, std::memory_order_relaxed);
+    if (answered) {
+      answered_[block % answered_.size()].store(block, std::memory_order_relaxed);
+      last_answered_.store(block, std::memory_order_relaxed);
+    }
     settled_.store(block, std::memory_order_release);
   }
   /// It says what cannot be; block: the newest one.
@@ -158,6 +161,7 @@ class Crew {
   void ask_reap(Member& member);
   void kill(Member& member);
   void bury(Member& member, const os::ExitStatus& status);
+  bool is_hopeless(bool will_pass);
   void count_death(const Member& member, Cause cause);
   std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
   bool forward_stderr(Member& member);
@@ -228,6 +232,8 @@ class Crew {
   metrics::Recorder rejoin_;
   TakeoverClock takeover_clock_;
   death::Breaker breaker_;
+  unsigned died_in_blocks_ = 0;         ///< On their way, in a row, and without an answer between.
+  std::uint64_t answered_by_then_ = 0;  ///< When the last of them died: the last block that was answered.
   FatalBlocks fatal_;
   std::vector<std::uint64_t> held_;         ///< Blocks of which it is not yet known whether they are left out.
   std::uint64_t anew_from_ = 1;             ///< The block with which those began whose state is the stream's.
@@ -247,6 +253,7 @@ class Crew {
   std::array<Progress, most_lanes> progress_{};
   std::atomic<std::uint32_t> suspects_{0};  ///< Bit: lane.
   std::atomic<std::uint64_t> settled_{0};
+  std::atomic<std::uint64_t> last_answered_{0};
   std::vector<std::atomic<std::uint64_t>>
       answered_;  ///< Of each place in the history, the last block that was answered.
   std::atomic<bool> deserted_{false};

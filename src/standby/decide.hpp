@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 /// What a channel decides, as pure functions.
 namespace hotspare::standby {
@@ -102,6 +103,21 @@ constexpr std::int64_t grown_pause(std::int64_t before) {
   constexpr std::int64_t first = 1'000'000'000;
   constexpr std::int64_t most = 60'000'000'000;
   return std::clamp(2 * before, first, most);
+}
+
+/// The lane for the next replica: the one whose state is oldest, of those that are not taken. saved: the block of the state that lies
+/// in each, 0: none.
+template <class Taken>
+constexpr std::optional<unsigned> lane_to_take(std::span<const std::uint64_t> saved, const Taken& taken,
+                                               StandbyMode mode) {
+  const std::uint64_t latest = *std::max_element(saved.begin(), saved.end());
+  const bool alone = std::count(saved.begin(), saved.end(), latest) == 1;
+  std::optional<unsigned> best;
+  for (unsigned lane = 0; lane < saved.size(); ++lane) {
+    if (taken[lane] || (mode == StandbyMode::replay && alone && latest != 0 && saved[lane] == latest)) continue;
+    if (!best || saved[lane] < saved[*best]) best = lane;
+  }
+  return best;
 }
 
 /// automatic becomes what it means for this processor.

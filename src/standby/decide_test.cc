@@ -179,6 +179,18 @@ TEST(OldestToReplay, LeavesHalfOfTheHistoryForBlocksThatCome) {
   EXPECT_EQ(oldest_to_replay(33, 64), 2u);
 }
 
+TEST(LaneToTake, NeverTheOneWithTheOnlyLatestState) {
+  using Saved = std::vector<std::uint64_t>;
+  using Taken = std::vector<bool>;
+  constexpr auto replay = StandbyMode::replay;
+  EXPECT_EQ(lane_to_take(Saved{0, 0, 0}, Taken{true, false, false}, replay), 1u);
+  EXPECT_EQ(lane_to_take(Saved{32, 16, 0}, Taken{false, false, true}, replay), 1u);
+  EXPECT_EQ(lane_to_take(Saved{32, 16, 0}, Taken{false, true, true}, replay), std::nullopt) << "it waits for a burial";
+  EXPECT_EQ(lane_to_take(Saved{32, 32, 0}, Taken{false, true, true}, replay), 0u) << "another has it, too";
+  EXPECT_EQ(lane_to_take(Saved{32, 16, 0}, Taken{false, true, true}, StandbyMode::lockstep), 0u) << "of no use there";
+  EXPECT_EQ(lane_to_take(Saved{0, 0, 0}, Taken{true, true, true}, replay), std::nullopt);
+}
+
 TEST(GrownPause, DoublesUpToAMinute) {
   constexpr std::int64_t second = 1'000'000'000;
   EXPECT_EQ(grown_pause(0), second);

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <limits>
 #include <linux/futex.h>
+#include <utility>
 
 /// Who goes: notice, replacement, verdict, report. The stream waits for none of it.
 namespace hotspare::standby {
@@ -172,14 +173,14 @@ void Crew::bury(Member& member, const os::ExitStatus& told) {
     event.detail = std::string(name(report->cause));
     event.report = report;
     tell(std::move(event));
-    // A block that kills many as they catch up counts once: it will be left out, and the next ones come into step.
     const std::uint64_t block = fatal_block(member);
-    const bool known_block = block != 0 && (fatal_.has_killed(block) || shared_.is_left_out(block));
+    const bool will_pass = block != 0 && (in_step_ == 0 || fatal_.has_killed(block) || shared_.is_left_out(block));
     blame_block(member, report->cause);
     if (member.spare) {  // nobody waited for it: its deaths take nothing from the channel
       if (!member.was_ready) pause_spares();
-    } else if (!member.was_ready && !known_block && breaker_.died_before_ready()) {
-      break_channel("standby channel \"" + options_.name + "\": " + std::to_string(breaker_.in_a_row()) +
+    } else if (!member.was_ready && is_hopeless(will_pass)) {
+      const unsigned died = will_pass ? died_in_blocks_ : breaker_.in_a_row();
+      break_channel("standby channel \"" + options_.name + "\": " + std::to_string(died) +
                     " replicas in a row died before they were in step; the last one: " + last_death_);
     }
   }
@@ -188,6 +189,15 @@ void Crew::bury(Member& member, const os::ExitStatus& told) {
   forget(member);
   give_up_if_too_many_died();
   refill();
+}
+
+/// One more died on his way. A block that kills is left out, and the next ones come further: there may be many of those in a row.
+bool Crew::is_hopeless(bool will_pass) {
+  constexpr unsigned blocks_count_less = 20;
+  if (!will_pass) return breaker_.died_before_ready();
+  const std::uint64_t answered = last_answered_.load(std::memory_order_relaxed);
+  if (std::exchange(answered_by_then_, answered) != answered) died_in_blocks_ = 0;
+  return ++died_in_blocks_ >= blocks_count_less * options_.breaker_deaths;
 }
 
 void Crew::count_death(const Member& member, Cause cause) {

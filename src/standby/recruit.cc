@@ -68,20 +68,16 @@ bool Crew::awaits_heir(const Member& donor) const {
   });
 }
 
-/// The last state that a dead replica committed may be the only one: its lane is taken last.
+/// The last state that a dead replica committed may be the only one: in StandbyMode::replay its lane is not taken before another has
+/// one that is as new, however many die.
 std::optional<unsigned> Crew::free_lane() const {
-  std::optional<unsigned> best;
-  std::uint64_t least = 0;
+  const std::uint64_t newest = shared_.blocks().newest.load(std::memory_order_acquire);
+  std::array<std::uint64_t, most_lanes> saved{};
   for (unsigned number = 0; number < shared_.geometry().lanes; ++number) {
-    if (lane_taken_[number]) continue;
-    const Lane& lane = shared_.lane(number);
-    const std::uint64_t saved = Claim::of(lane).state.block;
-    const std::uint64_t block = saved <= shared_.blocks().newest.load() ? saved : 0;
-    if (best && block >= least) continue;
-    best = number;
-    least = block;
+    const Claim claim = Claim::of(shared_.lane(number));
+    if (claim.sealed && claim.state.block <= newest) saved[number] = claim.state.block;
   }
-  return best;
+  return lane_to_take({saved.data(), shared_.geometry().lanes}, lane_taken_, options_.mode);
 }
 
 /// Nobody is in step, but who comes has the state, or processes all that led to it: it is not lost, and who began anew beside it

@@ -67,7 +67,7 @@ void Replica::run() noexcept {
 
 void Replica::live() {
   while (!leaving_) {
-    if (has_helm() && settled_ && !at_helm()) park();
+    if (has_helm() && settled_) park();  // also who is at the helm already has to take over
     if (!leaving_) work();
   }
 }

@@ -213,9 +213,7 @@ TEST(P10KillingBlockWhereOneWorks, Stateless) {
 /// Killers next to each other, and the first block of all.
 TEST(P10KillingBlocks, InARow) {
   for (const StandbyMode mode : {StandbyMode::lockstep, StandbyMode::replay}) {
-    StandbyOptions options = options_of<FragileWindow>(mode);
-    options.breaker_deaths = 100;
-    Checked<FragileWindow> stream(options);
+    Checked<FragileWindow> stream(options_of<FragileWindow>(mode));
     for (int killers = 0; killers < 8; ++killers) stream.send_killer(How::abort);
     stream.send(40);
     for (int killers = 0; killers < 8; ++killers) {
@@ -227,6 +225,16 @@ TEST(P10KillingBlocks, InARow) {
     EXPECT_EQ(stream.channel().stats().states_lost, 0U);
     EXPECT_EQ(stream.channel().broken(), "");
   }
+}
+
+/// Not without end.
+TEST(P10KillingBlocks, AndNothingElse) {
+  StandbyOptions options = options_of<FragileWindow>(StandbyMode::lockstep);
+  options.breaker_deaths = 1;
+  Checked<FragileWindow> stream(options);
+  stream.send(1);
+  while (stream.channel().broken().empty()) stream.send_killer(How::abort);
+  EXPECT_THAT(stream.channel().broken(), ::testing::HasSubstr("replicas in a row died before they were in step"));
 }
 
 TEST(P10KillingBlocks, ThatHang) {
