@@ -50,6 +50,7 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
     Event event;
     event.kind = Event::Kind::retired;
     event.pid = worker.pid;
+    event.detail = worker.evidence.detail;
     tell(std::move(event));
   } else {
     const std::shared_ptr<CrashReport> report = write_report(worker);
@@ -90,12 +91,7 @@ void Engine::count_death(const Worker& worker, Cause cause) {
 std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
   std::shared_ptr<CrashReport> report = child::report_on(worker);
   if (worker.victim) {
-    report->task_id = worker.victim->id;
-    // Named when somebody asks: finding the name of code takes milliseconds, and this thread serves all workers.
-    if (worker.victim->extra_ != nullptr) report->task_name = worker.victim->extra_->options.name;
-    report->task_code = worker.victim->target;
-    report->task_type = worker.victim->site.type_name;
-    report->attempt = ++worker.victim->attempt;
+    describe(*worker.victim, *report);
     if (worker.evidence.ended_by != death::EndedBy::pressure) note_history(*worker.victim, *report);
   }
   return report;
@@ -109,7 +105,18 @@ void Engine::settle_before_death(Worker& worker) {
   settle_victim(worker, write_report(worker));
 }
 
+/// Which attempt it was. It is over, and has failed.
+void Engine::describe(Task& victim, CrashReport& report) {
+  report.task_id = victim.id;
+  // Named when somebody asks: finding the name of code takes milliseconds, and this thread serves all workers.
+  report.task_name = victim.extra_ != nullptr ? victim.extra_->options.name : std::string();
+  report.task_code = victim.target;
+  report.task_type = victim.site.type_name;
+  report.attempt = ++victim.attempt;
+}
+
 void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
+  settle_other_victims(worker, *report);
   if (!worker.victim) return;
   close_grave(*worker.victim);
   leave_gates(*worker.victim, task::Gate::End::failed);

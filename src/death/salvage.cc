@@ -29,11 +29,8 @@ void Engine::salvage(Worker& worker, Task& victim) {
   shm::PayloadAt at = parts.place[shm::parts_place(finished)];
   at.size = shm::parts_bytes(finished);
   if (at.size == 0 || at.place == shm::Place::slot) return;
-  const std::size_t large = victim.payload.segment() != nullptr ? victim.payload.segment()->size() : 0;
-  std::string nonsense;
+  const char* nonsense = nullptr;
   if (!take_payload(worker, at, 0, victim, nonsense)) return;
-  payload_bytes_ -= large;
-  payload_segments_ -= large != 0 ? 1 : 0;
   victim.extra().salvaged = true;
   try {
     const std::vector<std::byte> ids = attachments_of(victim.payload.bytes());

@@ -231,6 +231,15 @@ bool outlives_its_main_thread(pid_t pid) {
   return main_thread_ended && another_lives;
 }
 
+bool is_stopped(pid_t pid) noexcept {
+  std::array<char, 512> text;
+  std::array<char, 32> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  if (read_small_file(path.data(), text.data(), text.size()) == 0) return false;
+  const char* name_end = std::strrchr(text.data(), ')');
+  return name_end != nullptr && std::strncmp(name_end, ") T", 3) == 0;
+}
+
 bool would_handle(pid_t pid, int signal) noexcept {
   std::array<char, 4096> text;
   std::array<char, 32> path;

@@ -60,6 +60,8 @@ bool runs(pid_t pid, const Fd& pidfd) noexcept;
 std::optional<std::string> program_after_exec(pid_t pid);
 /// Whether its main thread has ended and another one neither has nor is to be killed.
 bool outlives_its_main_thread(pid_t pid);
+/// By a signal, not by a debugger. WARNING: by number, so of a process that has not been reaped. False if nobody can tell.
+bool is_stopped(pid_t pid) noexcept;
 /// Whether a signal sent to it would be handled now: it does not block or ignore it, and is not stopped.
 bool would_handle(pid_t pid, int signal) noexcept;
 /// What a process is doing just now, as far as the kernel tells.

@@ -16,6 +16,7 @@
 #include "shm/spin.hpp"
 #include "supervisor/callback_thread.hpp"
 #include "task/alarms.hpp"
+#include "task/charge.hpp"
 #include "task/gate.hpp"
 #include "task/queue.hpp"
 #include "task/retry.hpp"
@@ -131,6 +132,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Head {
     shm::Channel* channel;
     std::uint64_t ticket;
+    bool idle;  ///< That ticket is the next one that it will be given.
     std::uint64_t lease_served;
     bool told_to_read;
   };
@@ -152,8 +154,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
   bool announce(Worker& worker, Segment& segment, SegmentUse use);
   void forget_segments(Worker& worker);
-  void balance();
-  std::size_t recall_from(Worker& donor, std::size_t at_most);
   TaskRef recall(Task& task);
   TaskRef take_from_queue(Task& task);
   void pump_and_look();
@@ -177,27 +177,51 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void drop_unbegun(std::size_t keep);
   void ring_doorbells();
 
+  // task/order.cc
+  bool recall_oldest();
+  void recall_overtaken();
+  void balance();
+  std::size_t recall_from(Worker& donor, std::size_t at_most);
+  void recall_all(Worker& donor);
+
+  // task/silence.cc
+  void expect_begin(std::int64_t now);
+  void look_at_silence(std::int64_t now);
+  void on_silence(Worker& worker);
+
+  // task/attempts.cc
+  void note_handed(Worker& worker, Task& task);
+  TaskRef take_back(Worker& worker, std::uint64_t ticket);
+  TaskRef condemn_attempt(Worker& worker, std::uint64_t ticket);
+  TaskRef let_go(Worker& worker, std::uint64_t ticket);
+  void close_head(Worker& worker);
+  static void lose(Worker& worker, TaskRef task);
+  void distrust(Worker& worker, std::string why);
+  task::Claim look_at(Worker& worker, std::uint64_t ticket);
+
   // task/harvest.cc
   std::size_t harvest_all();
   std::size_t harvest(Worker& worker);
-  bool take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::string& nonsense);
+  bool harvest_head(Worker& worker);
+  bool take_outcome(Worker& worker, TaskRef& task, const char*& nonsense);
+  static void drop_outcome(Worker& worker, const shm::PayloadAt& at, Task& task);
   void keep_failure(Task& task, Payload thrown);
-  void part_with_arguments(Task& task, Payload arguments, bool keep);
   void finish(TaskRef task, shm::Ended ended);
   bool take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,
-                    std::string& nonsense);
-  bool take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, std::string& nonsense);
+                    const char*& nonsense);
+  bool take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, const char*& nonsense);
   void salvage(Worker& worker, Task& victim);
-  void free_slot(Worker& worker);
   void serve_lease(Worker& worker);
   void take_returned_leases(Worker& worker);
   int why_no_lease(const Worker& worker) const;
   void note_progress(Worker& worker, std::size_t harvested);
+  static bool may_stay(const Head& head);
   bool anything_to_harvest(const std::vector<Head>& heads) const;
 
   // task/settle.cc
   void settle(TaskRef task, Ending ending);
   void refuse(TaskRef task, std::exception_ptr why);
+  void no_memory_for(TaskRef task);
   void wake_waiters(const void* key);
   void wake_leader();
   void call_leader();
@@ -277,6 +301,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // death/takeover.cc
   void condemn(Worker& worker);
   void fence(Worker& worker);
+  void settle_other_victims(Worker& worker, const CrashReport& of_worker);
   void take_over_from(Worker& worker);
 
   // death/bury.cc
@@ -285,6 +310,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void bury(Worker& worker, const os::ExitStatus& status);
   std::shared_ptr<CrashReport> write_report(Worker& worker);
   void settle_before_death(Worker& worker);
+  static void describe(Task& victim, CrashReport& report);
   void settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report);
   void count_death(const Worker& worker, Cause cause);
   void note_death_before_ready(const CrashReport& report);
@@ -355,8 +381,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   TaskQueue queue_;
   std::uint64_t last_task_id_ = 0;
   std::uint64_t unsettled_ = 0;
-  std::size_t payload_bytes_ = 0;     ///< Of large arguments not yet settled.
-  std::size_t payload_segments_ = 0;  ///< How many they are.
+  std::uint64_t finished_ = 0;  ///< Results fetched.
+  PayloadRoom payload_room_;    ///< Of large arguments not yet settled.
   std::condition_variable room_;
   std::condition_variable started_;  ///< A worker was started, or no more will be.
   unsigned room_waiters_ = 0;
@@ -364,9 +390,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   task::Budget retry_budget_;
   death::Quarantine quarantine_;
   const death::MemoryRule memory_rule_;
-  std::int64_t guard_at_ = 0;                  ///< When to look at the workers' memory; 0: nobody needs to.
-  bool hold_ = false;                          ///< Memory is short: no new task begins, but one alone.
-  bool no_retries_ = false;                    ///< What fails now has failed for good.
+  std::int64_t guard_at_ = 0;    ///< When to look at the workers' memory; 0: nobody needs to.
+  std::int64_t silence_at_ = 0;  ///< When to look whether what was given to idle workers has begun; 0: it has.
+  bool hold_ = false;            ///< Memory is short: no new task begins, but one alone.
+  bool no_retries_ = false;      ///< What fails now has failed for good.
   std::map<std::string, GateAndQueue> gates_;  ///< Of each tag.
   std::map<std::string, Grave> graves_;        ///< Of each key whose task a worker is dying of.
   std::size_t parked_ = 0;                     ///< Tasks that wait at these.

@@ -33,10 +33,7 @@ bool Engine::next_may_begin() {
   while (Task* next = queue_.front()) {
     if (runs_in_host() && turned_away(*next)) continue;
     if (next->extra_ == nullptr) return true;
-    if (quarantine_.any() && quarantined(share(*next))) {
-      queue_.pop_front();
-      continue;
-    }
+    if (quarantine_.any() && quarantined(share(*next))) continue;
     if (TaskList* elsewhere = must_wait_at(*next); elsewhere != nullptr) {
       elsewhere->push_back(queue_.pop_front());
       ++parked_;
@@ -67,8 +64,7 @@ TaskList* Engine::must_wait_at(const Task& task) {
 bool Engine::someone_runs_alone() {
   if (!lonely_) return false;
   const auto found = workers_.find(lonely_->worker);
-  if (!lonely_->settled() && found != workers_.end() && found->second->task(lonely_->ticket).get() == lonely_.get())
-    return true;
+  if (!lonely_->settled() && found != workers_.end() && found->second->account.holds(*lonely_)) return true;
   lonely_ = TaskRef();
   return false;
 }

@@ -3,8 +3,6 @@
 
 namespace hotspare::detail {
 
-using shm::SlotState;
-
 /// Out of the queue, or of where else it waits to be let into it.
 TaskRef Engine::take_from_queue(Task& task) {
   if (queue_.holds(task)) return queue_.remove(task);
@@ -17,16 +15,8 @@ TaskRef Engine::recall(Task& task) {
   const auto found = workers_.find(task.worker);
   if (found == workers_.end()) return {};
   Worker& worker = *found->second;
-  if (worker.task(task.ticket).get() != &task) return {};
-  std::uint64_t expected = shm::pack({task.ticket, SlotState::queued});
-  if (!worker.channel()
-           .slot(task.ticket)
-           .word.compare_exchange_strong(expected, shm::pack({task.ticket, SlotState::recalled}),
-                                         std::memory_order_seq_cst))
-    return {};
-  --counts_.in_workers;
-  leave_gates(task, task::Gate::End::not_begun);
-  TaskRef taken = std::move(worker.task(task.ticket));
+  TaskRef taken = take_back(worker, task.ticket);
+  if (!taken) return {};
   harvest(worker);  // the worker skips it without a word: nobody else would see that there is room again
   pump();
   note_for_leader();  // the oldest ticket is another one now
@@ -53,17 +43,15 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
   const auto found = workers_.find(task->worker);
   if (found == workers_.end()) return false;
   Worker& worker = *found->second;
-  if (worker.victim.get() == task.get()) return false;  // its death is already being reported
-  auto& word = worker.channel().slot(task->ticket).word;
-  std::uint64_t expected = shm::pack({task->ticket, SlotState::running});
   if (!kill) return false;
   // Whoever wins this exchange decides: its result counts, or the cancellation does.
-  if (!word.compare_exchange_strong(expected, shm::pack({task->ticket, SlotState::condemned}),
-                                    std::memory_order_seq_cst))
+  TaskRef condemned = condemn_attempt(worker, task->ticket);
+  if (!condemned) {
+    look_at(worker, task->ticket);
     return false;
-  --counts_.in_workers;
-  leave_gates(*task, task::Gate::End::failed);
-  settle(std::move(worker.task(task->ticket)), Ending::cancelled);
+  }
+  leave_gates(*condemned, task::Gate::End::failed);
+  settle(std::move(condemned), Ending::cancelled);
   end_worker(worker, death::EndedBy::cancel);
   return true;
 }
@@ -99,8 +87,7 @@ bool Engine::has_begun(const TaskRef& task) {
   if (host_task_.get() == task.get()) return true;
   const auto found = workers_.find(task->worker);
   if (found == workers_.end()) return false;
-  const std::uint64_t word = found->second->channel().slot(task->ticket).word.load(std::memory_order_acquire);
-  return word == shm::pack({task->ticket, SlotState::running});
+  return found->second->account.look(task->ticket) == task::Claim::runs;
 }
 
 std::optional<Progress> Engine::progress_of(const TaskRef& task) {
@@ -113,7 +100,7 @@ std::optional<Progress> Engine::progress_of(const TaskRef& task) {
     told = host_progress_.told_by(task->id);
   } else {
     const auto found = workers_.find(task->worker);
-    if (found == workers_.end() || found->second->task(task->ticket).get() != task.get()) return std::nullopt;
+    if (found == workers_.end() || !found->second->account.holds(*task)) return std::nullopt;
     told = found->second->channel().progress.told_by(task->ticket);
   }
   if (!told) return std::nullopt;

@@ -9,7 +9,6 @@
 /// which there are few, however many tasks wait.
 namespace hotspare::detail {
 
-using shm::SlotState;
 using task::Step;
 
 /// A task with limits was handed to this worker. It cannot be due before it has begun, so mostly a look that is due
@@ -35,6 +34,7 @@ void Engine::arm_timer() {
   consider(trim_at_);
   consider(guard_at_);
   consider(nursery_->due_at());
+  consider(silence_at_);
   for (const auto& [tag, gate] : gates_) consider(gate.look_at);
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
@@ -63,6 +63,7 @@ void Engine::on_timer() {
   for (Worker* worker : due) look_at_limits(*worker, now);
   look_at_gates(now);
   if (guard_at_ != 0 && guard_at_ <= now) look_at_memory(now);
+  if (silence_at_ != 0 && silence_at_ <= now) look_at_silence(now);
   while (TaskRef task = alarms_.take_due(now)) on_alarm(std::move(task));
   timer_at_ = 0;
   arm_timer();
@@ -72,22 +73,29 @@ void Engine::on_timer() {
 /// Does what is due for the task that it runs, and sets when to look again.
 void Engine::look_at_limits(Worker& worker, std::int64_t now) {
   worker.look_at = worker.looked_for = 0;
-  for (std::uint64_t ticket = worker.head; ticket != worker.tail; ++ticket) {
-    const TaskRef& task = worker.task(ticket);
-    if (!task) continue;
-    const task::Limits limits = task->limits();
+  for (std::uint64_t ticket = worker.account.head(); ticket != worker.account.tail(); ++ticket) {
+    task::Attempt& attempt = worker.account.at(ticket);
+    if (!attempt.task) continue;
+    const task::Limits limits = attempt.task->limits();
     if (!limits.any()) continue;
     shm::TaskSlot& slot = worker.channel().slot(ticket);
-    const bool running = slot.word.load(std::memory_order_acquire) == shm::pack({ticket, SlotState::running});
     Step step{Step::Kind::nothing, now + limits.shortest(), 0};
-    if (running) {
-      const std::int64_t begun = slot.begun_at.load(std::memory_order_acquire);
-      step = task::next_step(
-          now, {begun, worker.channel().progress.at_of(ticket), begun != 0 && worker.told_to_stop == begun}, limits);
+    switch (look_at(worker, ticket)) {
+      case task::Claim::nonsense: return;  // it has been ended
+      case task::Claim::runs: {
+        const std::int64_t told = slot.begun_at.load(std::memory_order_acquire);
+        attempt.begun_at = task::begin_of(attempt.begun_at, told, now, attempt.task->site.many);
+        step = task::next_step(
+            now, {attempt.begun_at, worker.channel().progress.at_of(ticket), worker.told_to_stop == attempt.begun_at},
+            limits);
+        break;
+      }
+      default: break;
     }
     if (step.again_at != 0 && (worker.look_at == 0 || step.again_at < worker.look_at)) worker.look_at = step.again_at;
     worker.looked_for = worker.look_at == 0 ? 0 : worker.look_at - now;
     if (step.kind == Step::Kind::ask_to_stop) {
+      worker.told_to_stop = attempt.begun_at;
       ask_to_stop(worker, slot.begun_at.load(std::memory_order_relaxed));
     } else if (step.kind != Step::Kind::nothing) {
       end_running(worker, ticket, step);
@@ -98,22 +106,18 @@ void Engine::look_at_limits(Worker& worker, std::int64_t now) {
 
 /// Told apart by its begin: the elements of a chunk have one ticket.
 void Engine::ask_to_stop(Worker& worker, std::int64_t begun_at) {
-  worker.told_to_stop = begun_at;
   worker.channel().stop.ask(begun_at);
   if (const int signal = embedding().stop_signal; signal != 0) child::signal(worker, *nursery_, signal);
 }
 
 void Engine::end_running(Worker& worker, std::uint64_t ticket, const Step& why) {
-  std::uint64_t expected = shm::pack({ticket, SlotState::running});
-  if (!worker.channel().slot(ticket).word.compare_exchange_strong(expected, shm::pack({ticket, SlotState::condemned}),
-                                                                  std::memory_order_seq_cst))
-    return;  // it has just finished
-  worker.victim = std::move(worker.task(ticket));
+  TaskRef late = condemn_attempt(worker, ticket);
+  if (!late) return;  // it has just finished
   worker.look_at = 0;
-  --counts_.in_workers;
   worker.evidence.limit = why.kind;
   worker.evidence.due_at = why.due_at;
-  if (why.kind == Step::Kind::end_soft) worker.grace = worker.victim->limits().grace;
+  if (why.kind == Step::Kind::end_soft) worker.grace = late->limits().grace;
+  lose(worker, std::move(late));
   end_worker(worker, death::EndedBy::deadline);
 }
 

@@ -7,14 +7,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <new>
 #include <unordered_set>
 
 /// From the queue to a worker. Handing tasks over early hides the wake; it binds nothing, because a task that has not
-/// begun can be taken back (balance, fence, cancel).
+/// begun can be taken back (order.cc, silence.cc, fence, cancel).
 namespace hotspare::detail {
-
-using shm::SlotState;
 
 namespace {
 
@@ -32,7 +30,9 @@ bool send_segment(const Worker& worker, worker::SegmentMessage message, std::spa
 void Engine::pump() {
   while (next_may_begin()) {
     Worker* worker = choose_worker();
-    if (worker == nullptr || !give_next(*worker)) break;
+    if (worker == nullptr) break;
+    if (worker->account.empty() && recall_oldest()) continue;
+    if (!give_next(*worker)) break;
     if (room_waiters_ != 0) room_.notify_all();
   }
   if (queue_.empty()) balance();
@@ -42,10 +42,18 @@ void Engine::pump() {
 
 /// The first task of the queue, to this worker. False: it cannot take it now.
 bool Engine::give_next(Worker& worker) {
-  Task& next = *queue_.front();
-  if (begins_at_once(next) && worker.outstanding() != 0) return false;
-  if (!hand_over(worker, next)) return false;
-  queue_.leave(next);  // it may not be the first one any more
+  const TaskRef next = share(*queue_.front());
+  if (begins_at_once(*next) && worker.outstanding() != 0) return false;
+  try {
+    if (!hand_over(worker, *next)) return false;
+  } catch (const std::bad_alloc&) {
+    if (next->worker == 0) {
+      queue_.leave(*next);
+      no_memory_for(next);
+      return true;
+    }
+  }
+  queue_.leave(*next);  // it may not be the first one any more
   return true;
 }
 
@@ -61,20 +69,26 @@ void Engine::pump_and_look() {
   }
 }
 
-/// An idle worker, else the one with the fewest tasks, if it has room.
+/// An idle worker, else the one with the fewest tasks, if it has room. One that did not answer lately comes last.
 Worker* Engine::choose_worker() {
   Worker* best = nullptr;
+  Worker* silent = nullptr;
   for (Worker* worker : active_) {
     if (options_.tasks_per_worker != 0 && worker->handed >= options_.tasks_per_worker) continue;
-    if (worker->outstanding() == 0) return worker;
     if (worker->outstanding() >= worker->prefetch) continue;
+    if (worker->silent) {
+      silent = worker;
+      continue;
+    }
+    if (worker->account.empty()) return worker;
+    if (worker->slow_head == worker->account.head()) continue;
     if (best == nullptr || worker->outstanding() < best->outstanding()) best = worker;
   }
-  return best;
+  return best != nullptr ? best : silent;
 }
 
 bool Engine::hand_over(Worker& worker, Task& task) {
-  const std::uint64_t ticket = worker.tail;
+  const std::uint64_t ticket = worker.account.tail();
   shm::TaskSlot& slot = worker.channel().slot(ticket);
   if (task.extra_ != nullptr) {
     for (const Buffer& buffer : task.extra_->argument_buffers)
@@ -90,17 +104,9 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.begun_at.store(0, std::memory_order_relaxed);
   slot.ended = shm::Ended::none;
   slot.attachments = 0;
-  if (worker.outstanding() == 0) worker.progressed_at = os::monotonic_ns();
-  worker.task(ticket) = share(task);
-  worker.tail = ticket + 1;
-  ++worker.handed;
-  ++counts_.in_workers;
-  worker.doorbell_due = true;
-  enter_gates(task);
-  task.worker = worker.id;
-  task.ticket = ticket;
-  // SYNC POINT task-handed: acquired by the worker's look_at.
-  slot.word.store(shm::pack({ticket, SlotState::queued}), std::memory_order_seq_cst);
+  const bool was_idle = worker.account.empty();
+  note_handed(worker, task);
+  if (was_idle) expect_begin(worker.progressed_at);
   if (limits.any()) watch_limits(worker, limits);
   if (slot.memory_limit != 0) call_memory_watch();
   guard_memory();
@@ -109,7 +115,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
 
 bool Engine::place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket) {
   const std::span<const std::byte> bytes = task.payload.bytes();
-  std::uint64_t& inbox_end = worker.inbox_end[ticket % shm::slot_count];
+  std::uint64_t& inbox_end = worker.account.at(ticket).inbox_end;
   inbox_end = worker.inbox_filled;
   slot.arguments.size = bytes.size();
   if (Segment* segment = task.payload.segment(); segment != nullptr) {
@@ -153,8 +159,9 @@ bool Engine::announce(Worker& worker, Segment& segment, SegmentUse use) {
 void Engine::forget_segments(Worker& worker) {
   worker.left_to_forks = arena_->left_to_forks();
   std::unordered_set<std::uint64_t> named;
-  for (std::uint64_t ticket = worker.head; ticket != worker.tail; ++ticket) {
-    const TaskRef& task = worker.task(ticket);
+  const task::Account& account = worker.account;
+  for (std::uint64_t ticket = account.head(); ticket != account.tail(); ++ticket) {
+    const TaskRef& task = account.at(ticket).task;
     if (!task) continue;
     if (task->payload.segment() != nullptr) named.insert(task->payload.segment()->id());
     if (task->extra_ == nullptr) continue;
@@ -176,67 +183,9 @@ void Engine::ring_doorbells() {
   }
 }
 
-/// A worker without work takes what another has not begun, if that one has not moved since the last look: then its
-/// task is a long one, and those behind it would wait for nothing.
-void Engine::balance() {
-  relook_ = false;
-  for (Worker* idle : active_) {
-    if (idle->outstanding() != 0) continue;
-    Worker* donor = nullptr;
-    std::size_t most = 1;
-    for (Worker* worker : active_) {
-      if (worker->outstanding() <= most) continue;
-      // Recalled tickets count as outstanding until the worker has passed them.
-      if (const std::size_t held = worker->held(); held > most) {
-        donor = worker;
-        most = held;
-      }
-    }
-    if (donor == nullptr) return;
-    if (donor->head_at_last_look != donor->head) {
-      donor->head_at_last_look = donor->head;
-      relook_ = true;
-      continue;
-    }
-    // No more than it can take: what is recalled must not wait in the queue beyond its limit.
-    if (recall_from(*donor, idle->prefetch) == 0) return;
-    while (idle->outstanding() < idle->prefetch && next_may_begin() && give_next(*idle)) {
-    }
-  }
-}
-
-/// Takes back the younger half of what the worker has not begun, but at most so many. Returns how many.
-std::size_t Engine::recall_from(Worker& donor, std::size_t at_most) {
-  std::uint64_t not_begun = 0;
-  for (std::uint64_t ticket = donor.head; ticket != donor.tail; ++ticket)
-    if (shm::unpack(donor.channel().slot(ticket).word.load(std::memory_order_relaxed)).state == SlotState::queued)
-      ++not_begun;
-  const std::size_t wanted = std::min<std::size_t>((not_begun + 1) / 2, at_most);
-  std::size_t recalled = 0;
-  for (std::uint64_t ticket = donor.tail; ticket != donor.head && recalled < wanted; --ticket) {
-    std::uint64_t expected = shm::pack({ticket - 1, SlotState::queued});
-    if (!donor.channel()
-             .slot(ticket - 1)
-             .word.compare_exchange_strong(expected, shm::pack({ticket - 1, SlotState::recalled}),
-                                           std::memory_order_seq_cst))
-      continue;
-    TaskRef task = std::move(donor.task(ticket - 1));
-    task->worker = 0;
-    --counts_.in_workers;
-    --donor.handed;
-    leave_gates(*task, task::Gate::End::not_begun);
-    ++counts_.recalled;
-    ++recalled;
-    queue_.push_front(std::move(task));
-  }
-  return recalled;
-}
-
 /// keep: so many of the oldest tasks, those that run among them, are not dropped.
 void Engine::drop_unbegun(std::size_t keep) {
-  for (Worker* worker : active_)
-    while (recall_from(*worker, std::numeric_limits<std::size_t>::max()) != 0) {
-    }
+  for (Worker* worker : active_) recall_all(*worker);
   unpark_all();
   std::vector<TaskRef> kept;
   for (std::size_t running = counts_.in_workers + (host_task_ ? 1 : 0);

@@ -31,10 +31,9 @@ class Gate {
   }
   /// One is on its way to a worker.
   void enter(std::int64_t now) {
+    if (limits_.per_second != 0) begins_.push_back(now);  // first, for it may throw
     ++running_;
     if (state_ == State::paused) state_ = State::probing;
-    if (limits_.per_second == 0) return;
-    begins_.push_back(now);
     while (begins_.size() > limits_.per_second) begins_.pop_front();
   }
   /// It turned out to begin only at this time: the second counts from there. Order within the second does not matter.

@@ -3,14 +3,13 @@
 #include "supervisor/engine.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <new>
 
 /// From the worker back to the task. Whatever lies in the channel was written by somebody who may be dying or hostile:
 /// each field is read once into the host's memory, checked there, and only then used.
 namespace hotspare::detail {
-
-using shm::SlotState;
-using shm::SlotWord;
 
 namespace {
 
@@ -28,45 +27,26 @@ std::size_t Engine::harvest_all() {
       if (i < list->size() && (*list)[i] == worker) ++i;
     }
   }
+  if (harvested != 0) recall_overtaken();
   return harvested;
 }
 
 std::size_t Engine::harvest(Worker& worker) {
   std::size_t harvested = 0;
-  std::string nonsense;
-  while (worker.head != worker.tail && nonsense.empty()) {
-    shm::TaskSlot& slot = worker.channel().slot(worker.head);
-    // SYNC POINT result: released by the worker's commit. Sequentially consistent after the store of a wish: either we see
-    // the commit, or the worker sees the wish (SYNC POINT result-bell).
-    const SlotWord word = shm::unpack(slot.word.load(std::memory_order_seq_cst));
-    if (word.ticket != worker.head || word.state > SlotState::condemned || word.state == SlotState::empty) {
-      nonsense = "the word of ticket " + std::to_string(worker.head) + " is damaged";
+  while (!worker.account.empty()) {
+    const task::Claim claim = look_at(worker, worker.account.head());
+    if (claim == task::Claim::passed) {
+      close_head(worker);
+    } else if (claim != task::Claim::finished) {
+      break;
+    } else if (harvest_head(worker)) {
+      ++harvested;
+    } else {
       break;
     }
-    if (word.state == SlotState::queued || word.state == SlotState::running || word.state == SlotState::condemned)
-      break;
-    TaskRef task = std::move(worker.task(worker.head));
-    if (word.state == SlotState::done && task) {
-      --counts_.in_workers;
-      if (!take_outcome(worker, slot, *task, nonsense)) {
-        // It did run, so it is the worker's victim.
-        worker.victim = std::move(task);
-      } else {
-        ++harvested;
-        if (slot.timed) note_begin(*task, slot.begun_at.load(std::memory_order_relaxed));
-        finish(std::move(task), slot.ended);
-      }
-    }
-    free_slot(worker);
   }
-  if (!nonsense.empty()) {
-    // Condemning it harvests first, and finds the same nonsense again.
-    if (worker.evidence.ended_by != death::EndedBy::nobody) return harvested;
-    worker.evidence.protocol_error = nonsense;
-    end_worker(worker, death::EndedBy::protocol);
-    return harvested;
-  }
-  if (worker.state == workers::State::condemned) return harvested;
+  if (worker.account.claims_too_much()) distrust(worker, "the word of a ticket that it was not given is written");
+  if (worker.state == workers::State::condemned || worker.evidence.ended_by != death::EndedBy::nobody) return harvested;
   serve_lease(worker);
   note_progress(worker, harvested);
   if (harvested != 0 && worker.channel().used_up.load(std::memory_order_relaxed) != 0) retire(worker);
@@ -75,38 +55,67 @@ std::size_t Engine::harvest(Worker& worker) {
   return harvested;
 }
 
-bool Engine::take_outcome(Worker& worker, shm::TaskSlot& slot, Task& task, std::string& nonsense) {
+/// The oldest ticket has an outcome. False: it makes no sense, and its worker is ended for that.
+bool Engine::harvest_head(Worker& worker) {
+  TaskRef task = let_go(worker, worker.account.head());
+  const char* nonsense = nullptr;
+  if (take_outcome(worker, task, nonsense)) {
+    close_head(worker);
+    return true;
+  }
+  lose(worker, std::move(task));  // it did run
+  close_head(worker);
+  distrust(worker, nonsense);
+  return false;
+}
+
+/// What the worker committed under its oldest ticket becomes the task's outcome. False: it makes no sense, and the task is
+/// still there.
+bool Engine::take_outcome(Worker& worker, TaskRef& task, const char*& nonsense) {
+  shm::TaskSlot& slot = worker.account.slot(worker.account.head());
+  const shm::Ended ended = slot.ended;
   const shm::PayloadAt at = slot.arguments;
   const std::uint32_t attachments = slot.attachments;
   const std::uint64_t box_end = slot.box_end;
-  if (slot.ended != shm::Ended::value && slot.ended != shm::Ended::raised) {
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // they are not read again below
+  if (ended != shm::Ended::value && ended != shm::Ended::raised) {
     nonsense = "a result that is neither a value nor an exception";
     return false;
   }
   // Another attempt will need the arguments, which the result would overwrite.
-  const bool keep = slot.ended == shm::Ended::raised && may_run_again(task, task::Reason::exception);
-  Payload arguments = task.payload.take();
-  const bool taken = take_payload(worker, at, attachments, task, nonsense);
-  if (taken) {
-    part_with_arguments(task, std::move(arguments), keep);
-  } else {
-    task.payload = std::move(arguments);
+  const bool keep = ended == shm::Ended::raised && may_run_again(*task, task::Reason::exception);
+  Payload arguments = task->payload.take();
+  bool memory = true;
+  try {
+    if (!take_payload(worker, at, attachments, *task, nonsense)) {
+      task->payload = std::move(arguments);
+      return false;
+    }
+    if (keep) keep_failure(*task, std::exchange(task->payload, std::move(arguments)));
+  } catch (const std::bad_alloc&) {
+    memory = false;
+    drop_outcome(worker, at, *task);
   }
+  arguments.clear();
   if (box_end > worker.outbox_freed && box_end - worker.outbox_freed <= shm::box_bytes) {
     worker.outbox_freed = box_end;
     worker.channel().outbox_freed.store(box_end, std::memory_order_seq_cst);
     worker.ring();
   }
-  return taken;
+  note_begin(*task, slot.begun_at.load(std::memory_order_relaxed));
+  if (memory) {
+    finish(std::move(task), ended);
+  } else {
+    leave_gates(*task, task::Gate::End::failed);
+    no_memory_for(std::move(task));
+  }
+  return true;
 }
 
-/// The task's payload is what it returned or threw. Keep: another attempt needs the arguments; else the result has taken
-/// their place.
-void Engine::part_with_arguments(Task& task, Payload arguments, bool keep) {
-  if (keep) return keep_failure(task, std::exchange(task.payload, std::move(arguments)));
-  if (arguments.segment() == nullptr) return;
-  payload_bytes_ -= arguments.segment()->size();
-  --payload_segments_;
+/// There was no memory to take it. What it lies in is the pool's again.
+void Engine::drop_outcome(Worker& worker, const shm::PayloadAt& at, Task& task) {
+  if (at.place == shm::Place::segment) worker.leases.erase(at.at);
+  if (task.extra_ != nullptr) task.extra_->result_segments.clear();
 }
 
 /// What the task threw, apart from its arguments.
@@ -131,11 +140,12 @@ void Engine::finish(TaskRef task, shm::Ended ended) {
 }
 
 bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_t attachments, Task& task,
-                          std::string& nonsense) {
+                          const char*& nonsense) {
   const std::uint64_t ids = std::uint64_t{attachments} * sizeof(std::uint64_t);
   const auto outside = [&](std::uint64_t room) { return at.size > room || ids > room - at.size; };
+  const std::byte* const slot_bytes = worker.account.slot(worker.account.head()).bytes;
   if (at.place == shm::Place::slot && at.size <= shm::slot_bytes && attachments == 0) {
-    task.payload.assign({worker.channel().slot(worker.head).bytes, at.size});
+    task.payload.assign({slot_bytes, at.size});
     return true;
   }
   nonsense = "a result outside its place";
@@ -155,16 +165,16 @@ bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_
     const bool in_slot = at.place == shm::Place::slot;
     if (!in_slot && (at.place != shm::Place::box || at.at > shm::box_bytes)) return false;
     if (outside(in_slot ? shm::slot_bytes : shm::box_bytes - at.at)) return false;
-    const std::byte* data = in_slot ? worker.channel().slot(worker.head).bytes : worker.channel().outbox + at.at;
+    const std::byte* data = in_slot ? slot_bytes : worker.channel().outbox + at.at;
     if (!take_attachments(worker, {data + at.size, ids}, task, nonsense)) return false;
     task.payload.assign({data, at.size});
   }
-  nonsense.clear();
+  nonsense = nullptr;
   return true;
 }
 
 /// Segments that a result refers to: lent to this worker, or the task's own arguments. Nothing else is believed.
-bool Engine::take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, std::string& nonsense) {
+bool Engine::take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, const char*& nonsense) {
   for (std::size_t at = 0; at < ids.size(); at += sizeof(std::uint64_t)) {
     std::uint64_t id = 0;
     std::memcpy(&id, ids.data() + at, sizeof id);
@@ -183,11 +193,6 @@ bool Engine::take_attachments(Worker& worker, std::span<const std::byte> ids, Ta
     task.extra().result_segments.push_back(share(own->segment()));
   }
   return true;
-}
-
-void Engine::free_slot(Worker& worker) {
-  worker.inbox_freed = worker.inbox_end[worker.head % shm::slot_count];
-  ++worker.head;
 }
 
 void Engine::take_returned_leases(Worker& worker) {
@@ -239,15 +244,25 @@ void Engine::note_progress(Worker& worker, std::size_t harvested) {
   const std::int64_t each =
       std::max<std::int64_t>(1, (now - worker.progressed_at) / static_cast<std::int64_t>(harvested));
   worker.progressed_at = now;
+  worker.silent = false;
+  finished_ += harvested;
+  worker.overtaken_from = finished_;
   constexpr std::int64_t ahead_ns = 500'000;
   worker.prefetch = static_cast<std::uint64_t>(
       std::clamp<std::int64_t>(ahead_ns / each, 2, static_cast<std::int64_t>(shm::slot_count)));
 }
 
+/// Neither an outcome nor nonsense.
+bool Engine::may_stay(const Head& head) {
+  const std::uint64_t word = head.channel->slot(head.ticket).word.load(std::memory_order_seq_cst);
+  if (head.idle && shm::unpack(word).ticket != head.ticket) return true;
+  return word == shm::pack({head.ticket, shm::SlotState::queued}) ||
+         word == shm::pack({head.ticket, shm::SlotState::running});
+}
+
 bool Engine::anything_to_harvest(const std::vector<Head>& heads) const {
   return std::any_of(heads.begin(), heads.end(), [](const Head& head) {
-    const SlotWord word = shm::unpack(head.channel->slot(head.ticket).word.load(std::memory_order_seq_cst));
-    if (word.ticket == head.ticket && word.state == SlotState::done) return true;
+    if (!may_stay(head)) return true;
     // While it has not read, there is nothing that could be done for it.
     if (head.told_to_read) return head.channel->read_segments.load(std::memory_order_seq_cst) == 0;
     return head.channel->lease_request.load(std::memory_order_seq_cst) != head.lease_served;

@@ -38,6 +38,14 @@ struct Running {
   bool asked_to_stop = false;      ///< Its soft limit has passed before, and it was told.
 };
 
+/// When a running task began: what its worker told (`told`, maybe nonsense), but no later than it was first seen to run
+/// (`known`; 0: not before now). Only a task of many begins anew, with each part.
+constexpr std::int64_t begin_of(std::int64_t known, std::int64_t told, std::int64_t now, bool many) {
+  const bool may_be = told > 0 && told <= now;
+  if (known == 0) return may_be ? told : now;
+  return many && may_be ? std::max(known, told) : known;
+}
+
 struct Step {
   enum class Kind : unsigned char { nothing, ask_to_stop, end_hard, end_soft, end_silent };
   Kind kind = Kind::nothing;

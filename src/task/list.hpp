@@ -19,6 +19,10 @@ class TaskList {
 
   void push_back(TaskRef task) { link(release(task), last_, nullptr); }
   void push_front(TaskRef task) { link(release(task), nullptr, first_); }
+  /// Null: at the back.
+  void insert_before(Task* where, TaskRef task) {
+    link(release(task), where != nullptr ? where->previous : last_, where);
+  }
   TaskRef pop_front() { return remove(*first_); }
   TaskRef remove(Task& task) {
     HS_CHECK(task.in == this);

@@ -2,15 +2,12 @@
 #include "os/memory_use.hpp"
 #include "supervisor/engine.hpp"
 
-#include <limits>
 #include <utility>
 #include <vector>
 
 /// Memory of all workers together: looked at as long as one runs a task, the oftener the less is left. Who is ended to
 /// make room is run again, alone, and loses no attempt.
 namespace hotspare::detail {
-
-using shm::SlotState;
 
 /// A task is about to run: from now on somebody looks.
 void Engine::guard_memory() {
@@ -49,23 +46,16 @@ void Engine::look_at_memory(std::int64_t now) {
     for (const death::MemoryUser& user : users) used += user.bytes;
     for (const auto& [worker, bytes] : idle_ones)
       if (death::is_idle_hog(bytes, used)) retire(*worker);
-    for (Worker* worker : active_)
-      while (recall_from(*worker, std::numeric_limits<std::size_t>::max()) != 0) {
-      }
+    for (Worker* worker : active_) recall_all(*worker);
   }
   guard_at_ = now + verdict.look_again_ns;
 }
 
 /// Ends what this worker runs, if it has not just finished.
 void Engine::make_room(Worker& worker) {
-  std::uint64_t expected = shm::pack({worker.head, SlotState::running});
-  if (!worker.channel()
-           .slot(worker.head)
-           .word.compare_exchange_strong(expected, shm::pack({worker.head, SlotState::condemned}),
-                                         std::memory_order_seq_cst))
-    return;
-  worker.victim = std::move(worker.task(worker.head));
-  --counts_.in_workers;
+  TaskRef running = condemn_attempt(worker, worker.account.head());
+  if (!running) return;
+  lose(worker, std::move(running));
   end_worker(worker, death::EndedBy::pressure);
 }
 
@@ -82,7 +72,6 @@ bool Engine::put_back_after_pressure(Worker& worker) {
   }
   extra.alone = true;
   --worker.victim->attempt;
-  worker.victim->worker = 0;
   ++counts_.put_back;
   queue_.push_front(std::move(worker.victim));
   return true;

@@ -18,8 +18,6 @@
 /// have in memory: the counters often, all their pages only where those do not tell.
 namespace hotspare::detail {
 
-using shm::SlotState;
-
 /// A limited task was handed over. Under the mutex.
 void Engine::call_memory_watch() {
   if (memory_watched_ || memory_watch_ends_) return;
@@ -66,13 +64,13 @@ std::vector<Engine::LimitedTask> Engine::limited_tasks(std::uint64_t& tightest) 
   tightest = 0;
   for (const auto& [id, worker] : workers_) {
     if (worker->state == workers::State::condemned) continue;
-    for (std::uint64_t ticket = worker->head; ticket != worker->tail; ++ticket) {
-      const TaskRef& task = worker->task(ticket);
+    task::Account& account = worker->account;
+    for (std::uint64_t ticket = account.head(); ticket != account.tail(); ++ticket) {
+      const TaskRef& task = account.at(ticket).task;
       const std::uint64_t limit = task ? task->memory_limit() : 0;
       if (limit == 0) continue;
       if (tightest == 0 || limit < tightest) tightest = limit;
-      const std::uint64_t word = worker->channel().slot(ticket).word.load(std::memory_order_acquire);
-      if (word != shm::pack({ticket, SlotState::running})) continue;
+      if (account.look(ticket) != task::Claim::runs) continue;
       const shm::MemoryBefore& before = worker->channel().memory_before;
       // SYNC POINT memory-before: released by the worker's MemoryLimit.
       if (before.ticket.load(std::memory_order_acquire) != ticket) continue;
@@ -117,17 +115,12 @@ void Engine::end_over_limit(const LimitedTask& task, const death::MemoryTaken& t
     const auto found = workers_.find(task.worker);
     if (found == workers_.end() || found->second->state == workers::State::condemned) return;
     Worker& worker = *found->second;
-    if (worker.head > task.ticket || worker.tail <= task.ticket || !worker.task(task.ticket)) return;
-    std::uint64_t expected = shm::pack({task.ticket, SlotState::running});
-    if (!worker.channel()
-             .slot(task.ticket)
-             .word.compare_exchange_strong(expected, shm::pack({task.ticket, SlotState::condemned}),
-                                           std::memory_order_seq_cst))
-      return;  // it has just finished
+    if (task.ticket < worker.account.head()) return;
+    TaskRef over = condemn_attempt(worker, task.ticket);
+    if (!over) return;  // it has just finished
     child::signal_group(worker, *nursery_, SIGSTOP);
-    worker.victim = std::move(worker.task(task.ticket));
+    lose(worker, std::move(over));
     worker.look_at = 0;
-    --counts_.in_workers;
     worker.evidence.memory_taken = taken;
     worker.evidence.memory_limit = task.limit;
     end_worker(worker, death::EndedBy::memory);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "shm/segment.hpp"
+#include "task/charge.hpp"
 
 #include <cstddef>
 #include <cstring>
@@ -21,6 +22,8 @@ class Payload {
     return {inside_, size_};
   }
   Segment* segment() const { return segment_.get(); }
+  /// Until these bytes go they count in a pool's limits.
+  void hold(Charge charge) { charge_ = std::move(charge); }
 
   /// Room for so many bytes in this process's own memory; what was there is gone.
   std::byte* reserve(std::size_t size) {
@@ -48,6 +51,7 @@ class Payload {
   void clear() {
     heap_.reset();
     segment_.reset();
+    charge_.reset();
     size_ = 0;
   }
 
@@ -55,6 +59,7 @@ class Payload {
   std::size_t size_ = 0;
   std::unique_ptr<std::byte[]> heap_;
   SegmentRef segment_;
+  Charge charge_;
   alignas(16) std::byte inside_[small];
 };
 

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -26,6 +30,23 @@ TEST(TaskQueue, FirstInFirstOut) {
   EXPECT_EQ(queue.front()->id, 9u);
   for (const std::uint64_t id : {9, 1, 2, 3}) EXPECT_EQ(queue.pop_front()->id, id);
   EXPECT_TRUE(queue.empty());
+}
+
+/// Taken back from several workers, in whatever order they die.
+TEST(TaskQueue, OneThatIsPutBackHasItsPlaceAgain) {
+  for (const int priority : {0, 4}) {
+    TaskQueue queue;
+    std::vector<TaskRef> tasks;
+    for (std::uint64_t id = 1; id <= 8; ++id) {
+      tasks.push_back(make_task(id));
+      tasks.back()->extra().options.priority = priority;
+      queue.expect(*tasks.back());
+      queue.push_back(tasks.back());
+    }
+    for (const std::size_t at : {0u, 1u, 2u, 3u, 4u}) queue.remove(*tasks[at]);
+    for (const std::size_t at : {3u, 1u, 4u, 0u, 2u}) queue.put_back(tasks[at]);
+    for (std::uint64_t id = 1; id <= 8; ++id) EXPECT_EQ(queue.remove(*queue.front())->id, id);
+  }
 }
 
 TEST(TaskQueue, HoldsOneReferenceToEach) {
@@ -97,6 +118,62 @@ TEST(TaskQueue, HigherPrioritiesLeaveFirst) {
   }
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.front(), nullptr);
+}
+
+TEST(TaskQueue, RandomStepsWithManyPrioritiesAgainstLists) {
+  std::mt19937 random(5);
+  TaskQueue queue;
+  std::map<int, std::deque<TaskRef>, std::greater<>> model;
+  std::size_t left = 0;
+  const auto front = [&]() -> Task* {
+    Task* best = nullptr;
+    Task* oldest = nullptr;
+    for (const auto& [priority, tasks] : model) {
+      if (tasks.empty()) continue;
+      if (best == nullptr) best = tasks.front().get();
+      for (const TaskRef& task : tasks) {
+        if (oldest == nullptr || task->id < oldest->id) oldest = task.get();
+        if (priority == 0) break;  // of the usual ones the first stands for all
+      }
+    }
+    const bool others =
+        std::any_of(model.begin(), model.end(), [](auto& l) { return l.first != 0 && !l.second.empty(); });
+    return others && left % 8 == 7 ? oldest : best;
+  };
+  const auto drop = [&](Task& task) {
+    auto& tasks = model[task.priority()];
+    tasks.erase(std::find_if(tasks.begin(), tasks.end(), [&](const TaskRef& each) { return each.get() == &task; }));
+  };
+  for (std::uint64_t step = 1; step <= 5000; ++step) {
+    const auto what = static_cast<unsigned>(random() % 5);
+    Task* const first = front();
+    ASSERT_EQ(queue.front(), first);
+    if (what < 2 || first == nullptr) {
+      TaskRef task = with_priority(step, static_cast<int>(random() % 41) - 20);
+      queue.expect(*task);
+      model[task->priority()].push_back(task);
+      queue.push_back(std::move(task));
+    } else if (what == 2) {
+      TaskRef task = with_priority(step, static_cast<int>(random() % 41) - 20);
+      queue.expect(*task);
+      model[task->priority()].push_front(task);
+      queue.push_front(std::move(task));
+    } else if (what == 3) {
+      const TaskRef gone = queue.pop_front();
+      ASSERT_EQ(gone.get(), first);
+      drop(*gone);
+      queue.forget(*gone);
+      ++left;
+    } else {
+      auto& [priority, tasks] = *std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
+      if (tasks.empty()) continue;
+      const TaskRef any = tasks[random() % tasks.size()];
+      EXPECT_EQ(queue.remove(*any).get(), any.get());
+      drop(*any);
+      queue.forget(*any);
+    }
+  }
+  while (!queue.empty()) queue.pop_front();
 }
 
 TEST(TaskQueue, NobodyStarves) {

@@ -71,7 +71,6 @@ void Engine::attempt_failed(TaskRef task, std::shared_ptr<FailedAttempt> failed)
   const bool again = may_run_again(*task, reason) && (failed->report == nullptr || !failed->report->quarantined);
   ++task->attempt;
   extra.failed = std::move(failed);
-  task->worker = 0;
   if (!again) return settle_failed(std::move(task));
   if (reason == task::Reason::memory) {
     ++extra.memory_deaths;
@@ -133,10 +132,6 @@ void Engine::settle_failed(TaskRef task) {
   if (failed->ending == Ending::died) {
     extra.report = failed->report;
   } else {
-    if (task->payload.segment() != nullptr) {
-      payload_bytes_ -= task->payload.segment()->size();
-      --payload_segments_;
-    }
     task->payload = failed->payload.take();
     extra.result_segments = std::move(failed->segments);
   }
@@ -162,6 +157,7 @@ bool Engine::quarantined(const TaskRef& task) {
   report->quarantined = true;
   task->extra().report = std::move(report);
   ++counts_.quarantined;
+  if (task->in != nullptr) take_from_queue(*task);
   settle(task, Ending::died);
   return true;
 }

@@ -7,6 +7,7 @@
 #include <hotspare/error.hpp>
 
 #include <system_error>
+#include <utility>
 
 /// Tasks in this process itself, one at a time, while no other process can be had and the pool's owner wants that
 /// (PoolOptions::run_in_host).
@@ -152,7 +153,7 @@ void Engine::take_host_outcome(TaskRef task, HostContext& context) {
   task->payload = context.take_result();
   std::vector<SegmentRef> segments = context.take_segments();
   if (!segments.empty()) task->extra().result_segments = std::move(segments);
-  part_with_arguments(*task, std::move(arguments), keep);
+  if (keep) keep_failure(*task, std::exchange(task->payload, std::move(arguments)));
   finish(std::move(task), context.raised() ? shm::Ended::raised : shm::Ended::value);
 }
 

@@ -5,7 +5,7 @@
 namespace hotspare::detail {
 
 void Engine::settle(TaskRef task, Ending ending) {
-  HS_CHECK(!task->settled());
+  HS_CHECK(!task->settled() && task->in == nullptr);
   switch (ending) {
     case Ending::value:
       ++counts_.values;
@@ -18,13 +18,8 @@ void Engine::settle(TaskRef task, Ending ending) {
     case Ending::pending: HS_CHECK(false);
   }
   const bool salvaged = task->extra_ != nullptr && task->extra_->salvaged;
-  if (ending != Ending::value && ending != Ending::raised && !salvaged) {
-    if (task->payload.segment() != nullptr) {
-      payload_bytes_ -= task->payload.segment()->size();
-      --payload_segments_;
-    }
-    task->payload.clear();
-  }
+  if (ending != Ending::value && ending != Ending::raised && !salvaged) task->payload.clear();
+  queue_.forget(*task);
   --unsettled_;
   std::shared_ptr<CompletionSink> sink;
   std::vector<std::function<void()>> callbacks;
@@ -34,8 +29,7 @@ void Engine::settle(TaskRef task, Ending ending) {
     task->extra_->failed.reset();
     task->extra_->argument_buffers.clear();
     task->extra_->held.clear();
-    payload_bytes_ -= task->extra_->counted_bytes;
-    payload_segments_ -= task->extra_->counted;
+    task->extra_->buffers_charge.reset();
     sink = std::move(task->extra_->sink);
     callbacks = std::move(task->extra_->callbacks);
   }
@@ -54,6 +48,9 @@ void Engine::refuse(TaskRef task, std::exception_ptr why) {
   task->extra().refusal = std::move(why);
   settle(std::move(task), Ending::refused);
 }
+
+/// The host had no memory for what it needed of this one. Needs none itself.
+void Engine::no_memory_for(TaskRef task) { settle(std::move(task), Ending::refused); }
 
 void Engine::wake_waiters(const void* key) {
   for (Waiter* waiter : waiters_) {

@@ -56,29 +56,29 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
   Lock lock(mutex_);
   const auto no_room = [&] {
     return (options_.queue_limit != 0 && queued() >= options_.queue_limit) ||
-           (large_bytes != 0 && payload_bytes_ != 0 &&
-            (payload_bytes_ + large_bytes > payload_limit_ || payload_segments_ >= most_payload_segments_));
+           (large_bytes != 0 && payload_room_.bytes != 0 &&
+            (payload_room_.bytes + large_bytes > payload_limit_ || payload_room_.segments >= most_payload_segments_));
   };
   if (room != Room::exceed && no_room()) {
     if (room == Room::ask && options_.when_full == WhenFull::wait && !callbacks_.is_current()) return false;
     if (options_.when_full == WhenFull::refuse || callbacks_.is_current())
       throw QueueFull("pool \"" + options_.name + "\" is full: " + std::to_string(queued()) + " tasks and " +
-                      std::to_string(payload_bytes_ >> 20) + " MB of arguments are waiting");
+                      std::to_string(payload_room_.bytes >> 20) + " MB of arguments are waiting");
     ++room_waiters_;
     room_.wait(lock, [&] { return closing_ || !broken_.empty() || !no_room(); });
     --room_waiters_;
   }
   if (!broken_.empty()) throw PoolBroken(broken_);
   if (closing_) throw PoolClosed("pool \"" + options_.name + "\" takes no more tasks: it was shut down");
+  queue_.expect(*task);
   task->id = ++last_task_id_;
-  payload_bytes_ += large_bytes;
-  payload_segments_ += payload_bytes != 0 ? 1 : 0;
+  if (payload_bytes != 0) task->payload.hold(std::make_unique<Charged>(payload_room_, payload_bytes, 1));
   if (attached != nullptr) {
     task->extra().argument_buffers = std::move(attached->buffers);
     task->extra().held = std::move(attached->held);
-    task->extra().counted_bytes = attached->counted_bytes;
-    task->extra().counted = attached->counted;
-    payload_segments_ += attached->counted;
+    if (attached->counted != 0)
+      task->extra().buffers_charge =
+          std::make_unique<Charged>(payload_room_, attached->counted_bytes, attached->counted);
   }
   ++counts_.submitted;
   counts_.peak_unsettled = std::max(counts_.peak_unsettled, ++unsettled_);

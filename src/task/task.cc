@@ -56,7 +56,11 @@ std::exception_ptr failure(const Task& task) {
     case Ending::died: return death_error(*task.extra_->report);
     case Ending::cancelled:
       return std::make_exception_ptr(Cancelled("task " + std::to_string(task.id) + " was cancelled"));
-    case Ending::refused: return task.extra_->refusal;
+    case Ending::refused:
+      if (task.extra_ != nullptr && task.extra_->refusal != nullptr) return task.extra_->refusal;
+      // Refused without a word: there was no memory for one.
+      return std::make_exception_ptr(
+          PayloadError("the host had no memory for the arguments or the result of task " + std::to_string(task.id)));
     case Ending::pending:
     case Ending::value: break;
   }

@@ -23,16 +23,23 @@ struct GateAndQueue;
 /// Where a task is whose attempt has failed and that may get another one.
 enum class Between : unsigned char { none, asking, pausing };
 
+/// The place of a task with a priority in its queue, as that keeps it.
+struct PlaceInQueue {
+  std::int64_t turn = 0;
+  std::size_t by_priority = 0;
+  std::size_t by_age = 0;
+};
+
 /// What few tasks need, apart, so that a million queued ones stay small.
 struct TaskExtra {
   TaskOptions options;
   std::int64_t alarm_ns = 0;  ///< Its place in task::Alarms; 0: none.
   std::vector<Buffer> argument_buffers;
   std::vector<std::shared_ptr<const void>> held;  ///< Until it has settled.
-  std::size_t counted_bytes = 0;                  ///< Of these, what payload_limit bounds,
-  std::size_t counted = 0;                        ///< and how many they are.
-  bool salvaged = false;                          ///< It died, and the payload is what it had finished of many results.
-  std::vector<SegmentRef> result_segments;        ///< What the result's bytes refer to by id.
+  Charge buffers_charge;                          ///< Of the Buffers that payload_limit bounds.
+  PlaceInQueue queued;
+  bool salvaged = false;                    ///< It died, and the payload is what it had finished of many results.
+  std::vector<SegmentRef> result_segments;  ///< What the result's bytes refer to by id.
   std::shared_ptr<const CrashReport> report;
   std::vector<std::shared_ptr<const CrashReport>> deaths;  ///< Of attempts before the last one.
   std::shared_ptr<FailedAttempt> failed;                   ///< The last one, while another may come.

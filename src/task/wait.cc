@@ -5,7 +5,6 @@
 #include <hotspare/error.hpp>
 
 #include <algorithm>
-#include <deque>
 
 /// Waiting for a task. One waiting thread, the leader, harvests itself while it waits: worker → caller is then one
 /// wake, not two. The others sleep until their task has settled or the leader leaves.
@@ -41,7 +40,8 @@ bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std
 
 Engine::Head Engine::head_of(const Worker& worker) {
   shm::Channel& channel = worker.channel();
-  return {&channel, worker.head, worker.lease_served, channel.read_segments.load(std::memory_order_relaxed) != 0};
+  return {&channel, worker.account.head(), worker.account.empty(), worker.lease_served,
+          channel.read_segments.load(std::memory_order_relaxed) != 0};
 }
 
 void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns,
@@ -110,8 +110,11 @@ bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupt
 struct Completions::State {
   std::shared_ptr<Engine> engine;
   struct Sink : CompletionSink {
-    std::deque<TaskRef> ready;  // guarded by the engine's mutex
-    bool ended = false;         // so is this
+    TaskList ready;      // guarded by the engine's mutex; a settled task waits nowhere else
+    bool ended = false;  // so is this
+    ~Sink() override {
+      while (!ready.empty()) ready.pop_front();
+    }
     void settled(TaskRef task) override { ready.push_back(std::move(task)); }
   };
   std::shared_ptr<Sink> sink = std::make_shared<Sink>();
@@ -126,13 +129,11 @@ void Completions::watch(const TaskRef& task) { state_->engine->watch(task, state
 
 TaskRef Completions::take() {
   Engine& engine = *state_->engine;
-  auto& ready = state_->sink->ready;
+  TaskList& ready = state_->sink->ready;
   engine.wait_until(
       state_->sink.get(), [&] { return !ready.empty(); }, -1);
   std::lock_guard lock(engine.mutex());
-  TaskRef task = std::move(ready.front());
-  ready.pop_front();
-  return task;
+  return ready.pop_front();
 }
 
 std::vector<TaskRef> Completions::take_all() {
@@ -147,8 +148,9 @@ std::vector<TaskRef> Completions::take_ready() {
   State::Sink& sink = *state_->sink;
   state_->engine->must_be_in_host();
   const std::lock_guard lock(state_->engine->mutex());
-  std::vector<TaskRef> tasks(std::move_iterator(sink.ready.begin()), std::move_iterator(sink.ready.end()));
-  sink.ready.clear();
+  std::vector<TaskRef> tasks;
+  tasks.reserve(sink.ready.size());
+  while (!sink.ready.empty()) tasks.push_back(sink.ready.pop_front());
   return tasks;
 }
 

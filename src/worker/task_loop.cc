@@ -27,7 +27,7 @@ enum class Look : unsigned char { nothing, begun, skipped };
 /// Begins the task under this ticket if it is there and not taken back.
 Look look_at(std::uint64_t ticket) {
   shm::TaskSlot& slot = state.channel->slot(ticket);
-  // SYNC POINT task-handed: released by Engine::hand_over.
+  // SYNC POINT task-handed: released by Account::hand_over.
   std::uint64_t bits = slot.word.load(std::memory_order_acquire);
   if (bits == shm::pack({ticket, SlotState::recalled})) return Look::skipped;
   // Recalled and freed before we came by, and the slot used again: only a ticket that never ran can be overtaken.
@@ -90,8 +90,16 @@ void do_nothing(detail::TaskContext&) {}
 /// False: the attempt was condemned meanwhile, its result does not count.
 bool commit(shm::TaskSlot& slot, std::uint64_t ticket) {
   std::uint64_t expected = shm::pack({ticket, SlotState::running});
-  // SYNC POINT result: acquired by Engine::harvest.
+  // SYNC POINT result: acquired by Account::look.
   return slot.word.compare_exchange_strong(expected, shm::pack({ticket, SlotState::done}), std::memory_order_seq_cst);
+}
+
+/// It was condemned, or a stray write has spoilt its word: then the host is to see that, and not to take it for one that has
+/// not begun.
+void give_up(shm::TaskSlot& slot, std::uint64_t ticket) {
+  std::uint64_t spoilt = shm::pack({ticket, SlotState::queued});
+  slot.word.compare_exchange_strong(spoilt, shm::pack({ticket, SlotState::empty}), std::memory_order_seq_cst);
+  ring_host();
 }
 
 }  // namespace
@@ -133,7 +141,10 @@ void run_tasks(Segments& segments) {
         if (const std::uint64_t most = state.channel->recycle_above; most != 0 && os::private_resident(0) > most)
           state.channel->used_up.store(1, std::memory_order_relaxed);
         reach(CrashPoint::before_commit);
-        if (!commit(slot, ticket)) os::wait_for_the_end();
+        if (!commit(slot, ticket)) {
+          give_up(slot, ticket);
+          os::wait_for_the_end();
+        }
         runner.committed();
         reach(CrashPoint::after_commit);
         ++ticket;

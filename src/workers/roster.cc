@@ -123,13 +123,16 @@ void Engine::note_ready(Worker& worker) {
 
 /// Fills the active places from the spares, oldest first, and gives them work.
 void Engine::promote() {
+  bool came = false;
   while (active_.size() < target_ && !spares_.empty()) {
     Worker& spare = *spares_.front();
     spares_.erase(spares_.begin());
     spare.step(workers::Event::promoted);
     active_.push_back(&spare);
+    came = true;
     note_for_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
   }
+  if (came && queue_.empty()) recall_oldest();
   pump_and_look();
 }
 
@@ -137,7 +140,7 @@ void Engine::promote() {
 void Engine::retire_surplus() {
   while (active_.size() > target_) {
     const auto least = std::min_element(active_.begin(), active_.end(), [](const Worker* a, const Worker* b) {
-      return a->tail - a->head < b->tail - b->head;
+      return a->outstanding() < b->outstanding();
     });
     retire(**least);
   }
@@ -152,8 +155,7 @@ void Engine::retire(Worker& worker) {
   worker.retiring = true;
   worker.step(workers::Event::retired);
   if (!finishing()) {  // those behind its running task must not wait for that
-    while (recall_from(worker, std::numeric_limits<std::size_t>::max()) != 0) {
-    }
+    recall_all(worker);
   }
   std::erase(active_, &worker);
   std::erase(spares_, &worker);

@@ -7,16 +7,17 @@
 #include "os/socket.hpp"
 #include "shm/channel.hpp"
 #include "shm/segment.hpp"
+#include "task/account.hpp"
 #include "task/task.hpp"
 #include "workers/lifecycle.hpp"
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <sys/types.h>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 namespace hotspare::workers {
 
@@ -39,11 +40,7 @@ class Worker : public child::Process {
   State state = State::asked;
   Ties ties;
 
-  // Tasks handed over and not yet harvested: tickets [head, tail).
-  std::uint64_t head = 1;
-  std::uint64_t tail = 1;
-  std::array<detail::TaskRef, shm::slot_count> tasks;
-  std::array<std::uint64_t, shm::slot_count> inbox_end{};
+  task::Account account;  ///< Tasks handed over and not yet harvested.
   std::uint64_t inbox_filled = 0;
   std::uint64_t inbox_freed = 0;
   std::uint64_t outbox_freed = 0;
@@ -51,7 +48,12 @@ class Worker : public child::Process {
   std::uint64_t prefetch = 2;      ///< Tasks it may have at a time.
   std::int64_t progressed_at = 0;  ///< When its head last moved, ns.
   std::uint64_t head_at_last_look = 0;
-  bool doorbell_due = false;  ///< Something was handed over since it was last rung.
+  std::uint64_t overtaken_from = 0;  ///< How many tasks had finished in the pool when its head last moved.
+  std::uint64_t slow_head = 0;       ///< This ticket was overtaken by many: nothing more is put behind it.
+  std::uint64_t unanswered = 0;      ///< It had not begun this ticket at the last look,
+  unsigned looks = 0;                ///< nor at so many in a row.
+  bool silent = false;               ///< What it had not begun was given to others.
+  bool doorbell_due = false;         ///< Something was handed over since it was last rung.
 
   // Limits of the tasks that it has.
   std::int64_t look_at = 0;       ///< When one of them may be due, ns; 0: never.
@@ -67,20 +69,14 @@ class Worker : public child::Process {
   std::uint64_t leases_taken_back = 0;  ///< Position in the ring of those that it returned.
   std::uint64_t left_to_forks = 0;      ///< Arena::left_to_forks() when it was last told which segments are gone.
 
-  detail::TaskRef victim;               ///< What it ran when it was condemned.
-  pid_t successor = 0;                  ///< The spare that stood in for it.
-  bool retiring = false;                ///< Told to leave: its exit is no death.
+  detail::TaskRef victim;                      ///< What it ran when it was condemned,
+  std::vector<detail::TaskRef> other_victims;  ///< and what else it claimed to run then.
+  pid_t successor = 0;                         ///< The spare that stood in for it.
+  bool retiring = false;                       ///< Told to leave: its exit is no death.
   std::optional<std::size_t> listener;  ///< Which one watches its robust word; none: only its pidfd tells of its death.
 
   shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
-  std::uint64_t outstanding() const { return tail - head; }
-  /// Of the outstanding tickets those whose tasks were not recalled.
-  std::size_t held() const {
-    std::size_t count = 0;
-    for (std::uint64_t ticket = head; ticket != tail; ++ticket) count += tasks[ticket % shm::slot_count] ? 1 : 0;
-    return count;
-  }
-  detail::TaskRef& task(std::uint64_t ticket) { return tasks[ticket % shm::slot_count]; }
+  std::uint64_t outstanding() const { return account.outstanding(); }
   /// Takes the step that the lifecycle table knows; anything else is a broken invariant.
   void step(Event event);
   bool can(Event event) const { return next(state, event).has_value(); }

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -422,6 +423,36 @@ TEST(P2OneOutcome, ADamagedChannelIsTheWorkersEndNotTheHosts) {
     EXPECT_EQ(hostile.outcome().kind(), Kind::died);
     for (int i = 0; i < 20; ++i) EXPECT_EQ(others[static_cast<std::size_t>(i)].get(), i);
   }
+  pool.shutdown();
+  expect_all_counted(pool.stats());
+}
+
+/// What is cancelled before it begins costs its worker none of the tasks that it may run.
+TEST(P2OneOutcome, WhatIsTakenBackIsNotCounted) {
+  constexpr int each = 3;
+  constexpr int workers = 3;
+  PoolOptions options = small_pool();
+  options.workers = 1;
+  options.tasks_per_worker = each;
+  Pool pool(options);
+  std::map<int, int> runs;  // by worker
+  const auto pid_after = [](const std::string& knock_at, const std::string& pass_at) {
+    knock_and_pass(knock_at, pass_at);
+    return static_cast<int>(::getpid());
+  };
+  Gate knock;
+  Gate pass;
+  for (int i = 0; i < each * workers; ++i) {
+    auto running = pool.submit(pid_after, knock.path(), pass.path());
+    knock.await();
+    auto behind = pool.submit([] {});  // the worker has it, but for the last that it may run
+    EXPECT_TRUE(behind.cancel());
+    pass.open();
+    ++runs[running.get()];
+  }
+  EXPECT_EQ(runs.size(), static_cast<std::size_t>(workers));
+  for (const auto& [worker, count] : runs) EXPECT_EQ(count, each) << worker;
+  EXPECT_EQ(pool.stats().recalled, static_cast<unsigned>((each - 1) * workers));
   pool.shutdown();
   expect_all_counted(pool.stats());
 }
