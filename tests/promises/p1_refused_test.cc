@@ -14,8 +14,10 @@
 #include <fstream>
 #include <grp.h>
 #include <optional>
+#include <random>
 #include <string>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -311,6 +313,93 @@ TEST(P1Stacks, AreNotTakenByAProgramThatReapsAll) {
               ends = true;
               reaper.join();
               EXPECT_EQ(stops, 0);
+            }),
+            0);
+}
+
+/// A cgroup that stops what is in it, SIGKILL or not (v1's freezer), as an uninterruptible system call would.
+class Freezer {
+ public:
+  Freezer() : folder_("/sys/fs/cgroup/freezer/hotspare-test-" + std::to_string(::getpid())) {
+    usable_ = ::mkdir(folder_.c_str(), 0755) == 0;
+  }
+  ~Freezer() {
+    if (usable_) ::rmdir(folder_.c_str());
+  }
+  bool usable() const { return usable_; }
+  void take(pid_t pid) const { std::ofstream(folder_ + "/cgroup.procs") << pid; }
+  void freeze(bool frozen) const { std::ofstream(folder_ + "/freezer.state") << (frozen ? "FROZEN" : "THAWED"); }
+
+ private:
+  std::string folder_;
+  bool usable_ = false;
+};
+
+TEST(LongP1Unkillable, AWorkerThatNothingEndsKeepsItsTaskNotWaiting) {
+  const Freezer freezer;
+  if (!freezer.usable()) GTEST_SKIP() << "no freezer of cgroup v1 here";
+  {
+    Pool pool(small_pool());
+    Gate begun;
+    TaskOptions limited;
+    limited.timeout = 300ms;
+    auto stuck = pool.submit(
+        limited,
+        [](const std::string& path) {
+          Gate::knock(path);
+          hang();
+        },
+        begun.path());
+    begun.await();
+    for (const std::int64_t pid : pool.worker_pids()) freezer.take(static_cast<pid_t>(pid));
+    freezer.freeze(true);
+    const CrashReport report = death_of(stuck);
+    EXPECT_EQ(report.cause, Cause::deadline);
+    EXPECT_THAT(report.detail, ::testing::HasSubstr("has not ended"));
+    freezer.freeze(false);
+    EXPECT_EQ(pool.submit([] { return 1; }).get(), 1);
+  }
+}
+
+/// Descriptors and forks run out and come back at random, and workers die all the while.
+TEST(LongP1Refusals, ThousandsOfDeathsLeaveAWholePool) {
+  EXPECT_EQ(in_child([] {
+              constexpr int most_deaths = 10'000;
+              allow_descriptors(256);
+              PoolOptions options = small_pool();
+              options.workers = 4;
+              options.preload = can_be_refused;
+              Pool pool(options);
+              static_cast<void>(pool.started_pids(5));
+              std::minstd_rand random(1);
+              std::optional<NoDescriptors> none;
+              std::vector<Future<int>> all;
+              int killed = 0;
+              while (killed < most_deaths) {
+                switch (random() % 8) {
+                  case 0: none.emplace(static_cast<int>(random() % 10)); break;
+                  case 1: allow_processes(pool.zygote_pid(), false); break;
+                  case 2:
+                  case 3: none.reset(); break;
+                  case 4:
+                  case 5: allow_processes(pool.zygote_pid(), true); break;
+                  default: break;
+                }
+                for (int i = 0; i < 3; ++i) all.push_back(pool.submit([](int x) { return x; }, killed));
+                static_cast<void>(all.back().wait_for(5ms));
+                const std::vector<std::int64_t> pids = pool.worker_pids();
+                for (std::size_t i = 0; i < pids.size(); i += 2, ++killed) ::kill(static_cast<pid_t>(pids[i]), SIGKILL);
+              }
+              none.reset();
+              allow_processes(pool.zygote_pid(), true);
+              std::uint64_t values = 0;
+              std::uint64_t died = 0;
+              for (auto& future : all) ++(future.outcome().ok() ? values : died);
+              EXPECT_EQ(pool.started_pids(5).size(), 5U);
+              EXPECT_EQ(pool.submit([] { return 1; }).get(), 1);
+              EXPECT_TRUE(pool.broken().empty()) << pool.broken();
+              EXPECT_EQ(values + 1, pool.stats().values);
+              EXPECT_EQ(died, pool.stats().died);
             }),
             0);
 }
