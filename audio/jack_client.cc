@@ -97,7 +97,7 @@ void JackClient::start(std::shared_ptr<BlockProcessor> processor, const BlockLay
         return 0;
       },
       this);
-  // SYNC POINT: with ended(). The text is a constant; the order is only for those who look at more.
+  // SYNC POINT jack-ended: acquired by ended(). The text is a constant; the order is only for those who look at more.
   jack_on_info_shutdown(
       client_.get(),
       [](jack_status_t, const char*, void* self) {

@@ -60,6 +60,7 @@ class JackClient {
   std::uint64_t midi_dropped() const { return midi_dropped_.load(std::memory_order_relaxed); }
   double load() const;  ///< Of the server, percent.
   /// Why it cannot go on: the server has ended, or changed its period. Null while all is well.
+  /// SYNC POINT jack-ended: released by what JACK calls.
   const char* ended() const { return ended_.load(std::memory_order_acquire); }
 
  private:

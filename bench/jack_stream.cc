@@ -47,7 +47,7 @@ bool ComparedChannel::process(std::span<const std::byte>, std::span<std::byte> o
   times.answered = replicated_.process(in_, out, deadline);
   times.end = now_ns();
   std::memcpy(kept(number).data(), out.data(), out_bytes_);
-  // SYNC POINT kept block: acquired by compare().
+  // SYNC POINT kept-block: acquired by compare().
   done_.store(number + 1, std::memory_order_release);
   ready_.release();
   return times.answered;
@@ -63,6 +63,7 @@ void ComparedChannel::compare() {
   hotspare::audio::AlignedArray<std::byte> in(in_.size());
   hotspare::audio::AlignedArray<std::byte> right(out_bytes_);
   for (std::uint64_t number = 0;; ++number) {
+    // SYNC POINT kept-block: released by process().
     while (done_.load(std::memory_order_acquire) <= number) {
       if (ending_) return;
       ready_.acquire();

@@ -39,8 +39,22 @@ int futex_wait_any(std::span<const FutexWatch> watches, std::int64_t deadline_ns
     entries[i].flags = FUTEX_32 | static_cast<std::uint32_t>(flag(watches[i].scope));
   }
   const timespec deadline = to_timespec(deadline_ns < 0 ? 0 : deadline_ns);
-  return static_cast<int>(::syscall(SYS_futex_waitv, entries.data(), watches.size(), 0,
-                                    deadline_ns < 0 ? nullptr : &deadline, CLOCK_MONOTONIC));
+  const long woken = ::syscall(SYS_futex_waitv, entries.data(), watches.size(), 0,
+                               deadline_ns < 0 ? nullptr : &deadline, CLOCK_MONOTONIC);
+  if (woken >= 0) return static_cast<int>(woken);
+  switch (errno) {
+    case EAGAIN:
+    case EINTR:
+    case ETIMEDOUT:
+    case EFAULT:  // a word whose memory has gone meanwhile: the caller looks again
+    case ENOMEM: return -1;
+    default: return cannot_wait_any;
+  }
+}
+
+bool can_wait_any() noexcept {
+  // Of nothing: where it is known, that is invalid.
+  return ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, CLOCK_MONOTONIC) == -1 && errno == EINVAL;
 }
 
 }  // namespace hotspare::os

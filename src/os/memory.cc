@@ -2,7 +2,9 @@
 
 #include "os/file_size_limit.hpp"
 
+#include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/statfs.h>
@@ -46,13 +48,31 @@ Result<Mapping> Mapping::wiped_on_fork() {
   return mapping;
 }
 
+namespace {
+
+/// The second way, where a filter refuses memfds. Such a file cannot be sealed.
+Fd nameless_file() {
+  const char* const own = ::getenv("TMPDIR");
+  for (const char* folder : {"/dev/shm", own != nullptr ? own : "/tmp", "/var/tmp"})
+    if (Fd fd(::open(folder, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600)); fd) return fd;
+  return {};
+}
+
+}  // namespace
+
 Result<Fd> make_memfd(const char* label, std::size_t size, Room room) {
   Fd fd(::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const bool sealable = static_cast<bool>(fd);
+  if (!fd && (errno == ENOSYS || errno == EPERM || errno == EACCES)) {
+    const int refused = errno;
+    fd = nameless_file();
+    errno = refused;
+  }
   if (!fd) return failed(std::string("memfd_create(\"") + label + "\")");
   if (Status within = within_file_size_limit(size); !within) return within.failure();
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
     return failed("ftruncate(memfd, " + std::to_string(size) + ")");
-  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+  if (sealable && ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     return failed("fcntl(F_ADD_SEALS)");
   if (room == Room::now)
     if (Status made = make_room(fd, size); !made) return made.failure();

@@ -3,6 +3,7 @@
 #include "metrics/subscribers.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
+#include "os/missing.hpp"
 #include "os/process.hpp"
 #include "os/prompt.hpp"
 #include "os/realtime.hpp"
@@ -41,6 +42,8 @@ void Crew::start() {
     supervisor_ = std::thread([this] { supervise(); });
     listener_ = std::thread([this] { listen(); });
   }
+  for (const os::Missing each : os::missing())
+    if (each != os::Missing::wait_any) tell_unavailable(os::cost_of(each));  // that the listener tells
   try {
     if (wait_in_step(options_.replicas)) return;
   } catch (...) {  // of a runtime that has heard a signal
@@ -63,6 +66,7 @@ void Crew::close() {
   supervisor_.join();
   nudge_listener();
   listener_.join();
+  if (sentries_) sentries_->end();
   coroner_.stop();
   {
     child::Leaving leaving;
@@ -77,7 +81,10 @@ void Crew::close() {
 
 void Crew::nudge_listener() {
   roster_bell_.fetch_add(1, std::memory_order_seq_cst);
-  os::futex_wake(roster_bell_, 1, os::FutexScope::process);
+  // SYNC POINT one-word: after the change. Crew::fall_back stores it.
+  if (!one_word_each_.load(std::memory_order_seq_cst)) return os::futex_wake(roster_bell_, 1, os::FutexScope::process);
+  shared_.bells().host.fetch_add(1, std::memory_order_seq_cst);
+  os::futex_wake(shared_.bells().host, 1, os::FutexScope::shared);
 }
 
 /// Robust words first: the kernel marks them before it tears a process down.
@@ -89,32 +96,62 @@ void Crew::listen() {
       tell_unavailable("no real-time scheduling (" + set.failure().text() +
                        "): blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
   }
-  std::vector<os::FutexWatch> watches;
+  if (!os::can_wait_any()) fall_back();
+  std::vector<os::FutexWatch> words;
   Heard heard;
   for (;;) {
+    std::uint32_t bell = 0;
     {
       const Lock lock(mutex_);
       if (closed_) return;
       const std::uint32_t roster = roster_bell_.load(std::memory_order_acquire);
-      const std::uint32_t bell = shared_.bells().host.load(std::memory_order_acquire);
+      bell = shared_.bells().host.load(std::memory_order_acquire);
       heard_ = heard;  // the lock may have kept us waiting
       look_at_all();
       heard_ = {};
-      watches.assign(
-          {{&roster_bell_, roster, os::FutexScope::process}, {&shared_.bells().host, bell, os::FutexScope::shared}});
-      for (const auto& [id, member] : members_) {
-        if (!counts(member->state)) continue;
-        std::atomic<std::uint32_t>& word = shared_.lane(member->lane).host_word();
-        const std::uint32_t life = word.load(std::memory_order_acquire);
-        // Not yet held: its first word to us brings us here again. Marked since we looked, maybe while we heard of another
-        // death: not held either, and it would not bring us anywhere.
-        if ((life & FUTEX_TID_MASK) != 0) watches.push_back({&word, life, os::FutexScope::shared});
-        if ((life & FUTEX_OWNER_DIED) != 0 && member->state != State::asked) nudge_listener();
-      }
+      if (!read_words(words, roster, bell)) continue;
     }
-    const int woken = os::futex_wait_any(watches, -1);
-    heard = {woken >= 0 ? watches[static_cast<std::size_t>(woken)].word : nullptr, os::monotonic_ns()};
+    if (one_word_each_.load(std::memory_order_acquire)) {
+      os::futex_wait(shared_.bells().host, bell, os::FutexScope::shared);
+      heard = {};
+      continue;
+    }
+    const int woken = os::futex_wait_any(words, -1);
+    if (woken == os::cannot_wait_any) fall_back();
+    heard = {woken >= 0 ? words[static_cast<std::size_t>(woken)].word : nullptr, os::monotonic_ns()};
   }
+}
+
+/// What to sleep on, as it is now. False: somebody has died since we looked.
+bool Crew::read_words(std::vector<os::FutexWatch>& words, std::uint32_t roster, std::uint32_t bell) {
+  words.assign(
+      {{&roster_bell_, roster, os::FutexScope::process}, {&shared_.bells().host, bell, os::FutexScope::shared}});
+  for (const auto& [id, member] : members_) {
+    if (!counts(member->state)) continue;
+    const std::atomic<std::uint32_t>& word = shared_.lane(member->lane).host_word();
+    const std::uint32_t life = word.load(std::memory_order_acquire);
+    if ((life & FUTEX_OWNER_DIED) != 0 && member->state != State::asked) return false;
+    // Also if it is not held yet: whoever takes it says that there is a waiter.
+    if ((life & FUTEX_OWNER_DIED) == 0) words.push_back({&word, life, os::FutexScope::shared});
+  }
+  return true;
+}
+
+/// Without futex_waitv: a thread sleeps on each lane's word, whoever's it is.
+void Crew::fall_back() {
+  // SYNC POINT one-word: who nudges has changed something before it looks at this; we look for changes after it.
+  if (one_word_each_.exchange(true, std::memory_order_seq_cst)) return;
+  const int priority = options_.realtime_priority;
+  sentries_.emplace(
+      [priority] {
+        const os::Prompt prompt;
+        if (priority > 0) static_cast<void>(os::use_realtime(priority - 1));
+      },
+      [this] { nudge_listener(); });
+  sentries_->start(shared_.geometry().lanes);
+  for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane)
+    sentries_->watch(shared_.lane(lane).host_word(), nullptr, death::Sentries::Until::end);
+  tell_unavailable(os::cost_of(os::Missing::wait_any));
 }
 
 void Crew::look_at_all() {

@@ -2,9 +2,11 @@
 
 #include "child/nursery.hpp"
 #include "death/breaker.hpp"
+#include "death/sentries.hpp"
 #include "metrics/recorder.hpp"
 #include "os/clock.hpp"
 #include "os/event_loop.hpp"
+#include "os/futex.hpp"
 #include "os/pi_mutex.hpp"
 #include "os/socket.hpp"
 #include "standby/claims.hpp"
@@ -88,6 +90,8 @@ class Crew {
 
   // crew.cc: the two threads
   void listen();
+  bool read_words(std::vector<os::FutexWatch>& words, std::uint32_t roster, std::uint32_t bell);
+  void fall_back();
   void look_at_all();
   void look_at(Member& member);
   void on_in_step(Member& member);
@@ -263,7 +267,10 @@ class Crew {
   std::optional<os::Notifier> call_;
   std::optional<os::Timer> timer_;
   std::atomic<std::uint32_t> roster_bell_{0};
-  Heard heard_;  ///< While the listener looks.
+  std::atomic<bool> one_word_each_{
+      false};  ///< futex_waitv cannot be had: the listener sleeps on the replicas' bell alone.
+  std::optional<death::Sentries> sentries_;  ///< Then: one for each lane.
+  Heard heard_;                              ///< While the listener looks.
   std::thread supervisor_;
   std::thread listener_;
   supervisor::CallbackThread callbacks_;

@@ -49,7 +49,9 @@ void Replica::sleep_until_something_moves(Helm helm, std::uint32_t bell) {
     if ((life & FUTEX_TID_MASK) != 0) watches[count++] = {&word, life, os::FutexScope::shared};
   }
   const zygote::Idle idle;
-  os::futex_wait_any({watches.data(), count}, -1);
+  // Where that is refused the host hears of the death, moves the helm, and rings.
+  if (os::futex_wait_any({watches.data(), count}, -1) == os::cannot_wait_any)
+    os::futex_wait(seat_->bells().parked, bell, os::FutexScope::shared);
 }
 
 /// One of all who want it gets it. The others have to look whom to watch now.

@@ -95,6 +95,8 @@ void Engine::start() {
     supervisor_ = std::thread([this] { supervise(); });
     listeners_.reserve(most_listeners);  // others refer to them without the mutex
     start_listeners();
+    for (const os::Missing each : os::missing())
+      if (each != os::Missing::wait_any) tell_missing(each);  // that the listeners have told
   }
   arena_->on_warm([this] {
     trim_wanted_.store(true, std::memory_order_relaxed);
@@ -106,13 +108,16 @@ void Engine::start() {
 /// As many as the workers wanted need, under the mutex.
 void Engine::start_listeners() {
   // Twice as many words as workers wanted: the dying and the refills are there at the same time.
-  const std::size_t wanted = 1 + 2 * (target_ + options_.spares) / death::words_per_listener;
+  if (sentries_) return sentries_->start(target_ + options_.spares);
+  const bool many_words = os::can_wait_any();
+  const std::size_t wanted = !many_words ? 1 : 1 + 2 * (target_ + options_.spares) / death::words_per_listener;
   while (listeners_.size() < wanted) {
     listeners_.push_back(std::make_unique<Listener>());
     Listener& listener = *listeners_.back();
     listener.primary = listeners_.size() == 1;
     listener.thread = std::thread([this, &listener] { listen(listener); });
   }
+  if (!many_words) fall_back();
 }
 
 unsigned Engine::target() const {
@@ -156,6 +161,7 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
     nudge_listener(*listener);
     listener->thread.join();
   }
+  if (sentries_) sentries_->end();
   end_host_thread();
   end_memory_watch();
   coroner_.stop();

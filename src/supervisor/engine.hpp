@@ -5,10 +5,12 @@
 #include "death/memory_guard.hpp"
 #include "death/memory_limit.hpp"
 #include "death/quarantine.hpp"
+#include "death/sentries.hpp"
 #include "metrics/registry.hpp"
 #include "os/event_loop.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
+#include "os/missing.hpp"
 #include "os/owner.hpp"
 #include "shm/arena.hpp"
 #include "shm/bells.hpp"
@@ -367,6 +369,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void place_word(Worker& worker);
   void place_words();
   void serve_who_wait();
+  bool wait_for_words(Listener& listener, std::uint32_t bell, std::int64_t deadline);
+  void fall_back();
+  void tell_missing(os::Missing what);
+  void give_sentry(Worker& worker);
   std::int64_t look_after_results(std::size_t& recent);
   void nudge_listener(Listener& listener);
 
@@ -452,7 +458,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::int64_t trim_at_ = 0;              ///< When to look at what is warm in the arena; 0: when it calls.
   std::atomic<bool> trim_wanted_{false};  ///< It has called.
   std::vector<std::unique_ptr<Listener>> listeners_;
-  bool words_unplaced_ = false;  ///< No listener had room for some worker's.
+  std::atomic<bool> one_word_each_{false};   ///< futex_waitv cannot be had: a listener sleeps on one word.
+  std::optional<death::Sentries> sentries_;  ///< Then.
+  bool words_unplaced_ = false;              ///< No listener had room for some worker's.
   std::thread supervisor_;
   std::thread memory_watch_;  ///< Reads what limited tasks take: slow work, and no engine thread's.
   std::condition_variable memory_call_;

@@ -26,11 +26,12 @@ void Engine::listen(Listener& listener) {
   std::size_t recent = 0;
   for (;;) {
     std::int64_t deadline = -1;
+    std::uint32_t bell = 0;
     {
       Lock lock(mutex_);
       if (closed_) return;
       if (arm_due_) arm_timer();
-      const std::uint32_t bell = bells_->listener.load(std::memory_order_acquire);
+      bell = bells_->listener.load(std::memory_order_acquire);
       do {
         if (listener.seen != listener.changed.load(std::memory_order_acquire)) rebuild(listener);
         notice_all(listener);
@@ -40,17 +41,58 @@ void Engine::listen(Listener& listener) {
       if (arm_due_ && deadline < 0) deadline = os::monotonic_ns() + soon_ns;
       if (!read_words(listener, bell)) continue;
     }
-    os::futex_wait_any(listener.words, deadline);
+    if (wait_for_words(listener, bell, deadline)) continue;
+    const Lock lock(mutex_);
+    fall_back();
   }
+}
+
+/// False: futex_waitv cannot be had any more.
+bool Engine::wait_for_words(Listener& listener, std::uint32_t bell, std::int64_t deadline) {
+  if (!one_word_each_.load(std::memory_order_acquire))
+    return os::futex_wait_any(listener.words, deadline) != os::cannot_wait_any;
+  if (listener.primary) {
+    os::futex_wait(bells_->listener, bell, os::FutexScope::shared, deadline);  // nudges ring it, too
+  } else {
+    os::futex_wait(listener.changed, listener.seen, os::FutexScope::process, deadline);
+  }
+  return true;
+}
+
+/// Without futex_waitv a few deaths are heard as soon as with it, the others when the kernel is through with them.
+void Engine::fall_back() {
+  // SYNC POINT one-word: who nudges has changed something before it looks at this; we look for changes after it.
+  if (one_word_each_.exchange(true, std::memory_order_seq_cst)) return;
+  sentries_.emplace([] { const os::Prompt prompt; }, [this] { nudge_listener(*listeners_.front()); });
+  sentries_->start(target_ + options_.spares);
+  for (const auto& [id, worker] : workers_) give_sentry(*worker);
+  nudge_listener(*listeners_.front());
+  tell_missing(os::Missing::wait_any);
+}
+
+void Engine::tell_missing(os::Missing what) {
+  Event event;
+  event.kind = Event::Kind::unavailable;
+  event.detail = os::cost_of(what);
+  tell(std::move(event));
+}
+
+/// A word whose owner is gone by now makes it free again.
+void Engine::give_sentry(Worker& worker) {
+  if (!sentries_ || worker.state == workers::State::condemned || worker.has_sentry) return;
+  worker.has_sentry = sentries_->watch(worker.channel().life_word(), worker.ties.channel);
 }
 
 void Engine::rebuild(Listener& listener) {
   listener.seen = listener.changed.load(std::memory_order_acquire);
   listener.watched.clear();
   for (const auto& [id, worker] : workers_) {
-    const bool alive = worker->state != workers::State::asked && worker->state != workers::State::condemned;
-    if (alive && worker->listener && listeners_[*worker->listener].get() == &listener)
-      listener.watched.push_back(worker.get());
+    if (worker->state == workers::State::asked || worker->state == workers::State::condemned) continue;
+    // The first one looks at all where each word has a thread of its own.
+    const bool ours =
+        sentries_ ? listener.primary : worker->listener && listeners_[*worker->listener].get() == &listener;
+    if (ours) listener.watched.push_back(worker.get());
+    give_sentry(*worker);
   }
 }
 
@@ -58,6 +100,7 @@ void Engine::rebuild(Listener& listener) {
 /// False: one has died since we looked.
 bool Engine::read_words(Listener& listener, std::uint32_t bell) {
   listener.words.clear();
+  if (sentries_) return listener.seen == listener.changed.load(std::memory_order_seq_cst);
   listener.words.push_back({&listener.changed, listener.seen, os::FutexScope::process});
   if (listener.primary) listener.words.push_back({&bells_->listener, bell, os::FutexScope::shared});
   for (Worker* worker : listener.watched) {
@@ -123,9 +166,15 @@ std::int64_t Engine::look_after_results(std::size_t& recent) {
 }
 
 void Engine::nudge_listener(Listener& listener) {
-  listener.changed.fetch_add(1, std::memory_order_release);
+  listener.changed.fetch_add(1, std::memory_order_seq_cst);
   if (&listener == this_listener) return;  // it looks before it sleeps
-  os::futex_wake(listener.changed, 1, os::FutexScope::process);
+  // SYNC POINT one-word: after the change. Engine::fall_back stores it.
+  if (listener.primary && one_word_each_.load(std::memory_order_seq_cst)) {
+    bells_->listener.fetch_add(1, std::memory_order_seq_cst);
+    os::futex_wake(bells_->listener, 1, os::FutexScope::shared);
+  } else {
+    os::futex_wake(listener.changed, 1, os::FutexScope::process);
+  }
 }
 
 }  // namespace hotspare::detail

@@ -183,6 +183,7 @@ void Engine::forget(Worker& worker) {
   worker.stderr_pipe.reset();
   worker.pidfd.reset();
   roster_changed(worker);
+  if (worker.has_sentry) death::Sentries::mark(worker.channel().life_word());
   // A leader may be looking at its channel without the mutex: it frees the graveyard itself. A listener may be
   // sleeping on its word; a futex word that is unmapped meanwhile is only never woken.
   graveyard_.push_back(std::move(found->second));

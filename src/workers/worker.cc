@@ -3,6 +3,7 @@
 #include "os/robust_mutex.hpp"
 
 #include <linux/futex.h>
+#include <memory>
 #include <new>
 
 namespace hotspare::workers {
@@ -17,11 +18,11 @@ os::Result<Ties> Ties::make() {
   auto segments = os::make_message_sockets();
   if (!segments) return segments.failure();
   ties.channel_fd = std::move(*fd);
-  ties.channel = std::move(*mapping);
+  ties.channel = std::make_shared<os::Mapping>(std::move(*mapping));
   ties.process = std::move(*process);
   ties.segments = std::move(*segments);
   // Fresh pages are zero, which is the initial value of everything in it but the mutex.
-  os::make_robust_mutex(ties.channel.as<shm::Channel>()->life);
+  os::make_robust_mutex(ties.channel->as<shm::Channel>()->life);
   return ties;
 }
 

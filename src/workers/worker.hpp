@@ -24,8 +24,8 @@ namespace hotspare::workers {
 /// The host's ends of what it shares with one worker, and those to be handed to the worker when it is forked.
 struct Ties {
   child::Ties process;
-  os::Fd channel_fd;  ///< Closed once the worker has it.
-  os::Mapping channel;
+  os::Fd channel_fd;                     ///< Closed once the worker has it.
+  std::shared_ptr<os::Mapping> channel;  ///< A sentry that watches its robust word keeps it, too.
   os::SocketPair segments;
 
   static os::Result<Ties> make();
@@ -73,9 +73,10 @@ class Worker : public child::Process {
   std::vector<detail::TaskRef> other_victims;  ///< and what else it claimed to run then.
   pid_t successor = 0;                         ///< The spare that stood in for it.
   bool retiring = false;                       ///< Told to leave: its exit is no death.
+  bool has_sentry = false;                     ///< Where each word has a thread of its own: this one has.
   std::optional<std::size_t> listener;  ///< Which one watches its robust word; none: only its pidfd tells of its death.
 
-  shm::Channel& channel() const { return *ties.channel.as<shm::Channel>(); }
+  shm::Channel& channel() const { return *ties.channel->as<shm::Channel>(); }
   std::uint64_t outstanding() const { return account.outstanding(); }
   /// Takes the step that the lifecycle table knows; anything else is a broken invariant.
   void step(Event event);
