@@ -2,6 +2,7 @@
 
 #include "child/process.hpp"
 #include "os/clock.hpp"
+#include "os/end_teller.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "zygote/embedding.hpp"
@@ -24,6 +25,16 @@ constexpr std::int64_t patience_after_reminder_ns = 10'000'000'000;
 constexpr std::chrono::seconds leave_patience(5);
 constexpr std::chrono::seconds kill_patience(2);
 
+/// The program may have done so.
+void reap(const zygote::Handle& seed) {
+  if (os::reap_child(seed.pidfd).known) return;
+  if (os::is_end_teller(seed.pidfd) && os::teller_gone(seed.pidfd)) {
+    os::reap_child(seed.pid);  // its files close before it can be reaped
+  } else {
+    static_cast<void>(os::reap_if_ended(seed.pid));
+  }
+}
+
 }  // namespace
 
 Nursery::~Nursery() { leave().wait(); }
@@ -43,7 +54,15 @@ os::Status Nursery::plant_seed() {
   seed_ = std::move(*launched);
   zygote::Request guard;
   guard.ask = zygote::Ask::guard;
-  if (auto sent = zygote::send(seed_->control.fd(), guard); !sent) return sent;
+  if (seed_->pidfd) {
+    if (auto sent = zygote::send(seed_->control.fd(), guard); !sent) return sent;
+  } else {
+    auto end = os::make_end_teller();
+    if (!end) return end.failure();
+    seed_->pidfd = std::move(end->ours);
+    const int fd = end->theirs.get();
+    if (auto sent = zygote::send(seed_->control.fd(), guard, {&fd, 1}); !sent) return sent;
+  }
   if (auto watched = poller_.watch(seed_->control.fd(), tag(Tag::seed_message)); !watched) return watched;
   return poller_.watch(seed_->pidfd, tag(Tag::seed_exit));
 }
@@ -126,18 +145,45 @@ void Nursery::ask_to_signal(const Process& process, int signal, Whom whom) {
   static_cast<void>(request(process.parent, ask));
 }
 
-void Nursery::foster(Process& process) {
+void Nursery::foster(std::uint64_t id, Process& process) {
   process.parent = seed_ ? seed_->pid : 0;
+  if (process.pid == 0) return;
   zygote::Request foster;
   foster.ask = zygote::Ask::foster;
   foster.pid = process.pid;
-  if (process.pid != 0) static_cast<void>(request(process.parent, foster));
+  if (!os::is_end_teller(process.pidfd)) {
+    static_cast<void>(request(process.parent, foster));
+    return;
+  }
+  // Who was to tell of its end is dead.
+  if (os::exited(process.pidfd)) return;
+  poller_.forget(process.pidfd);
+  auto end = os::make_end_teller();
+  if (end && seed_) {
+    const int fd = end->theirs.get();
+    process.pidfd = std::move(end->ours);
+    if (poller_.watch(process.pidfd, tag(Tag::exit, id)) && zygote::send(seed_->control.fd(), foster, {&fd, 1})) return;
+  }
+  process.parent = 0;
+  os::shut(process.lifeline.fd());  // nobody could tell of its end, so it ends now: its end of that closes
+}
+
+bool Nursery::has_ended(Process& process) {
+  if (os::exited(process.pidfd)) return true;
+  poller_.forget(process.pidfd);  // nobody tells any more: we hear of its parent's death soon
+  return false;
+}
+
+bool Nursery::ends_unseen(const Process& process) {
+  return process.parent == 0 && !process.exited && os::is_end_teller(process.pidfd);
 }
 
 void Nursery::on_ready(Tag tag, std::vector<Told>& into) {
   switch (tag) {
     case Tag::zygote_message: return on_message(zygote_, into);
-    case Tag::zygote_exit: return on_zygote_exit(into);
+    case Tag::zygote_exit:
+      if (!os::teller_gone(zygote_.pidfd)) return on_zygote_exit(into);
+      return poller_.forget(zygote_.pidfd);  // it lives: the end of its control socket will tell
     case Tag::standby_exit: return on_standby_exit();
     case Tag::seed_message:
       if (seed_) on_message(*seed_, into);
@@ -147,12 +193,13 @@ void Nursery::on_ready(Tag tag, std::vector<Told>& into) {
   }
 }
 
-void Nursery::on_message(zygote::Handle& from, std::vector<Told>& into) {
+void Nursery::on_message(zygote::Handle& from, std::vector<Told>& into, bool last) {
   const Tag own = is_seed(from) ? Tag::seed_message : Tag::zygote_message;
   while (!from.unsent.empty() && zygote::send(from.control.fd(), from.unsent.front())) {
     from.unsent.pop_front();
     if (from.unsent.empty()) static_cast<void>(poller_.watch_room(from.control.fd(), tag(own), false));
   }
+  bool closed = false;
   while (from.control) {
     if (!asked_.empty()) asked_.front().room.reset();
     zygote::Reply reply;
@@ -160,11 +207,13 @@ void Nursery::on_message(zygote::Handle& from, std::vector<Told>& into) {
     if (!received) break;
     if (received->size != sizeof reply) {
       poller_.forget(from.control.fd());  // closed: its pidfd tells the rest
+      closed = !last && &from == &zygote_ && os::teller_gone(from.pidfd);
       break;
     }
     reply.text[sizeof reply.text - 1] = '\0';
     on_reply(from, reply, *received, into);
   }
+  if (closed) return on_zygote_exit(into);
   for (Asked& asked : asked_) {
     if (asked.room) continue;
     if (auto room = os::Notifier::make()) asked.room = std::move(*room);
@@ -299,7 +348,7 @@ void Nursery::on_standby_exit() {
 void Nursery::on_seed_exit(std::vector<Told>& into) {
   if (!seed_) return;
   on_message(*seed_, into);  // what it said before it died
-  if (!os::reap_child(seed_->pidfd).known) static_cast<void>(os::reap_if_ended(seed_->pid));
+  reap(*seed_);
   drop(*seed_);
   seed_.reset();
   for (const Unreaped& each : std::exchange(unreaped_, {})) static_cast<void>(os::reap_child(each.pidfd));
@@ -322,7 +371,7 @@ void Nursery::give_up(std::vector<Told>& into) const {
 
 void Nursery::on_zygote_exit(std::vector<Told>& into) {
   if (!zygote_.pidfd) return;
-  on_message(zygote_, into);  // what it said before it died
+  on_message(zygote_, into, true);  // what it said before it died
   if (!zygote_.ready) ++deaths_in_a_row_;
   dead_zygote_ = zygote_.pid;
   has_ended(zygote_);
@@ -453,7 +502,7 @@ void Leaving::wait() noexcept {
   for (zygote::Handle& seed : std::exchange(seed_, {})) {
     seed.control.reset();
     see_off(seed.pidfd);
-    if (!os::reap_child(seed.pidfd).known) static_cast<void>(os::reap_if_ended(seed.pid));
+    reap(seed);
   }
   for (const Unreaped& each : std::exchange(unreaped_, {})) static_cast<void>(os::reap_child(each.pidfd));
 }

@@ -109,7 +109,11 @@ class Nursery {
   bool ask_to_reap(std::uint64_t id, Process& process);
   void ask_to_signal(const Process& process, int signal, Whom whom);
   /// A process whose parent has died: the seed is its parent now, or nobody.
-  void foster(Process& process);
+  void foster(std::uint64_t id, Process& process);
+  /// What stands for its end has become readable. False: only because its parent is dead, see foster().
+  bool has_ended(Process& process);
+  /// Nobody could tell of its end: it is over when its end of the lifeline closes.
+  static bool ends_unseen(const Process& process);
   /// After a zygote's death. Says how; empty: there is none to be had, or not now.
   std::string replace(std::vector<Told>& into);
   /// Sends a request to who is the parent of the owner's processes under this number.
@@ -127,7 +131,8 @@ class Nursery {
     std::uint64_t id;
     std::optional<os::Notifier> room;  ///< The descriptor that the answer brings has this one's place.
   };
-  void on_message(zygote::Handle& from, std::vector<Told>& into);
+  /// last: it is known to be dead.
+  void on_message(zygote::Handle& from, std::vector<Told>& into, bool last = false);
   void on_reply(zygote::Handle& from, const zygote::Reply& reply, os::Received& received, std::vector<Told>& into);
   void on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::Received& received, std::vector<Told>& into);
   void on_copy(zygote::Handle& from, const zygote::Reply& reply, os::Received& received, std::vector<Told>& into);

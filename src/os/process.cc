@@ -1,6 +1,7 @@
 #include "os/process.hpp"
 
 #include "os/data_limit.hpp"
+#include "os/end_teller.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <linux/types.h>
 #include <poll.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -165,7 +167,7 @@ ExitStatus exit_status_of(const Fd& pidfd) noexcept {
 
 bool exited(const Fd& pidfd) noexcept {
   pollfd state{pidfd.get(), POLLIN, 0};
-  return ::poll(&state, 1, 0) == 1;
+  return ::poll(&state, 1, 0) == 1 && !teller_gone(pidfd);
 }
 
 namespace {
@@ -340,6 +342,7 @@ Status become_group_leader() {
 void wait_for_other_parent(pid_t parent) noexcept {
   while (::getppid() == parent) {
     auto pidfd = open_pidfd(parent);
+    if (!pidfd) ::sched_yield();  // it is about to end
     // Still our parent after that: the number was its own, and the pidfd is.
     if (pidfd && ::getppid() == parent) wait_exit(*pidfd);
   }

@@ -52,6 +52,7 @@ ExitStatus status_of_zombie(pid_t pid, const Fd& pidfd) noexcept;
 std::optional<int> reap_if_ended(pid_t pid) noexcept;
 /// The exit status of somebody else's child, from its pidfd (Linux 6.15, only after it was reaped).
 ExitStatus exit_status_of(const Fd& pidfd) noexcept;
+/// pidfd: or what stands in its stead (os/end_teller.hpp).
 bool exited(const Fd& pidfd) noexcept;
 /// Whether its main thread is neither gone nor on its way out, which the kernel says long before the process has exited.
 bool runs(pid_t pid, const Fd& pidfd) noexcept;

@@ -90,6 +90,8 @@ Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wa
   return received;
 }
 
+void shut(const Fd& socket) noexcept { ::shutdown(socket.get(), SHUT_WR); }
+
 bool hung_up(const Fd& socket) noexcept {
   pollfd state{socket.get(), 0, 0};
   return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;

@@ -39,6 +39,8 @@ Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wa
 /// What no other socket that exists is called; 0: this descriptor is no open socket.
 std::uint64_t socket_number(int fd) noexcept;
 
+/// For the other end it is as if this one were closed; this one still hears when that one is.
+void shut(const Fd& socket) noexcept;
 /// The other end is closed.
 bool hung_up(const Fd& socket) noexcept;
 

@@ -287,9 +287,12 @@ void Crew::on_ready(const os::Ready& ready) {
 
 void Crew::on_member_event(Tag kind, Member& member, const os::Ready& ready) {
   switch (kind) {
-    case Tag::exit: return on_exit(member);
+    case Tag::exit:
+      if (nursery_->has_ended(member)) on_exit(member);
+      return;
     case Tag::lifeline:
       poller_->forget(member.lifeline.fd());
+      if (child::Nursery::ends_unseen(member)) return on_exit(member);
       if (member.state == State::asked) return on_heir_lost(member);
       // Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.
       if (counts(member.state) && !os::exited(member.pidfd) &&

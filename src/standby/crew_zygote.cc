@@ -66,7 +66,7 @@ void Crew::on_told(told::ZygoteDied& told) {
       unborn.push_back(member.get());
       continue;
     }
-    nursery_->foster(*member);
+    nursery_->foster(id, *member);
     if (member->state == State::asked) tell_parent(*member, zygote::Ask::expect_heir);  // an heir, which it forgot
     if (member->reap_asked) unreaped.push_back(member.get());
   }

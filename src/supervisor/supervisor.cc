@@ -56,9 +56,12 @@ void Engine::on_ready(const os::Ready& ready) {
 
 void Engine::on_worker_event(Tag kind, Worker& worker, const os::Ready& ready) {
   switch (kind) {
-    case Tag::exit: return on_exit(worker);
+    case Tag::exit:
+      if (nursery_->has_ended(worker)) on_exit(worker);
+      return;
     case Tag::lifeline:
       poller_->forget(worker.lifeline.fd());
+      if (child::Nursery::ends_unseen(worker)) return on_exit(worker);
       // Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not
       // has closed its descriptors and lives.
       if (worker.was_ready && !worker.life_lost() && !os::exited(worker.pidfd))

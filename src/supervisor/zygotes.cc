@@ -66,7 +66,7 @@ void Engine::on_told(told::ZygoteDied& told) {
       unborn.push_back(worker.get());
       continue;
     }
-    nursery_->foster(*worker);
+    nursery_->foster(id, *worker);
     if (worker->reap_asked) unreaped.push_back(worker.get());
   }
   for (Worker* worker : unborn) {

@@ -1,5 +1,6 @@
 #include "zygote/launcher.hpp"
 
+#include "os/end_teller.hpp"
 #include "os/memory.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
@@ -67,12 +68,12 @@ os::Result<Handle> launch(const Image& image) {
   if (!started) return started.failure();
   Handle handle = std::move(*started);
   auto pidfd = os::open_pidfd(handle.pid);
-  if (!pidfd) {
+  if (!pidfd && !os::no_pidfds(pidfd.failure())) {
     handle.control.reset();  // it leaves
     os::reap_child(handle.pid);
     return pidfd.failure();
   }
-  handle.pidfd = std::move(*pidfd);
+  if (pidfd) handle.pidfd = std::move(*pidfd);
   handle.born = true;
   return handle;
 }

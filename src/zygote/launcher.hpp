@@ -38,7 +38,7 @@ struct Handle {
   bool ready = false;          ///< It is set up: it may be asked.
 };
 
-/// Forks this process into a parked zygote, or starts this program afresh as one.
+/// Forks this process into a parked zygote, or starts this program afresh as one. Where there are no pidfds it has none.
 os::Result<Handle> launch(const Image& image);
 /// Makes a parked one work: sends the setup. It preloads, if it did not inherit that, and says that it is ready.
 os::Status set_up(Handle& zygote, const Setup& setup);

@@ -33,8 +33,10 @@ enum class Ask : std::uint8_t {
   setup,    ///< descriptors: lifeline
   spawn,    ///< descriptors: as WorkerFd
   standby,  ///< descriptors: its control socket, its lifeline
-  guard,    ///< It is the seed: it adopts what its zygotes leave behind.
-  foster,   ///< pid: a child of a dead zygote, which lives, or is to be reaped when we ask for that.
+  guard,    ///< It is the seed: it adopts what its zygotes leave behind. Where there are no pidfds, descriptor: that
+            ///< tells of its own end by closing.
+  foster,   ///< pid: a child of a dead zygote, which lives, or is to be reaped when we ask for that. Where there are no
+            ///< pidfds, descriptor: by which it tells of its end.
   reap,     ///< pid: a child that has ended, or is to. What it started ends with it.
   signal,   ///< pid, signal: where the kernel lets only its parent do that.
   signal_group,
@@ -69,8 +71,8 @@ static_assert(replica_fd_count <= os::max_fds_in_message);
 
 enum class Say : std::uint8_t {
   ready,    ///< Preloaded; may be asked.
-  spawned,  ///< descriptor: the pidfd. The answer to adopt_heir, too.
-  standby,  ///< descriptor: the pidfd.
+  spawned,  ///< descriptor: the pidfd, or what stands in its stead. The answer to adopt_heir, too.
+  standby,  ///< descriptor: the same.
   reaped,
   no_copy,  ///< text says why there is no standby.
   failed,   ///< text says what: the spawn of `worker`, or (worker 0) the preload.

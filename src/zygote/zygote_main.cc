@@ -1,5 +1,6 @@
 #include "zygote/zygote_main.hpp"
 
+#include "os/end_teller.hpp"
 #include "os/memory.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
@@ -15,6 +16,8 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -27,6 +30,11 @@ class Zygote {
 
   [[noreturn]] void run() {
     for (;;) {
+      if (ends_ && !asked()) {
+        ends_->clear();
+        tell_ends();
+        continue;
+      }
       Request request;
       auto received = next(request);
       if (!received || received->size != sizeof request) leave();
@@ -35,6 +43,11 @@ class Zygote {
   }
 
  private:
+  /// False: a child has ended first.
+  bool asked() {
+    const Idle idle;
+    return os::wait_readable(control_, ends_->fd());
+  }
   os::Result<os::Received> next(Request& request) {
     const Idle idle;
     return os::receive_message(control_, std::as_writable_bytes(std::span(&request, 1)), os::Wait::yes);
@@ -45,8 +58,8 @@ class Zygote {
       case Ask::setup: return set_up(request, received.fds);
       case Ask::spawn: return spawn(request, received);
       case Ask::standby: return make_standby(received);
-      case Ask::guard: return guard();
-      case Ask::foster: return foster(request);
+      case Ask::guard: return guard(received.fds);
+      case Ask::foster: return foster(request, received.fds);
       case Ask::reap: return reap(request);
       case Ask::signal:
         if (children_.contains(request.pid)) os::signal_child(request.pid, request.signal);
@@ -105,6 +118,7 @@ class Zygote {
     if (child && *child == 0) {
       control_.reset();
       children_are_ours_.give_back();
+      forget_ends();
       if (setup_.breed == Breed::replicas)
         standby::run_replica({.setup = setup_, .id = request.worker, .lane = request.lane}, std::move(fds));
       worker::run_worker({.setup = setup_, .id = request.worker, .fds = std::move(fds)});
@@ -131,16 +145,40 @@ class Zygote {
   }
   void forget_expected() { heirs_expected_ -= heirs_expected_ > 0 ? 1 : 0; }
 
-  static void guard() {
+  void guard(std::vector<os::Fd>& fds) {
+    if (!fds.empty()) own_end_ = std::move(fds[0]);
     static_cast<void>(os::adopt_orphans());
     os::set_title("hotspare-seed");
   }
 
   /// A zygote of ours has died, and we are the parent of its children now.
-  void foster(const Request& request) {
+  void foster(const Request& request, std::vector<os::Fd>& fds) {
     if (!os::is_own_child(request.pid)) return;
     children_.insert(request.pid);
     if (request.is_zygote) zygotes_.insert(request.pid);
+    if (!fds.empty()) watch_end(request.pid, std::move(fds[0]));
+  }
+
+  /// Where there are no pidfds we tell of the ends of our children.
+  void watch_end(pid_t child, os::Fd teller) {
+    if (!ends_) {
+      if (auto made = os::ChildEnds::make()) ends_.emplace(std::move(*made));
+    }
+    tellers_[child] = std::move(teller);
+    tell_ends();  // it may have ended before anybody watched
+  }
+  void tell_ends() {
+    std::erase_if(tellers_, [](const auto& entry) {
+      const bool ended = os::child_has_ended(entry.first);
+      if (ended) os::tell_end(entry.second);
+      return ended;
+    });
+  }
+  /// In a child of ours.
+  void forget_ends() {
+    tellers_.clear();
+    own_end_.reset();
+    ends_.reset();
   }
 
   void make_standby(os::Received& received) {
@@ -150,6 +188,7 @@ class Zygote {
     auto child = fds.size() == 1 ? fork_image() : refused(received, "standby");
     if (child && *child == 0) {
       control_ = std::move(fds[0]);
+      forget_ends();
       children_.clear();
       zygotes_.clear();
       heirs_expected_ = 0;
@@ -171,7 +210,13 @@ class Zygote {
         static_cast<void>(send(control_, reply, {&fd, 1}));
         return;
       }
-      child = pidfd.failure();
+      auto teller = os::no_pidfds(pidfd.failure()) ? os::make_end_teller() : pidfd.failure();
+      if (teller) {
+        const int fd = teller->ours.get();
+        static_cast<void>(send(control_, reply, {&fd, 1}));
+        return watch_end(*child, std::move(teller->theirs));
+      }
+      child = teller.failure();
       children_.erase(reply.pid);  // nobody could hear of its death: it is ended as a stranger
       zygotes_.erase(reply.pid);
     }
@@ -188,6 +233,10 @@ class Zygote {
     reply.say = Say::reaped;
     reply.worker = request.worker;
     reply.pid = request.pid;
+    if (const auto found = tellers_.find(request.pid); found != tellers_.end()) {
+      os::tell_end(found->second);
+      tellers_.erase(found);
+    }
     if (children_.erase(request.pid) != 0) {
       zygotes_.erase(request.pid);
       os::signal_child(request.pid, SIGKILL);
@@ -233,6 +282,9 @@ class Zygote {
   std::set<pid_t> children_;
   std::set<pid_t> zygotes_;  ///< Those among them that have children of the host's.
   int heirs_expected_ = 0;
+  std::optional<os::ChildEnds> ends_;  ///< Where there are no pidfds,
+  std::map<pid_t, os::Fd> tellers_;    ///< these tell of the ends of those children,
+  os::Fd own_end_;                     ///< and this one of ours.
 };
 
 }  // namespace
