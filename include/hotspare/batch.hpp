@@ -29,17 +29,17 @@ constexpr Rerun operator|(Rerun a, Rerun b) {
 
 struct BatchOptions {
   /// What the results depend on besides function and item: change it when the function's meaning changes, and all is run anew.
-  std::string version;
+  std::string version{};
   Durability durability = Durability::process;
   Rerun rerun = Rerun::nothing;
   std::size_t window = 0;  ///< Tasks submitted ahead of the reader; 0: 64 a worker.
   /// For each task. Its name, if there is one, stands for the function's in the keys.
-  TaskOptions task;
+  TaskOptions task{};
   /// A journal of another user than this process's (or root) is refused: what it holds is taken for results of the batch,
   /// and Python unpickles it, which may run anything. True: that user is trusted.
   bool of_any_user = false;
   /// Called with what is worth knowing but no error: the journal lies on a network file system. Empty: to stderr.
-  std::function<void(const std::string&)> on_warning;
+  std::function<void(const std::string&)> on_warning{};
 };
 
 /// Counters of a Batch.

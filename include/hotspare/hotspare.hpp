@@ -19,6 +19,7 @@
 #include <hotspare/event.hpp>
 #include <hotspare/future.hpp>
 #include <hotspare/health.hpp>
+#include <hotspare/inherited.hpp>
 #include <hotspare/journal.hpp>
 #include <hotspare/map.hpp>
 #include <hotspare/options.hpp>

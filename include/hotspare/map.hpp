@@ -21,7 +21,7 @@ struct MapOptions {
   /// running; those before it keep their results, those behind it are run by another worker.
   std::size_t chunk = 1;
   std::size_t window = 0;  ///< Chunks submitted ahead of the reader; 0: 64 a worker.
-  TaskOptions task;        ///< For each chunk; its times and retries are for each element.
+  TaskOptions task{};      ///< For each chunk; its times and retries are for each element.
 };
 
 enum class MapOrder : unsigned char { input, completion };
@@ -108,6 +108,8 @@ class MapView {
   }
 
   Chunk submit(std::vector<Item> items) {
+    detail::refuse_addresses_in(*engine_, f_);
+    for (const Item& item : items) detail::refuse_addresses_in_argument(*engine_, item);
     const void* target = nullptr;
     if constexpr (detail::is_function_pointer<Callable>) target = reinterpret_cast<const void*>(f_);
     constexpr bool plain = detail::Plain<Item> || detail::View<Item>;

@@ -8,9 +8,11 @@
 ///
 /// A trivially copyable class without such a function travels as its raw bytes when it is an argument or
 /// result itself (give it a function to put it into containers). The bytes are read by the same program on
-/// the same machine only: no versioning, no byte order.
+/// the same machine only: no versioning, no byte order. An address among them is refused: by the compiler where it can see
+/// the members, which is in aggregates, and else at submit, by value (Error).
 
 #include <hotspare/buffer.hpp>
+#include <hotspare/detail/holds_address.hpp>
 #include <hotspare/error.hpp>
 
 #include <cereal/cereal.hpp>
@@ -220,6 +222,9 @@ template <class T>
 concept RawBytes = std::is_trivially_copyable_v<T> && std::is_class_v<T> && !View<T>;
 
 template <class T>
+inline constexpr bool travels_as_bytes = !Plain<T> && !Archived<T> && RawBytes<T>;
+
+template <class T>
 concept Transportable = Plain<T> || View<T> || Archived<T> || RawBytes<T>;
 
 /// Writes one argument or result.
@@ -230,6 +235,10 @@ void write_value(ByteSink& sink, Attachments* attachments, const T& value) {
   } else if constexpr (View<T> || Block<T>) {
     using Element = std::remove_cv_t<typename T::value_type>;
     static_assert(std::is_trivially_copyable_v<Element>, "hotspare: a span argument needs trivially copyable elements");
+    static_assert(
+        !holds_address<Element>(),
+        "hotspare: an element of this span holds an address (a pointer, a reference, a string_view or a span), "
+        "which means nothing in another process");
     const std::uint64_t count = value.size();
     sink.put(&count, sizeof count);
     sink.align(alignof(Element));
@@ -241,6 +250,11 @@ void write_value(ByteSink& sink, Attachments* attachments, const T& value) {
     static_assert(RawBytes<T>,
                   "hotspare: this type cannot travel to another process. Give it a cereal function: "
                   "template <class Archive> void serialize(Archive& ar) { ar(members...); }");
+    static_assert(
+        !holds_address<T>(),
+        "hotspare: this type would travel as bytes and holds an address (a pointer, a reference, a string_view or "
+        "a span), which means nothing in another process: give it a cereal function that sends what it points to: "
+        "template <class Archive> void serialize(Archive& ar) { ar(members...); }");
     sink.put(&value, sizeof value);
   }
 }

@@ -1,5 +1,6 @@
 #include <hotspare/hotspare.hpp>
 
+#include <array>
 #include <numeric>
 #include <span>
 #include <string>
@@ -17,6 +18,15 @@ struct Star {
     ar(name, magnitude);
   }
 };
+struct Point {
+  int id;
+  double at[3];
+  std::array<float, 2> size;
+};
+struct Shift {
+  Point by;
+  double operator()(Point point) const { return point.at[0] + by.at[0]; }
+};
 }  // namespace
 
 // All that the refused snippets look for, in the way that is allowed.
@@ -31,5 +41,7 @@ void control(hotspare::Pool& pool) {
   pool.submit([offset = 2](int x) { return x + offset; }, 1);
   pool.submit(
       {.memory_limit = 1 << 20}, [](Star star) { return star; }, Star{"Vega", 0.03});
+  pool.submit(Shift{{1, {1, 2, 3}, {}}}, Point{2, {4, 5, 6}, {}});
+  pool.submit([inherited = hotspare::inherited(&values)] { return inherited->size(); });
   for (const double root : pool.map([](double x) { return x * x; }, values)) static_cast<void>(root);
 }

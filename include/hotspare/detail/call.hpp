@@ -1,5 +1,6 @@
 #pragma once
 
+#include <hotspare/detail/holds_address.hpp>
 #include <hotspare/detail/task_ref.hpp>
 #include <hotspare/serialize.hpp>
 
@@ -46,6 +47,24 @@ void write_callable(ByteSink& sink, const F& f) {
     sink.put(&reference, sizeof reference);
   } else if constexpr (!std::is_empty_v<F>) {
     sink.put(&f, sizeof f);
+  }
+}
+
+/// The compiler looked at the members of aggregates (holds_address). Captures, and members that are private, are bytes: of
+/// these each aligned word is looked at, padding left out.
+template <class T>
+void refuse_addresses_in(const Engine& engine, const T& value) {
+  if constexpr (std::is_class_v<T> && !std::is_empty_v<T> && std::is_trivially_copyable_v<T> &&
+                alignof(T) >= alignof(void*)) {
+#if __has_builtin(__builtin_clear_padding)
+    if constexpr (std::is_copy_constructible_v<T>) {
+      T copy(value);
+      __builtin_clear_padding(&copy);
+      return refuse_addresses(engine, std::as_bytes(std::span(&copy, 1)), typeid(T).name());
+    }
+#endif
+    if constexpr (std::has_unique_object_representations_v<T>)
+      refuse_addresses(engine, std::as_bytes(std::span(&value, 1)), typeid(T).name());
   }
 }
 
@@ -112,6 +131,10 @@ struct CallTraits {
   static_assert(is_function_pointer<Callable> || std::is_trivially_copyable_v<Callable>,
                 "hotspare: the task's lambda or functor captures something that cannot be sent as raw bytes "
                 "(a std::string, a container, a smart pointer): pass it as an argument instead");
+  static_assert(
+      is_function_pointer<Callable> || !holds_address<Callable>(),
+      "hotspare: the task's functor holds an address (a pointer, a reference, a string_view or a span), which means "
+      "nothing in another process: pass what it points to as an argument, or hold hotspare::inherited(pointer)");
   static_assert((!std::is_pointer_v<CarriedT<A>> && ...),
                 "hotspare: a pointer means nothing in another process: pass the value, a span or a string");
   static_assert(((std::is_pointer_v<CarriedT<A>> || Transportable<CarriedT<A>>)&&...),
@@ -137,6 +160,11 @@ void write_argument(ByteSink& sink, Attachments* attachments, const A& argument)
   } else {
     write_value<T>(sink, attachments, argument);
   }
+}
+
+template <class A>
+void refuse_addresses_in_argument([[maybe_unused]] const Engine& engine, [[maybe_unused]] const A& argument) {
+  if constexpr (travels_as_bytes<CarriedT<A>>) refuse_addresses_in(engine, argument);
 }
 
 /// What a map element has behind it that is submitted to be run again.
@@ -189,6 +217,8 @@ TaskRef submit_call_after(Engine& engine, const TaskOptions* options, const Earl
   const void* target = nullptr;
   if constexpr (is_function_pointer<Callable>) target = reinterpret_cast<const void*>(callable);
   constexpr bool plain = ((Plain<CarriedT<A>> || View<CarriedT<A>>)&&...);
+  refuse_addresses_in(engine, callable);
+  (refuse_addresses_in_argument(engine, arguments), ...);
   return submit_written<plain>(
       engine, site, target, options,
       [&](ByteSink& sink, [[maybe_unused]] Attachments* attachments) {

@@ -71,6 +71,9 @@ HOTSPARE_API FunctionRef locate(const void* address);
 /// Throws Error when this process image has no such module, saying how that comes about.
 HOTSPARE_API void* resolve(FunctionRef reference);
 
+/// Throws Error if an aligned word of these bytes is an address of this process's memory that its workers do not share.
+HOTSPARE_API void refuse_addresses(const Engine& engine, std::span<const std::byte> bytes, const char* type_name);
+
 /// What a running task sees of the engine: its arguments, and the way its result goes.
 class HOTSPARE_API TaskContext : public Attachments {
  public:
