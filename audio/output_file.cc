@@ -24,15 +24,30 @@ bool is_special(const std::filesystem::path& path) {
   return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
 }
 
+/// Where it leads to, also if nothing is there yet.
+std::filesystem::path followed(std::filesystem::path path) {
+  constexpr int most_links = 40;  // as the kernel has it
+  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path)); ++links) {
+    if (links == most_links)
+      throw std::filesystem::filesystem_error("open", path, std::error_code(ELOOP, std::generic_category()));
+    path = folder_of(path) / std::filesystem::read_symlink(path);
+  }
+  return path;
+}
+
 }  // namespace
 
-OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
+OutputFile::OutputFile(std::filesystem::path path) : path_(followed(std::move(path))) {
   open();
   if (descriptor_ < 0)
     throw std::filesystem::filesystem_error("open", path_, std::error_code(errno, std::generic_category()));
 }
 
 void OutputFile::open() {
+  if (path_ == "-") {
+    descriptor_ = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    return;
+  }
   if (is_special(path_)) {
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
     return;

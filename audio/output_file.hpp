@@ -6,7 +6,8 @@ namespace hotspare::audio {
 
 /// A file that has its name only when it is complete. Until then it has none at all where the file system knows such files
 /// (O_TMPFILE), so that nothing is left behind even by a SIGKILL; elsewhere it is called NAME.unfinished, and removed by
-/// the destructor. What is no regular file (a device, a pipe) is written to as it is.
+/// the destructor. What is no regular file (a device, a pipe) is written to as it is; "-" is standard output. A symbolic link
+/// is followed: what it names is replaced.
 class OutputFile {
  public:
   /// Throws std::filesystem::filesystem_error.

@@ -1,5 +1,7 @@
 #include "plugin_ports.hpp"
 
+#include <hotspare/error.hpp>
+
 #include <lv2/atom/atom.h>
 #include <lv2/core/lv2.h>
 #include <lv2/midi/midi.h>
@@ -87,8 +89,12 @@ class Describer {
 std::vector<PluginPort> ports_of(const Lv2World& world, const LilvPlugin& plugin, double sample_rate) {
   const Describer describer(world, plugin);
   std::vector<PluginPort> ports(lilv_plugin_get_num_ports(&plugin));
-  for (std::uint32_t i = 0; i < ports.size(); ++i)
-    ports[i] = describer.describe(lilv_plugin_get_port_by_index(&plugin, i), sample_rate);
+  for (std::uint32_t i = 0; i < ports.size(); ++i) {
+    const LilvPort* const port = lilv_plugin_get_port_by_index(&plugin, i);
+    if (port == nullptr || lilv_port_get_symbol(&plugin, port) == nullptr)
+      throw Error("its description has no port " + std::to_string(i) + ", or one without a symbol");
+    ports[i] = describer.describe(port, sample_rate);
+  }
   return ports;
 }
 

@@ -35,6 +35,7 @@ class WavReader {
   double sample_rate_ = 0;
   std::uint32_t channels_ = 0;
   std::uint64_t frames_ = 0;
+  std::uint64_t read_ = 0;  ///< Frames.
 };
 
 /// A WAV file of 32-bit floats, there when finish() has returned: nobody takes half of it for the whole. The same samples

@@ -92,6 +92,46 @@ TEST_F(Wav, ReadsTheSoundsOfAlsaUtils) {
   EXPECT_EQ(reader.read(samples), reader.frames());
 }
 
+/// A header of 16 bits and two channels before so many bytes of sound.
+void announce(const std::filesystem::path& path, std::uint32_t announced, std::size_t there,
+              const std::string& before = "") {
+  const auto number = [](std::uint32_t value, int bytes = 4) {
+    std::string text;
+    for (; bytes > 0; --bytes, value >>= 8) text += static_cast<char>(value & 0xff);
+    return text;
+  };
+  const std::string format =
+      number(1, 2) + number(2, 2) + number(48000) + number(192000) + number(4, 2) + number(16, 2);
+  std::ofstream(path, std::ios::binary) << "RIFF" << number(announced + 36) << "WAVEfmt " << number(16) << format
+                                        << before << "data" << number(announced) << std::string(there, 'x');
+}
+
+TEST_F(Wav, OneThatIsCutIsRefused) {
+  for (const std::size_t there : {std::size_t{4}, std::size_t{1001}, std::size_t{47999}}) {
+    announce(file("cut.wav"), 48000, there);
+    EXPECT_THROW(WavReader(file("cut.wav")), Error) << there;
+    announce(file("cut.wav"), 48000, there, std::string("LIST\3\0\0\0abc\0", 12));
+    EXPECT_THROW(WavReader(file("cut.wav")), Error) << there;
+  }
+  announce(file("whole.wav"), 48000, 48000, std::string("LIST\3\0\0\0abc\0", 12));
+  EXPECT_EQ(WavReader(file("whole.wav")).frames(), 12000U);
+  announce(file("piped.wav"), 0xffffffff, 48000);
+  EXPECT_EQ(WavReader(file("piped.wav")).frames(), 12000U);
+}
+
+TEST_F(Wav, ALinkIsFollowed) {
+  std::filesystem::create_symlink("b.wav", file("a.wav"));
+  std::filesystem::create_symlink(file("c.wav"), file("b.wav"));
+  for (int i = 0; i < 2; ++i) {
+    write(file("a.wav"), {1, 2, 3}, 48000, 1);
+    EXPECT_TRUE(std::filesystem::is_symlink(file("a.wav")));
+    EXPECT_TRUE(std::filesystem::is_symlink(file("b.wav")));
+    EXPECT_EQ(WavReader(file("c.wav")).frames(), 3U);
+  }
+  std::filesystem::create_symlink("loop.wav", file("loop.wav"));
+  EXPECT_THROW(WavWriter(file("loop.wav"), 48000, 1), Error);
+}
+
 TEST_F(Wav, RefusesInWords) {
   std::ofstream(file("text.wav")) << "These are not the bytes that you are looking for.";
   std::ofstream(file("empty.wav")).flush();

@@ -6,6 +6,10 @@
 #include <audio/test_support/jack_server.hpp>
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <string>
 
 namespace hotspare::cli {
 namespace {
@@ -20,6 +24,40 @@ TEST(AudioCommand, RunsPluginsBehindJack) {
   expect(common + audio::testing::equalizer_stereo, ExitStatus::good, "2 channels at 48000 Hz, 256 frames");
   expect(common + audio::testing::equalizer_stereo, ExitStatus::good, "deaths, 0 takeovers");
   expect(common + "urn:nobody", ExitStatus::failed, "no LV2 plug-in urn:nobody");
+}
+
+/// Runs the command, and has the server freeze when it plays. command: for a shell.
+testing::Ended run_and_freeze(const std::string& command, audio::testing::JackServer& server) {
+  testing::Ended ended;
+  FILE* pipe = popen((testing::sanitizer_options + command + " 2>&1 </dev/null").c_str(), "r");
+  if (pipe == nullptr) return ended;
+  bool frozen = false;
+  for (int c = 0; (c = std::fgetc(pipe)) != EOF;) {
+    ended.output += static_cast<char>(c);
+    if (frozen || ended.output.find("a block") == std::string::npos) continue;
+    server.freeze();
+    frozen = true;
+  }
+  const int status = pclose(pipe);
+  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ended;
+}
+
+TEST(AudioCommand, EndsInTimeThoughTheServerDoesNotAnswer) {
+  for (const std::string how : {" --for 1s", " --for 1h & sleep 1; kill -TERM $!; wait $!"}) {
+    audio::testing::JackServer server(48000, 256);
+    if (!server.started()) GTEST_SKIP() << server.why();
+    const testing::Ended ended = run_and_freeze(HOTSPARE_COMMAND " audio --server " + server.name() + how, server);
+    EXPECT_EQ(ended.status, static_cast<int>(ExitStatus::failed)) << ended.output;
+    EXPECT_NE(ended.output.find("does not answer"), std::string::npos) << ended.output;
+  }
+}
+
+TEST(AudioCommand, EndsInTimeThoughTheServerNeverAnswered) {
+  audio::testing::JackServer server(48000, 256);
+  if (!server.started()) GTEST_SKIP() << server.why();
+  server.freeze();
+  expect("audio --for 1s --server " + server.name(), ExitStatus::failed, "does not answer");
 }
 
 TEST(AudioCommand, SaysThatNoServerRuns) {

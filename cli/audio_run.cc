@@ -1,6 +1,8 @@
 #include "audio.hpp"
+#include "exit_status.hpp"
 #include "processor.hpp"
 
+#include <audio/description.hpp>
 #include <audio/jack_client.hpp>
 #include <audio/lv2_world.hpp>
 #include <audio/resolve.hpp>
@@ -8,9 +10,13 @@
 
 #include <hotspare/error.hpp>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -24,24 +30,54 @@ using namespace std::chrono_literals;
 /// Room for 80 short events in a block: more than a MIDI cable carries in 4096 frames.
 constexpr std::uint32_t midi_bytes = 1024;
 
-/// SIGINT and SIGTERM, blocked from here on in this thread and those that it starts, so that one can be waited for.
+/// A JACK server that is stopped answers nothing, and JACK waits for it for ever: whoever is to end ends by himself then.
+class Patience {
+ public:
+  static constexpr unsigned grace_s = 2;
+  Patience() {
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      constexpr char text[] = "hotspare: the JACK server does not answer: left without taking leave of it\n";
+      [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, text, sizeof text - 1);
+      ::_exit(static_cast<int>(ExitStatus::failed));
+    };
+    ::sigaction(SIGALRM, &action, nullptr);
+  }
+  /// From now on so long, and a grace. Async-signal-safe.
+  static void last(unsigned seconds) noexcept { ::alarm(seconds + grace_s); }
+};
+
+/// SIGINT and SIGTERM, wherever they come: while JACK does not answer, too.
 class EndSignals {
  public:
   EndSignals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    if (::pipe2(pipe_, O_CLOEXEC | O_NONBLOCK) != 0) throw Error("no pipe can be made");
+    struct sigaction action {};
+    action.sa_flags = SA_RESTART;
+    action.sa_handler = [](int) {
+      const int before = errno;
+      Patience::last(0);
+      [[maybe_unused]] const auto ignored = ::write(pipe_[1], "", 1);
+      errno = before;
+    };
+    for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
   }
   /// True if one has come; false when the time is over.
   bool wait(std::chrono::nanoseconds time) const {
+    pollfd come{pipe_[0], POLLIN, 0};
     const timespec rest{.tv_sec = static_cast<time_t>(time / 1s), .tv_nsec = static_cast<long>((time % 1s).count())};
-    return sigtimedwait(&set_, nullptr, &rest) > 0;
+    ::ppoll(&come, 1, &rest, nullptr);
+    return (come.revents & POLLIN) != 0;
   }
 
  private:
-  sigset_t set_{};
+  static int pipe_[2];  // handlers have no other way to it
 };
+int EndSignals::pipe_[2] = {-1, -1};
+
+unsigned whole_seconds(std::chrono::nanoseconds time) {
+  return static_cast<unsigned>(std::min<std::int64_t>((time + 1s - 1ns) / 1s, 1'000'000'000));
+}
 
 /// Waits for the end, and tells how it goes meanwhile.
 void watch(const AudioOptions& options, const audio::JackClient& client, const audio::BlockProcessor& processor,
@@ -52,6 +88,7 @@ void watch(const AudioOptions& options, const audio::JackClient& client, const a
   };
   constexpr std::chrono::nanoseconds look = 500ms;  // the server may end at any time
   const auto end = options.run.count() == 0 ? Clock::time_point::max() : Clock::now() + options.run;
+  if (options.run.count() != 0) Patience::last(whole_seconds(options.run));
   auto next_line = Clock::now();
   while (client.ended() == nullptr && Clock::now() < end) {
     if (Clock::now() >= next_line) {
@@ -60,6 +97,7 @@ void watch(const AudioOptions& options, const audio::JackClient& client, const a
     }
     if (signals.wait(std::min(look, std::chrono::nanoseconds(end - Clock::now())))) break;
   }
+  Patience::last(0);
   print();
   printer.finish();
   if (client.ended() != nullptr) throw Error(client.ended());
@@ -85,9 +123,12 @@ ChannelOptions for_a_server(ChannelOptions options, const audio::JackGeometry& g
 }  // namespace
 
 void run_audio(const AudioOptions& options) {
-  const EndSignals signals;  // before JACK and plug-ins start threads
+  const Patience patience;
+  const EndSignals signals;
+  if (options.run.count() != 0) Patience::last(whole_seconds(options.run));
   const audio::JackOptions jack{.name = options.name, .server = options.server};
   const audio::JackGeometry geometry = audio::ask_jack(jack);
+  audio::require_readable(options.plugins);
   const audio::ChainSpec spec = audio::resolve({.plugins = options.plugins,
                                                 .sample_rate = geometry.sample_rate,
                                                 .frames = geometry.period,

@@ -39,5 +39,12 @@ TEST(Command, SaysWhatToInstall) {
 }
 #endif
 
+TEST(Command, OutputThatCannotBeWrittenIsAFailure) {
+  for (const std::string what : {"shm ls", "shm gc --dry-run", "--help", "--version"}) {
+    const testing::Ended ended = testing::run(what + " >/dev/full");
+    EXPECT_EQ(ended.status, static_cast<int>(ExitStatus::failed)) << what;
+  }
+}
+
 }  // namespace
 }  // namespace hotspare::cli

@@ -2,19 +2,29 @@
 
 #include "commands.hpp"
 #include "exit_status.hpp"
+#include "printable.hpp"
 
 #include <hotspare/options.hpp>
 #include <hotspare/version.hpp>
 
 #include <cstdio>
 #include <exception>
+#include <iostream>
 
 namespace hotspare::cli {
 namespace {
 
 int fail(ExitStatus status, const char* why) {
-  std::fprintf(stderr, "hotspare: %s\n", why);
+  std::fprintf(stderr, "hotspare: %s\n", printable_lines(why).c_str());
   if (status == ExitStatus::usage) std::fputs("Try --help.\n", stderr);
+  return static_cast<int>(status);
+}
+
+/// What was printed may still lie in a buffer, and have no room where it is to go.
+int written(ExitStatus status) {
+  std::cout.flush();
+  const bool failed = !std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (status == ExitStatus::good && failed) return fail(ExitStatus::failed, "standard output cannot be written");
   return static_cast<int>(status);
 }
 
@@ -26,9 +36,9 @@ int run(int argc, char** argv) {
   add_commands(command);
   try {
     command.parse(argc, argv);
-    return static_cast<int>(ExitStatus::good);
+    return written(ExitStatus::good);
   } catch (const CLI::Success& asked) {  // --help and --version
-    return command.exit(asked);
+    return written(static_cast<ExitStatus>(command.exit(asked)));
   } catch (const CLI::ParseError& error) {
     return fail(ExitStatus::usage, error.what());
   } catch (const UsageError& error) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -43,6 +44,20 @@ TEST_F(RenderCommand, SaysWhatIsWrong) {
   expect("render " + sound + " --plugin urn:nobody -o " + output(), ExitStatus::failed, "no LV2 plug-in urn:nobody");
   expect("render " + sound + " -o /no/such/folder/out.wav", ExitStatus::failed, "cannot be written");
   EXPECT_FALSE(std::filesystem::exists(output()));
+}
+
+TEST_F(RenderCommand, StandardOutputIsCalledDash) {
+  HOTSPARE_NEEDS_SOUND();
+  const std::string sound = audio::testing::sound();
+  const std::string folder = "cd " + folder_.string() + " && ";
+  expect("render " + sound + " -o " + output(), ExitStatus::good, "s of sound");
+  for (const std::string to : {"2>/dev/null >dash.wav", "2>/dev/null | cat >dash.wav"}) {
+    EXPECT_EQ(std::system(
+                  (folder + testing::sanitizer_options + HOTSPARE_COMMAND " render " + sound + " -o - " + to).c_str()),
+              0);
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "-"));
+    EXPECT_EQ(audio::WavReader((folder_ / "dash.wav").string()).frames(), audio::WavReader(output()).frames()) << to;
+  }
 }
 
 std::string bytes_of(const std::string& path) {

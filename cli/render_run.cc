@@ -1,6 +1,7 @@
 #include "processor.hpp"
 #include "render.hpp"
 
+#include <audio/description.hpp>
 #include <audio/lv2_world.hpp>
 #include <audio/render.hpp>
 #include <audio/resolve.hpp>
@@ -37,6 +38,7 @@ void print(const RenderOptions& options, const audio::Rendered& rendered, double
 
 void run_render(const RenderOptions& options) {
   audio::WavReader input(options.input);
+  audio::require_readable(options.plugins);
   const audio::ChainSpec spec = audio::resolve({.plugins = options.plugins,
                                                 .sample_rate = input.sample_rate(),
                                                 .frames = options.frames,

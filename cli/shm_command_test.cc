@@ -9,6 +9,7 @@
 #include <array>
 #include <csignal>
 #include <optional>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace hotspare::cli {
@@ -115,6 +116,24 @@ TEST(Shm, WatchesNamesAndOwners) {
   EXPECT_EQ(watching.line(), "removed: " + file("b") + by + " (ended)");
   ::close(go[0]);
   ::close(go[1]);
+}
+
+TEST(Shm, AScopeThatCannotBeIsRefused) {
+  for (const char* what : {"ls", "gc", "watch --count 1"}) {
+    const testing::Ended ended = run(std::string("shm ") + what + " --scope ../up");
+    EXPECT_EQ(ended.status, static_cast<int>(ExitStatus::usage)) << ended.output;
+    EXPECT_TRUE(says(ended.output, "'../up' cannot be a registry's scope")) << ended.output;
+  }
+}
+
+TEST(Shm, TheUmaskTakesNothingFromItsMaker) {
+  const std::string scope = scope_of("umask");
+  const mode_t before = ::umask(0777);
+  {
+    const Segment segment = SharedRegistry(scope).create("left", 2048);
+    EXPECT_NO_THROW(SharedRegistry(scope).open("left"));
+  }
+  ::umask(before);
 }
 
 }  // namespace

@@ -1,4 +1,8 @@
+#include "exit_status.hpp"
+#include "printable.hpp"
 #include "shm.hpp"
+
+#include <hotspare/shared_registry.hpp>
 
 #include <cstdio>
 #include <fstream>
@@ -17,9 +21,19 @@ bool is_wanted(const SegmentInfo& info, const ShmOptions& options) {
   return options.scope.empty() || info.scope == options.scope;
 }
 
+/// One that no registry can have is a slip, not a question without an answer.
+void check_scope(const ShmOptions& options) {
+  try {
+    if (!options.scope.empty()) const SharedRegistry refuses(options.scope);
+  } catch (const RegistryError& error) {
+    throw UsageError(std::string("--scope: ") + error.what());
+  }
+}
+
 }  // namespace
 
 void run_shm_ls(const ShmOptions& options) {
+  check_scope(options);
   std::vector<SegmentInfo> all = list_shared_memory();
   std::erase_if(all, [&](const SegmentInfo& info) { return !is_wanted(info, options); });
   const std::string text =
@@ -28,15 +42,16 @@ void run_shm_ls(const ShmOptions& options) {
 }
 
 void run_shm_gc(const ShmOptions& options) {
+  check_scope(options);
   const char* const done = options.dry_run ? "would remove" : "removed";
   std::uint64_t bytes = 0;
   std::size_t removed = 0;
   for (const CollectedObject& each : collect_shared_memory(
            {.dry_run = options.dry_run, .unregistered = options.unregistered, .scope = options.scope})) {
     const std::string what =
-        each.object.path + " (" + size_text(each.object.bytes) + ", " + state_text(each.object) + ")";
+        printable(each.object.path) + " (" + size_text(each.object.bytes) + ", " + state_text(each.object) + ")";
     if (!each.removed) {
-      std::printf("kept %s: %s\n", what.c_str(), each.why_not.c_str());
+      std::printf("kept %s: %s\n", what.c_str(), printable(each.why_not).c_str());
       continue;
     }
     std::printf("%s %s\n", done, what.c_str());
@@ -47,6 +62,7 @@ void run_shm_gc(const ShmOptions& options) {
 }
 
 void run_shm_watch(const ShmOptions& options) {
+  check_scope(options);
   SharedMemoryWatch watch;
   std::fputs("watching /dev/shm\n", stdout);
   std::fflush(stdout);
@@ -54,7 +70,7 @@ void run_shm_watch(const ShmOptions& options) {
     for (const SharedMemoryEvent& event : watch.next()) {
       if (!is_wanted(event.object, options) && event.kind != SharedMemoryEvent::Kind::events_lost) continue;
       std::printf("%s\n", line_of(event, command_of).c_str());
-      std::fflush(stdout);
+      if (std::fflush(stdout) != 0) return;  // nobody is told any more; main says so
       if (++told == options.count) return;
     }
   }

@@ -1,3 +1,4 @@
+#include "printable.hpp"
 #include "shm.hpp"
 
 #include <nlohmann/json.hpp>
@@ -14,7 +15,7 @@ using Row = std::array<std::string, 6>;
 
 std::string process_text(int pid, const CommandOf& command) {
   const std::string name = command(pid);
-  return std::to_string(pid) + (name.empty() ? "" : " " + name);
+  return std::to_string(pid) + (name.empty() ? "" : " " + printable(name));
 }
 
 const char* owner_state_text(OwnerState state) {
@@ -53,7 +54,7 @@ const char* kind_text(Kind kind) {
   return "events were lost, there were too many at once";
 }
 
-std::string file_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string file_of(const std::string& path) { return printable(path.substr(path.rfind('/') + 1)); }
 
 }  // namespace
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace hotspare::cli {
 namespace {
 
@@ -73,6 +75,19 @@ TEST(ShmText, JsonHoldsWhatAProgramNeeds) {
                            R"("users_known": true)", R"("started": 99)"})
     EXPECT_NE(json.find(part), std::string::npos) << part << " in " << json;
   EXPECT_EQ(json_of({}, named_cat), "[]\n");
+}
+
+TEST(ShmText, NamesOfStrangersForgeNoRow) {
+  const auto forger = [](int) { return std::string("cat\n\x1b[2J"); };
+  SegmentInfo info = left_channel();
+  info.path = "/dev/shm/a\nhotspare.studio.left\x1b[31m";
+  const std::string table = table_of({info}, forger, info.created);
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 2);
+  EXPECT_EQ(table.find('\x1b'), std::string::npos) << table;
+  const std::string line = line_of({SharedMemoryEvent::Kind::renamed, info, info.path}, forger);
+  EXPECT_EQ(line,
+            "renamed: a\\x0ahotspare.studio.left\\x1b[31m to a\\x0ahotspare.studio.left\\x1b[31m, owner 4711 "
+            "cat\\x0a\\x1b[2J");
 }
 
 TEST(ShmText, ALineForEachEvent) {

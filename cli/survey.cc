@@ -1,4 +1,5 @@
 #include "survey.hpp"
+#include "printable.hpp"
 
 #include <hotspare/hotspare.hpp>
 
@@ -44,6 +45,7 @@ class Surveyor {
   }
 
   void look_at(Surveyed& one) {
+    if (!one.error.empty()) return;  // not even its description can be read
     if (!run(one, one.result) || !one.result.refused.empty()) return;
     audio::TrialResult elsewhere;
     if (run(one, elsewhere)) one.same_elsewhere = elsewhere.sound == one.result.sound;
@@ -102,8 +104,8 @@ void survey(std::vector<Surveyed>& plugins, const PluginsOptions& options) {
   std::size_t done = 0;
   for (Surveyed& one : plugins) {
     surveyor.look_at(one);
-    std::fprintf(stderr, "%zu of %zu: %s%s%s\n", ++done, plugins.size(), one.uri.c_str(),
-                 one.death.empty() ? "" : ": died: ", one.death.c_str());
+    std::fprintf(stderr, "%zu of %zu: %s%s%s\n", ++done, plugins.size(), printable(one.uri).c_str(),
+                 one.death.empty() ? "" : ": died: ", printable(one.death).c_str());
   }
 }
 

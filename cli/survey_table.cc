@@ -1,3 +1,4 @@
+#include "printable.hpp"
 #include "survey.hpp"
 
 #include <hotspare/version.hpp>
@@ -29,6 +30,7 @@ std::string suite_of(const std::string& uri) {
 
 std::string shown(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
+  text = printable(text);
   for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
   return text;
 }
@@ -67,7 +69,7 @@ std::string notes(const Surveyed& one) {
 std::string row(const Surveyed& one) {
   constexpr std::array names{"works", "refused", "fails", "dies"};
   const Verdict verdict = verdict_of(one);
-  std::string text = "| " + shown(one.name) + " | `" + one.uri + "` | " + one.shape + " | " +
+  std::string text = "| " + shown(one.name) + " | `" + shown(one.uri) + "` | " + one.shape + " | " +
                      names[static_cast<std::size_t>(verdict)] + " | ";
   const audio::TrialResult& result = one.result;
   text += verdict == Verdict::works

@@ -69,9 +69,12 @@ bool JackServer::answers() const {
   }
 }
 
+void JackServer::freeze() { kill(pid_, SIGSTOP); }
+
 void JackServer::stop() {
   if (pid_ <= 0) return;
   kill(pid_, SIGTERM);
+  kill(pid_, SIGCONT);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
 }

@@ -18,6 +18,8 @@ class JackServer {
   bool started() const { return pid_ > 0; }
   const std::string& why() const { return why_; }
   const std::string& name() const { return name_; }
+  /// From now on it answers nobody.
+  void freeze();
   /// Ends it while its clients still run.
   void stop();
 

@@ -37,6 +37,8 @@ Result<bool> lock(const Fd& fd, int type) {
 Result<Fd> make_nameless_file(const std::string& folder) {
   Fd fd(retry([&] { return ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
   if (!fd) return failed("open(\"" + folder + "\", O_TMPFILE)");
+  // Whatever the umask: who made it and may not read it again has lost it.
+  if (::fchmod(fd.get(), 0600) != 0) return failed("fchmod()");
   return fd;
 }
 
