@@ -107,7 +107,8 @@ class Future {
     return outcome;
   }
   /// Calls back once when the task has settled, on a thread of the pool's that only runs callbacks (at once, on
-  /// this thread, if it has settled already). What the callback throws ends the program.
+  /// this thread, if it has settled already). What it throws on that thread is told on stderr and goes no further. It may
+  /// destroy the pool.
   void on_done(std::function<void(const Future&)> callback) const {
     detail::on_done(task_, [self = *this, callback = std::move(callback)] { callback(self); });
   }

@@ -42,16 +42,16 @@ struct PoolOptions {
   Start start = Start::fork;
   /// Start::exec: program and arguments of the zygote; empty: this program as it was started. It must call hotspare::init
   /// before all else, and hold the same modules as this process for the functions that it is to run.
-  std::vector<std::string> exec_command;
+  std::vector<std::string> exec_command{};
   /// Start::exec: descriptors that the zygote and its workers inherit under the same numbers; open as long as the pool.
-  std::vector<int> exec_keep;
+  std::vector<int> exec_keep{};
   /// Run once in the process from which all workers are forked (load what they all need). Must be a plain function.
   void (*preload)() = nullptr;
   /// Run in each worker before its first task. If it throws, the worker dies; see PoolBroken.
   void (*initializer)() = nullptr;
   /// Run once before the first task that runs in the host (run_in_host), on that thread; empty: preload, then initializer. If it throws,
   /// the pool is broken.
-  std::function<void()> host_initializer;
+  std::function<void()> host_initializer{};
   /// Retire a worker after so many tasks; 0: never.
   unsigned tasks_per_worker = 0;
   /// Tasks waiting to be run, at most; 0: no limit.
@@ -72,7 +72,7 @@ struct PoolOptions {
   /// A key, or a task that is being retried, is in quarantine once it has killed so many workers (deadlines and cancels not
   /// counted): what has it ends at once as Quarantined. 0: never.
   unsigned quarantine_deaths = 2;
-  RetryBudget retry_budget;
+  RetryBudget retry_budget{};
   /// Private memory that all workers together may use, bytes; 0: no limit. Near it no new task begins; beyond it the newest
   /// of the large ones is ended, and run again later, alone, without losing an attempt (so it must not mind that). Alone, a
   /// task that needs more ends as WorkerDied with Cause::memory_limit. Looked at every 1 to 50 ms while tasks run.
@@ -83,12 +83,14 @@ struct PoolOptions {
   /// A worker whose private memory is more than this when it has run a task is replaced; 0: never.
   std::size_t recycle_above = 0;
   /// What holds for tasks that carry a tag, by its name; TaskOptions::tags may name these and no others.
-  std::map<std::string, TagLimits> tags;
+  std::map<std::string, TagLimits> tags{};
   Stderr worker_stderr = Stderr::tee;
   /// Shown in process titles, errors and events.
   std::string name = "hotspare";
   /// Called for each event, one at a time, on a thread of the pool's own that does nothing else.
-  std::function<void(const Event&)> on_event;
+  /// What it throws is told on stderr and goes no further. It may destroy the pool, which then goes on in the background until
+  /// its tasks have settled; on_event is not called any more.
+  std::function<void(const Event&)> on_event{};
 };
 
 /// All times: 0 means none, negative ones are over at once, and what is longer than 100 years counts as that.
@@ -113,15 +115,15 @@ struct TaskOptions {
   /// arguments and results, files, what lies in /dev/shm under a name, and what is swapped out.
   std::size_t memory_limit = 0;
   /// Which failed attempts are made again; by default none.
-  Retries retries;
+  Retries retries{};
   /// What the task is about, for quarantine (PoolOptions::quarantine_deaths); empty: nothing that other tasks are about, too.
-  std::string key;
+  std::string key{};
   /// Names of limits that hold for it, of PoolOptions::tags; several: all of them.
-  std::vector<std::string> tags;
+  std::vector<std::string> tags{};
   /// Tasks of a higher priority begin first; but each eighth that begins is the one that was submitted first.
   int priority = 0;
   /// For reports; the function's own name if empty.
-  std::string name;
+  std::string name{};
 };
 
 /// CPUs this process may really use: the affinity mask, cut by the cgroup's CPU quota (rounded up), at least 1.

@@ -46,7 +46,7 @@ struct StandbyOptions {
   /// When a replica dies it takes its place, and it alone is forked for, or saves for, the next spare: those in step do
   /// nothing but blocks, so that no lock of the kernel that a fork may wait for can make one late. Costs the CPU time and the
   /// memory of one replica more. Unset: with real-time priorities. Not in the other modes, where all but one wait anyway.
-  std::optional<bool> spare;
+  std::optional<bool> spare{};
   Rejoin rejoin = Rejoin::automatic;
   /// Blocks that have an effect on the next answer, if their number is bounded (a filter's length): for Rejoin::replayed.
   unsigned replay_blocks = 0;
@@ -82,15 +82,16 @@ struct StandbyOptions {
   /// any more, and each block is late at once. 0: never.
   unsigned most_deaths = 0;
   std::chrono::nanoseconds deaths_within{std::chrono::minutes(1)};
-  Start start = Start::fork;              ///< As PoolOptions::start,
-  std::vector<std::string> exec_command;  ///< PoolOptions::exec_command,
-  std::vector<int> exec_keep;             ///< PoolOptions::exec_keep.
+  Start start = Start::fork;                ///< As PoolOptions::start,
+  std::vector<std::string> exec_command{};  ///< PoolOptions::exec_command,
+  std::vector<int> exec_keep{};             ///< PoolOptions::exec_keep.
   /// Run once in the process from which all replicas are forked (load what they all need). Must be a plain function.
   void (*preload)() = nullptr;
   Stderr replica_stderr = Stderr::tee;
   std::string name = "standby";  ///< Shown in process titles, errors and events.
   /// Called for each event, one at a time, on a thread of the channel's own that does nothing else.
-  std::function<void(const Event&)> on_event;
+  /// What it throws is told on stderr and goes no further. It may destroy the channel; then it is not called any more.
+  std::function<void(const Event&)> on_event{};
 };
 
 }  // namespace hotspare

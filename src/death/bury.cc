@@ -120,6 +120,7 @@ void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& r
   if (!worker.victim) return;
   close_grave(*worker.victim);
   leave_gates(*worker.victim, task::Gate::End::failed);
+  if (descriptors_lost_) return refuse(std::move(worker.victim), std::make_exception_ptr(PoolBroken(broken_)));
   if (put_back_after_pressure(worker)) return;
   TaskRef victim = std::move(worker.victim);
   TaskExtra& extra = victim->extra();
@@ -168,6 +169,9 @@ void Engine::take_stack_then_kill(Worker& worker) {
       kill(held);
     }
     ask_reap(held);
+    if (!descriptors_lost_ || !workers_.contains(id)) return;
+    let_go(held);
+    end_without_descriptors();
   });
 }
 

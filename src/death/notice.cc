@@ -18,7 +18,12 @@ bool Engine::shows_death(Worker& worker) const {
 void Engine::notice_all(Listener& listener) {
   arms_later_ = true;
   for (Worker* worker : listener.watched) {
-    if (shows_death(*worker)) notice_death(*worker);
+    if (!shows_death(*worker)) continue;
+    if (has_lost_descriptors(*worker)) {
+      arms_later_ = false;
+      return lose_descriptors();
+    }
+    notice_death(*worker);
   }
   arms_later_ = false;
 }

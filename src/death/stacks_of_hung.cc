@@ -7,6 +7,9 @@
 #include "os/signals.hpp"
 #include "worker/crash_handler.hpp"
 
+#include <cerrno>
+#include <new>
+
 namespace hotspare::death {
 namespace {
 
@@ -31,11 +34,13 @@ bool ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWord
 }  // namespace
 
 os::Result<std::vector<std::shared_ptr<detail::StackImage>>> stacks_of_hung(pid_t pid, const os::Fd& process,
-                                                                            const worker::LastWords& words) {
+                                                                            const worker::LastWords& words) try {
   const bool asked = ask_for_script_stack(pid, process, words);
   auto stacks = stacks_of_process(pid, process);
   if (!asked && stacks && divert_process(pid, process, words.script_stack_teller)) wait_for_script_stack(words);
   return stacks;
+} catch (const std::bad_alloc&) {
+  return os::Failure{ENOMEM, "copying its stack"};  // who waits for the stack must go on and end it
 }
 
 }  // namespace hotspare::death

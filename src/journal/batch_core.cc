@@ -5,6 +5,7 @@
 #include "os/owner.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
+#include "os/thread.hpp"
 #include "supervisor/engine.hpp"
 
 #include <cstdio>
@@ -164,20 +165,23 @@ AnswerRef Core::add(const BatchKey& key, const TaskRef& task, detail::Pack pack)
   {
     const std::lock_guard lock(state_);
     check_usable();
+    if (completions_ == nullptr) start(task);  // it may be refused
     answer->wanted = 1;
     running_.by_key.emplace(key, answer);
     running_.by_task.emplace(task.get(), answer);
     ++counts_.run;
-    if (completions_ == nullptr) start(task);
   }
   completions_->watch(task);
   return answer;
 }
 
 void Core::start(const TaskRef& task) {
-  completions_ = std::make_unique<detail::Completions>(*task->engine);
+  auto completions = std::make_unique<detail::Completions>(*task->engine);
   const os::SignalsBlocked blocked;
-  thread_ = std::make_unique<std::thread>([this] { write_all(); });
+  completions_.swap(completions);
+  auto thread = os::start_thread([this] { write_all(); });
+  if (!thread) completions_.reset();
+  thread_ = std::make_unique<std::thread>(os::or_throw(std::move(thread), "a journal cannot be written"));
 }
 
 void Core::write_all() {

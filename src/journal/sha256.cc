@@ -1,6 +1,6 @@
 #include "journal/sha256.hpp"
 
-#include "os/check.hpp"
+#include <hotspare/error.hpp>
 
 #include <openssl/evp.h>
 
@@ -13,21 +13,26 @@ const EVP_MD* algorithm() {
   return it;
 }
 
+/// Where OpenSSL is told so by its configuration, or has no memory, it refuses.
+void need(bool done) {
+  if (!done) throw Error("SHA-256 is not to be had from OpenSSL (see OPENSSL_CONF, and memory)");
+}
+
 }  // namespace
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  HS_CHECK(context_ != nullptr);
+  need(context_ != nullptr);
   begin();
 }
 Sha256::Sha256(const Sha256& other) : context_(EVP_MD_CTX_new()) {
-  HS_CHECK(context_ != nullptr && EVP_MD_CTX_copy_ex(context_, other.context_) == 1);
+  need(context_ != nullptr && EVP_MD_CTX_copy_ex(context_, other.context_) == 1);
 }
 Sha256::~Sha256() { EVP_MD_CTX_free(context_); }
 
-void Sha256::begin() { HS_CHECK(EVP_DigestInit_ex(context_, algorithm(), nullptr) == 1); }
+void Sha256::begin() { need(EVP_DigestInit_ex(context_, algorithm(), nullptr) == 1); }
 
 void Sha256::add(std::span<const std::byte> bytes) {
-  HS_CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
+  need(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
 }
 
 void Sha256::add(std::uint64_t number) {
@@ -41,7 +46,7 @@ void Sha256::add(std::uint64_t number) {
 
 Digest Sha256::finish() {
   Digest digest;
-  HS_CHECK(EVP_DigestFinal_ex(context_, reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
+  need(EVP_DigestFinal_ex(context_, reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
   begin();
   return digest;
 }

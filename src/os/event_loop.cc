@@ -3,6 +3,7 @@
 #include "os/clock.hpp"
 
 #include <array>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -44,10 +45,13 @@ Status Poller::watch_room(const Fd& fd, std::uint64_t tag, bool wanted) {
 }
 void Poller::forget(const Fd& fd) noexcept { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd.get(), nullptr); }
 
-std::vector<Ready> Poller::wait() {
+Result<std::vector<Ready>> Poller::wait() {
   std::array<epoll_event, 64> events;
+  int before = PTHREAD_CANCEL_ENABLE;
+  ::pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before);
   const int count = retry([&] { return ::epoll_wait(fd_.get(), events.data(), static_cast<int>(events.size()), -1); });
-  HS_CHECK(count >= 0);
+  ::pthread_setcancelstate(before, nullptr);
+  if (count < 0) return failed("epoll_wait()");
   std::vector<Ready> ready;
   for (int i = 0; i < count; ++i) {
     const std::uint32_t bits = events[static_cast<std::size_t>(i)].events;
@@ -65,6 +69,7 @@ Result<Notifier> Notifier::make() {
 }
 
 void Notifier::notify() noexcept {
+  if (!fd_.is_ours()) return;  // eight bytes into a file of the program's own
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto ignored = ::write(fd_.get(), &one, sizeof one);  // EAGAIN: it is already set
 }

@@ -25,8 +25,10 @@ class Poller {
   /// Of one that is watched: it is told, too, when there is room to write.
   Status watch_room(const Fd& fd, std::uint64_t tag, bool wanted);
   void forget(const Fd& fd) noexcept;
-  /// Waits without a time limit.
-  std::vector<Ready> wait();
+  /// Waits without a time limit. Fails when somebody has closed the poller itself. Here, and nowhere else, the thread can be
+  /// cancelled (os/thread.hpp).
+  Result<std::vector<Ready>> wait();
+  const Fd& fd() const { return fd_; }
 
  private:
   explicit Poller(Fd fd) : fd_(std::move(fd)) {}

@@ -278,6 +278,7 @@ bool leads_group_of_our_session(pid_t pid) noexcept {
 void offer_to_oom_killer() noexcept { append_to_file("/proc/self/oom_score_adj", "500"); }
 
 void wait_exit(const Fd& pidfd) noexcept {
+  if (!pidfd.is_ours()) return;
   pollfd state{pidfd.get(), POLLIN, 0};
   retry([&] { return ::poll(&state, 1, -1); });
 }

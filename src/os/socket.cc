@@ -42,6 +42,7 @@ std::uint64_t socket_number(int fd) noexcept {
 
 Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::span<const int> fds) {
   HS_CHECK(fds.size() <= max_fds_in_message);
+  if (!socket.is_ours()) return Failure{EBADF, "sendmsg()"};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * max_fds_in_message)> control{};
   iovec data{const_cast<std::byte*>(bytes.data()), bytes.size()};
   msghdr message{};
@@ -98,6 +99,7 @@ bool hung_up(const Fd& socket) noexcept {
 }
 
 std::size_t read_available(const Fd& fd, std::span<std::byte> room) noexcept {
+  if (!fd.is_ours()) return 0;
   const ssize_t size = retry([&] { return ::read(fd.get(), room.data(), room.size()); });
   return size > 0 ? static_cast<std::size_t>(size) : 0;
 }

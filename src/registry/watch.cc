@@ -134,7 +134,8 @@ SharedMemoryWatch::~SharedMemoryWatch() = default;
 std::vector<SharedMemoryEvent> SharedMemoryWatch::next() {
   State& state = *state_;
   while (state.events.empty()) {
-    for (const os::Ready& ready : state.poller.wait()) {
+    const auto notices = os::or_throw(state.poller.wait(), "shared memory cannot be watched any more");
+    for (const os::Ready& ready : notices) {
       // What happened to names first: a process that has ended may have done something before.
       for (const os::FolderEvent& event : state.folder.take()) state.tell(event);
       if (ready.tag != State::folder_tag) state.process_ended(static_cast<int>(ready.tag));

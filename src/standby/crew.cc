@@ -8,6 +8,7 @@
 #include "os/prompt.hpp"
 #include "os/realtime.hpp"
 #include "os/signals.hpp"
+#include "os/thread.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -22,7 +23,11 @@ namespace hotspare::standby {
 using child::Tag;
 
 Crew::Crew(const StandbyOptions& options, Shared& shared)
-    : options_(options), shared_(shared), breaker_(options.breaker_deaths), answered_(options.history) {
+    : options_(options),
+      shared_(shared),
+      on_event_(std::make_shared<const std::function<void(const hotspare::Event&)>>(options.on_event)),
+      breaker_(options.breaker_deaths),
+      answered_(options.history) {
   for (auto& each : joined_at_) each.store(unwatched);
 }
 
@@ -36,11 +41,15 @@ void Crew::start() {
   os::or_throw(poller_->watch(call_->fd(), child::tag(Tag::call)), what);
   os::or_throw(poller_->watch(timer_->fd(), child::tag(Tag::timer)), what);
   start_nursery();  // before there are threads: a fork of this process is taken
-  {
-    const os::SignalsBlocked blocked;
-    const Lock lock(mutex_);
-    supervisor_ = std::thread([this] { supervise(); });
-    listener_ = std::thread([this] { listen(); });
+  try {
+    start_threads();
+  } catch (...) {
+    {
+      const Lock lock(mutex_);
+      closing_ = closed_ = true;
+    }
+    end_threads();
+    throw;
   }
   for (const os::Missing each : os::missing())
     if (each != os::Missing::wait_any) tell_unavailable(os::cost_of(each));  // that the listener tells
@@ -61,11 +70,34 @@ void Crew::close() {
     closing_ = true;
     wake_waiters();
     if (call_) call_->notify();
+    if (descriptors_lost_) closing_done();
   }
-  if (!supervisor_.joinable()) return;
-  supervisor_.join();
+  std::unique_lock one(joining_, std::defer_lock);
+  if (!callbacks_.is_current()) {
+    one.lock();
+  } else if (!one.try_lock()) {
+    return;  // whoever closes it waits for us
+  }
+  if (supervisor_.joinable()) end_threads();
+}
+
+/// After the zygote. The supervisor is last: before it nothing happens.
+void Crew::start_threads() {
+  const char* refused = "a standby channel cannot be made";
+  const std::string whose = "standby channel \"" + options_.name + "\"";
+  os::or_throw(callbacks_.start(whose), refused);
+  os::or_throw(coroner_.start(whose), refused);
+  const os::SignalsBlocked blocked;
+  const Lock lock(mutex_);
+  listener_ = os::or_throw(os::start_thread([this] { listen(); }), refused);
+  supervisor_ = os::or_throw(os::start_thread([this] { supervise(); }), refused);
+}
+
+/// Whatever of it is there. The supervisor has come to its end, or was never started.
+void Crew::end_threads() {
+  if (supervisor_.joinable()) supervisor_.join();
   nudge_listener();
-  listener_.join();
+  if (listener_.joinable()) listener_.join();
   if (sentries_) sentries_->end();
   coroner_.stop();
   {
@@ -157,7 +189,10 @@ void Crew::fall_back() {
 void Crew::look_at_all() {
   std::vector<Member*> all;
   for (const auto& [id, member] : members_) all.push_back(member.get());
-  for (Member* member : all) look_at(*member);
+  for (Member* member : all) {
+    look_at(*member);
+    if (descriptors_lost_) return;  // they are gone
+  }
   if (!held_.empty()) decide_about_held();
 }
 
@@ -179,6 +214,7 @@ void Crew::look_at(Member& member) {
     if (pid == 0) return;
     return adopt(member, pid);
   }
+  if ((lost || spoke) && has_lost_descriptors(member)) return lose_descriptors();
   if (lost) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
   if (!talks_sense(member)) return;
   if (spoke) return notice(member);
@@ -245,12 +281,14 @@ void Crew::note_refused(std::uint32_t refused) {
 void Crew::supervise() {
   if (options_.realtime_priority > 0) static_cast<void>(os::use_realtime(options_.realtime_priority - 3));
   std::vector<std::byte> teed;
+  os::forbid_cancel();
   for (;;) {
-    const std::vector<os::Ready> ready = poller_->wait();
+    auto ready = poller_->wait();
     bool done = false;
     {
       const Lock lock(mutex_);
-      for (const os::Ready& notice : ready) on_ready(notice);
+      if (!ready || descriptors_lost_) return lose_descriptors();
+      for (const os::Ready& notice : *ready) on_ready(notice);
       done = closing_ && closing_done();
       to_tee_.swap(teed);
     }
@@ -376,8 +414,9 @@ void Crew::tell(hotspare::Event event) {
   if (event.at == std::chrono::steady_clock::time_point()) event.at = std::chrono::steady_clock::now();
   event.source = hotspare::Event::Source::standby;
   event.source_name = options_.name;
-  callbacks_.run([this, event = std::move(event)] {
-    if (options_.on_event) options_.on_event(event);
+  // Of its own accord: what is called may destroy the channel.
+  callbacks_.run([on_event = on_event_, event = std::move(event)] {
+    if (*on_event) (*on_event)(event);
     metrics::publish(event);
   });
 }

@@ -112,6 +112,13 @@ class Crew {
   std::int64_t made_by(const Member& member) const;
   void nudge_listener();
 
+  // lost_descriptors.cc
+  bool has_lost_descriptors(const Member& member) const;
+  void lose_descriptors();
+
+  void start_threads();
+  void end_threads();
+
   // questions.cc
   bool behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept;
   void wake_waiters();
@@ -209,6 +216,7 @@ class Crew {
 
   const StandbyOptions& options_;
   Shared& shared_;
+  const std::shared_ptr<const std::function<void(const hotspare::Event&)>> on_event_;
 
   mutable os::PiMutex mutex_;
   std::atomic<std::uint32_t> changes_{0};  ///< Of what wait_in_step() waits for.
@@ -228,6 +236,7 @@ class Crew {
   std::int64_t state_pause_ = 0;     ///< For how long that was so the last time, ns.
   bool closing_ = false;
   bool closed_ = false;
+  bool descriptors_lost_ = false;  ///< Somebody else closed them.
   std::string broken_;
   std::vector<std::byte>
       to_tee_;  ///< What replicas wrote to stderr; the supervisor writes it when it has let go of the mutex.
@@ -271,6 +280,7 @@ class Crew {
       false};  ///< futex_waitv cannot be had: the listener sleeps on the replicas' bell alone.
   std::optional<death::Sentries> sentries_;  ///< Then: one for each lane.
   Heard heard_;                              ///< While the listener looks.
+  std::mutex joining_;                       ///< close() by two threads: the second one finds all done.
   std::thread supervisor_;
   std::thread listener_;
   supervisor::CallbackThread callbacks_;

@@ -133,6 +133,9 @@ void Crew::end_hung(Member& member, std::int64_t due_at) {
     held.held_for_stack = false;
     kill(held);
     ask_reap(held);
+    if (!descriptors_lost_ || !members_.contains(id)) return;
+    bury(held, {});
+    if (closing_) closing_done();
   });
 }
 

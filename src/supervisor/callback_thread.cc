@@ -1,34 +1,111 @@
 #include "supervisor/callback_thread.hpp"
 
 #include "os/futex.hpp"
+#include "os/pi_mutex.hpp"
 #include "os/signals.hpp"
+#include "os/socket.hpp"
+#include "os/thread.hpp"
 
+#include <atomic>
+#include <cstdint>
+#include <cxxabi.h>
+#include <deque>
+#include <exception>
 #include <mutex>
+#include <span>
 #include <utility>
 
 namespace hotspare::supervisor {
 
-void CallbackThread::run(std::function<void()> callback) {
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return;
-  queue_.push_back(std::move(callback));
-  if (!thread_.joinable()) {
-    const os::SignalsBlocked blocked;
-    thread_ = std::thread([this] { loop(); });
+struct CallbackThread::State {
+  os::PiMutex mutex;  ///< A real-time thread that has something to tell waits for it.
+  std::atomic<std::uint32_t> bell{0};
+  std::deque<std::function<void()>> queue;
+  bool stopping = false;
+  std::thread::id thread;
+  std::string whose;
+
+  void ring() noexcept {
+    bell.fetch_add(1, std::memory_order_release);
+    os::futex_wake(bell, 1, os::FutexScope::process);
   }
-  ring();
+
+  /// The next one, if there is one.
+  std::function<void()> take(bool& ended) {
+    const std::lock_guard lock(mutex);
+    ended = stopping && queue.empty();
+    if (queue.empty()) return nullptr;
+    std::function<void()> callback = std::move(queue.front());
+    queue.pop_front();
+    return callback;
+  }
+
+  void complain(const char* what) const {
+    const std::string line =
+        "hotspare: a callback of " + whose + " threw, which ends only the callback: " + what + "\n";
+    os::write_stderr(std::as_bytes(std::span(line)));
+  }
+
+  void call(const std::function<void()>& callback) {
+    try {
+      callback();
+    } catch (const std::exception& error) {
+      complain(error.what());
+    } catch (const abi::__forced_unwind&) {
+      throw;  // of a thread that ends: not to be kept
+    } catch (...) {
+      complain("something that is no std::exception");
+    }
+  }
+
+  void loop() {
+    for (bool ended = false;;) {
+      const std::uint32_t seen = bell.load(std::memory_order_acquire);
+      if (const std::function<void()> callback = take(ended)) {
+        call(callback);
+      } else if (ended) {
+        return;
+      } else {
+        os::futex_wait(bell, seen, os::FutexScope::process);
+      }
+    }
+  }
+};
+
+CallbackThread::CallbackThread() : state_(std::make_shared<State>()) {}
+
+CallbackThread::~CallbackThread() {
+  if (is_current()) {
+    std::deque<std::function<void()>> dropped;
+    const std::lock_guard lock(state_->mutex);
+    dropped.swap(state_->queue);
+  }
+  stop();
 }
 
-void CallbackThread::ring() noexcept {
-  bell_.fetch_add(1, std::memory_order_release);
-  os::futex_wake(bell_, 1, os::FutexScope::process);
+os::Status CallbackThread::start(std::string whose) {
+  const os::SignalsBlocked blocked;
+  const std::lock_guard lock(state_->mutex);
+  state_->whose = std::move(whose);
+  auto thread = os::start_thread([state = state_] { state->loop(); });
+  if (!thread) return thread.failure();
+  thread_ = std::move(*thread);
+  state_->thread = thread_.get_id();
+  return os::Done{};
+}
+
+void CallbackThread::run(std::function<void()> callback) {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->stopping) return;
+  state_->queue.push_back(std::move(callback));
+  state_->ring();
 }
 
 void CallbackThread::stop() {
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    ring();
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+    state_->ring();
   }
   if (!thread_.joinable()) return;
   if (is_current()) {
@@ -39,30 +116,8 @@ void CallbackThread::stop() {
 }
 
 bool CallbackThread::is_current() const {
-  const std::lock_guard lock(mutex_);
-  return thread_.get_id() == std::this_thread::get_id();
-}
-
-std::function<void()> CallbackThread::take(bool& ended) {
-  const std::lock_guard lock(mutex_);
-  ended = stopping_ && queue_.empty();
-  if (queue_.empty()) return nullptr;
-  std::function<void()> callback = std::move(queue_.front());
-  queue_.pop_front();
-  return callback;
-}
-
-void CallbackThread::loop() {
-  for (bool ended = false;;) {
-    const std::uint32_t bell = bell_.load(std::memory_order_acquire);
-    if (const std::function<void()> callback = take(ended)) {
-      callback();
-    } else if (ended) {
-      return;
-    } else {
-      os::futex_wait(bell_, bell, os::FutexScope::process);
-    }
-  }
+  const std::lock_guard lock(state_->mutex);
+  return state_->thread == std::this_thread::get_id();
 }
 
 }  // namespace hotspare::supervisor

@@ -1,35 +1,36 @@
 #pragma once
 
-#include "os/pi_mutex.hpp"
+#include "os/result.hpp"
 
-#include <atomic>
-#include <cstdint>
-#include <deque>
 #include <functional>
+#include <memory>
+#include <string>
 #include <thread>
 
 namespace hotspare::supervisor {
 
-/// A thread that runs the user's callbacks one after another and nothing else, so that a slow one holds up no death.
-/// Started when there is a first one. Threads: any.
+/// A thread that runs the user's callbacks one after another and nothing else, so that a slow one holds up no death. What
+/// a callback throws is told on stderr and goes no further. Threads: any, but for start and stop.
 class CallbackThread {
  public:
-  ~CallbackThread() { stop(); }
+  CallbackThread();
+  /// Ends the thread. On the thread itself, that is in a callback: what else is queued is dropped.
+  ~CallbackThread();
+  CallbackThread(const CallbackThread&) = delete;
+  CallbackThread& operator=(const CallbackThread&) = delete;
+
+  /// whose: for the complaint about a callback that throws.
+  os::Status start(std::string whose);
+  /// Before start: kept until then.
   void run(std::function<void()> callback);
-  /// Runs what is queued, then ends the thread. From the thread itself: only marks the end.
+  /// Runs what is queued, then ends the thread. On the thread itself: marks the end.
   void stop();
   bool is_current() const;
 
  private:
-  void loop();
-  void ring() noexcept;
-  /// The next one, if there is one.
-  std::function<void()> take(bool& ended);
-  mutable os::PiMutex mutex_;  ///< A real-time thread that has something to tell waits for it.
-  std::atomic<std::uint32_t> bell_{0};
-  std::deque<std::function<void()>> queue_;
+  struct State;
+  const std::shared_ptr<State> state_;  ///< The thread's, too: it may outlive this object.
   std::thread thread_;
-  bool stopping_ = false;
 };
 
 }  // namespace hotspare::supervisor

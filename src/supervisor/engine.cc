@@ -7,18 +7,19 @@
 #include "os/memory_use.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
+#include "os/thread.hpp"
 #include "zygote/embedding.hpp"
 
 #include <hotspare/error.hpp>
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 namespace hotspare::detail {
 namespace {
 
 constexpr unsigned most_workers = 4096;
-constexpr std::size_t most_listeners = 1 + 4 * most_workers / death::words_per_listener;
 
 std::string why_no_room(std::size_t workers, std::size_t spares) {
   return child::why_no_room(workers + spares, os::descriptor_limit());
@@ -85,18 +86,12 @@ void Engine::start() {
   using child::tag;
   os::or_throw(poller_->watch(supervisor_call_->fd(), tag(Tag::call)), what);
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
-  start_nursery();  // before there are threads: a fork of this process is taken
-  if (options_.run_in_host) start_host_thread();
-
-  {
-    // The host's signal handlers run in its own threads.
-    const os::SignalsBlocked blocked;
-    const Lock lock(mutex_);  // none of them looks before all are there
-    supervisor_ = std::thread([this] { supervise(); });
-    listeners_.reserve(most_listeners);  // others refer to them without the mutex
-    start_listeners();
-    for (const os::Missing each : os::missing())
-      if (each != os::Missing::wait_any) tell_missing(each);  // that the listeners have told
+  try {
+    start_nursery();  // before there are threads: a fork of this process is taken
+    start_threads();
+  } catch (...) {
+    abandon();
+    throw;
   }
   arena_->on_warm([this] {
     trim_wanted_.store(true, std::memory_order_relaxed);
@@ -105,17 +100,18 @@ void Engine::start() {
   registration_.open(options_.name, [this] { return stats(); });
 }
 
-/// As many as the workers wanted need, under the mutex.
+/// As many as the workers wanted need, under the mutex. Throws Error; then there are as many as could be started.
 void Engine::start_listeners() {
   // Twice as many words as workers wanted: the dying and the refills are there at the same time.
   if (sentries_) return sentries_->start(target_ + options_.spares);
   const bool many_words = os::can_wait_any();
   const std::size_t wanted = !many_words ? 1 : 1 + 2 * (target_ + options_.spares) / death::words_per_listener;
   while (listeners_.size() < wanted) {
-    listeners_.push_back(std::make_unique<Listener>());
-    Listener& listener = *listeners_.back();
-    listener.primary = listeners_.size() == 1;
-    listener.thread = std::thread([this, &listener] { listen(listener); });
+    auto listener = std::make_unique<Listener>();
+    listener->primary = listeners_.empty();
+    listener->thread = os::or_throw(os::start_thread([this, &here = *listener] { listen(here); }),
+                                    "not enough workers can be watched");
+    listeners_.push_back(std::move(listener));
   }
   if (!many_words) fall_back();
 }
@@ -134,10 +130,15 @@ void Engine::resize(unsigned workers) {
   if (closing_) throw PoolClosed("pool \"" + options_.name + "\" cannot be resized: it was shut down");
   if (const std::string why = why_no_room(workers, options_.spares); workers > target_ && !why.empty())
     throw Error("the pool cannot be made larger: " + why);
-  if (workers < target_) vacancies_.clear();  // they may stay empty
-  target_ = workers;
-  const os::SignalsBlocked blocked;
-  start_listeners();
+  const unsigned before = std::exchange(target_, workers);
+  try {
+    const os::SignalsBlocked blocked;
+    start_listeners();
+  } catch (...) {
+    target_ = before;
+    throw;
+  }
+  if (workers < before) vacancies_.clear();  // they may stay empty
   retire_surplus();
   promote();
   refill();
@@ -152,37 +153,11 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
     room_.notify_all();
     started_.notify_all();
     nudge_supervisor();
+    end_without_descriptors();
   }
-  if (!wait || callbacks_.is_current() || on_host_thread()) return;
-  std::lock_guard one(joining_);
-  if (!supervisor_.joinable()) return;
-  supervisor_.join();
-  for (auto& listener : listeners_) {
-    nudge_listener(*listener);
-    listener->thread.join();
-  }
-  if (sentries_) sentries_->end();
-  end_host_thread();
-  end_memory_watch();
-  coroner_.stop();
-  arena_->close();
-  {
-    Lock lock(mutex_);
-    child::Leaving leaving = nursery_->leave();
-    lock.unlock();
-    leaving.wait();
-    lock.lock();
-    nursery_.reset();
-    graveyard_.clear();
-    // A pool that is closed may be kept for long, by its futures too: it holds no descriptors.
-    poller_.reset();
-    supervisor_call_.reset();
-    timer_.reset();
-    bells_fd_.reset();
-    wishes_fd_.reset();
-  }
-  registration_.close();  // nobody is left who could count
-  callbacks_.stop();
+  if (!wait || on_own_thread()) return;
+  const std::lock_guard one(joining_);
+  if (supervisor_.joinable()) end_threads();
 }
 
 Stats Engine::stats() const {

@@ -75,6 +75,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Starts processes and threads. Throws Error.
   void start();
   void shutdown(bool wait, bool cancel, std::size_t keep = 0);
+  /// Whether the caller must not wait for the pool's threads, being one of them.
+  bool on_own_thread() const { return callbacks_.is_current() || on_host_thread(); }
+  /// For the last owner, on such a thread.
+  void close_in_background(std::shared_ptr<Engine> self);
   /// Throws Error.
   void resize(unsigned workers);
   Stats stats() const;
@@ -361,6 +365,18 @@ class Engine : public std::enable_shared_from_this<Engine> {
     if (supervisor_call_) supervisor_call_->notify();
   }
 
+  // supervisor/lost_descriptors.cc
+  bool has_lost_descriptors(const Worker& worker) const;
+  void lose_descriptors();
+  void let_go(Worker& worker);
+  void end_without_descriptors();
+
+  // supervisor/threads.cc
+  void start_threads();
+  void abandon();
+  void end_threads();
+  void end_on_callback_thread();
+
   // supervisor/listener.cc
   void listen(Listener& listener);
   void start_listeners();
@@ -437,7 +453,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::string broken_;
   bool closing_ = false;
   bool closed_ = false;
-  std::mutex joining_;  ///< shutdown(true) by two threads: the second one finds all done.
+  bool descriptors_lost_ = false;       ///< Somebody else closed them.
+  std::atomic<bool> abandoned_{false};  ///< Its owner is gone, and on_event with it.
+  std::shared_ptr<Engine> last_owner_;  ///< Itself, until it has ended in the background.
+  std::mutex joining_;                  ///< shutdown(true) by two threads: the second one finds all done.
   Stats counts_;
 
   // What is shared with the workers, and the threads.

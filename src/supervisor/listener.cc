@@ -141,7 +141,10 @@ void Engine::serve_who_wait() {
   for (const auto& [id, worker] : workers_) {
     note_ready(*worker);
     // Last words ring here, whichever listener watches the word.
-    if (listeners_.size() > 1 && shows_death(*worker)) notice_death(*worker);
+    if (listeners_.size() > 1 && shows_death(*worker)) {
+      if (has_lost_descriptors(*worker)) return lose_descriptors();  // none of them is there any more
+      notice_death(*worker);
+    }
     if (worker->state != workers::State::asked && worker->state != workers::State::condemned) serve_lease(*worker);
   }
 }

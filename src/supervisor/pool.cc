@@ -20,7 +20,12 @@ Pool::~Pool() {
     static_cast<void>(new std::shared_ptr<detail::Engine>(std::move(engine_)));
     return;
   }
-  engine_->shutdown(true, false);
+  if (engine_->on_own_thread()) {
+    detail::Engine& engine = *engine_;
+    engine.close_in_background(std::move(engine_));
+  } else {
+    engine_->shutdown(true, false);
+  }
 }
 
 Buffer Pool::buffer(std::size_t bytes) { return engine_->buffer(bytes); }

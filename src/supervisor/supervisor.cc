@@ -1,6 +1,7 @@
 #include "child/tags.hpp"
 #include "metrics/subscribers.hpp"
 #include "os/clock.hpp"
+#include "os/thread.hpp"
 #include "supervisor/engine.hpp"
 
 #include <hotspare/error.hpp>
@@ -15,14 +16,17 @@ namespace hotspare::detail {
 using child::Tag;
 
 void Engine::supervise() {
+  os::forbid_cancel();
   std::vector<std::byte> teed;
   for (;;) {
-    const std::vector<os::Ready> ready = poller_->wait();
+    auto ready = poller_->wait();
     bool done = false;
     {
       const Lock lock(mutex_);
-      for (const os::Ready& notice : ready) on_ready(notice);
+      if (!ready || descriptors_lost_) return lose_descriptors();
+      for (const os::Ready& notice : *ready) on_ready(notice);
       done = closing_ && closing_done();
+      if (done) end_on_callback_thread();
       to_tee_.swap(teed);
     }
     os::write_stderr(teed);  // a terminal may be slow, and nobody waits for it
@@ -107,7 +111,7 @@ void Engine::tell(Event event) {
   event.at = std::chrono::steady_clock::now();
   event.source_name = options_.name;
   callbacks_.run([self = this, event = std::move(event)] {
-    if (self->options_.on_event) self->options_.on_event(event);
+    if (self->options_.on_event && !self->abandoned_.load(std::memory_order_acquire)) self->options_.on_event(event);
     metrics::publish(event);
   });
 }

@@ -22,9 +22,7 @@ namespace hotspare::detail {
 void Engine::call_memory_watch() {
   if (memory_watched_ || memory_watch_ends_) return;
   memory_watched_ = true;
-  if (memory_watch_.joinable()) return memory_call_.notify_one();
-  const os::SignalsBlocked blocked;
-  memory_watch_ = std::thread([this] { watch_memory(); });
+  memory_call_.notify_one();
 }
 
 void Engine::end_memory_watch() {

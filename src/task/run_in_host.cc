@@ -1,5 +1,6 @@
 #include "os/clock.hpp"
 #include "os/socket.hpp"
+#include "os/thread.hpp"
 #include "supervisor/engine.hpp"
 #include "task/host_context.hpp"
 #include "worker/this_task.hpp"
@@ -73,14 +74,8 @@ bool Engine::turned_away(const Task& task) {
 
 /// Signals are not blocked in it: what tasks start inherits that.
 void Engine::start_host_thread() {
-  try {
-    callbacks_.run([] {});  // its thread may not be to be had later, either
-    host_thread_ = std::thread([this] { run_host_thread(); });
-    host_thread_id_ = host_thread_.get_id();
-  } catch (const std::system_error& error) {
-    callbacks_.stop();
-    throw Error(std::string("a pool cannot be made: no thread can be started: ") + error.what());
-  }
+  host_thread_ = os::or_throw(os::start_thread([this] { run_host_thread(); }), "a pool cannot be made");
+  host_thread_id_ = host_thread_.get_id();
 }
 
 void Engine::run_host_thread() {

@@ -1,0 +1,98 @@
+#include "os/missing.hpp"
+#include "os/signals.hpp"
+#include "os/thread.hpp"
+#include "supervisor/engine.hpp"
+
+/// The engine's threads, from the first to the last. All are there before anything depends on them, so that one which is
+/// refused refuses the pool; and whoever destroys the pool on one of them does not wait for himself.
+namespace hotspare::detail {
+namespace {
+
+/// More than the workers of any pool need.
+constexpr std::size_t most_listeners = 256;
+constexpr const char* refused = "a pool cannot be made";
+
+}  // namespace
+
+/// After the processes: a fork of this one is taken for them. The supervisor is last: before it nothing happens.
+void Engine::start_threads() {
+  const std::string whose = "pool \"" + options_.name + "\"";
+  os::or_throw(callbacks_.start(whose), refused);
+  os::or_throw(coroner_.start(whose), refused);
+  if (options_.run_in_host) start_host_thread();
+  // The host's signal handlers run in its own threads.
+  const os::SignalsBlocked blocked;
+  const Lock lock(mutex_);  // none of them looks before all are there
+  memory_watch_ = os::or_throw(os::start_thread([this] { watch_memory(); }), refused);
+  listeners_.reserve(most_listeners);  // others refer to them without the mutex
+  start_listeners();
+  for (const os::Missing each : os::missing())
+    if (each != os::Missing::wait_any) tell_missing(each);  // that the listeners have told
+  supervisor_ = os::or_throw(os::start_thread([this] { supervise(); }), refused);
+}
+
+/// The pool is not to be had, and nobody has asked for a worker yet.
+void Engine::abandon() {
+  {
+    const Lock lock(mutex_);
+    closing_ = closed_ = true;
+  }
+  end_threads();
+}
+
+/// Whatever of it is there. The supervisor has come to its end, or was never started.
+void Engine::end_threads() {
+  if (supervisor_.joinable()) supervisor_.join();
+  for (auto& listener : listeners_) {
+    nudge_listener(*listener);
+    if (listener->thread.joinable()) listener->thread.join();
+  }
+  if (sentries_) sentries_->end();
+  end_host_thread();
+  end_memory_watch();
+  coroner_.stop();
+  arena_->close();
+  {
+    Lock lock(mutex_);
+    if (nursery_) {
+      child::Leaving leaving = nursery_->leave();
+      lock.unlock();
+      leaving.wait();
+      lock.lock();
+      nursery_.reset();
+    }
+    graveyard_.clear();
+    // A pool that is closed may be kept for long, by its futures too: it holds no descriptors.
+    poller_.reset();
+    supervisor_call_.reset();
+    timer_.reset();
+    bells_fd_.reset();
+    wishes_fd_.reset();
+  }
+  registration_.close();  // nobody is left who could count
+  callbacks_.stop();
+}
+
+/// The pool's owner has let go of it on a thread of its own. It goes on until its tasks have settled; who is left then to
+/// end the others is the thread that runs callbacks.
+void Engine::close_in_background(std::shared_ptr<Engine> self) {
+  shutdown(false, false);
+  const Lock lock(mutex_);
+  abandoned_.store(true, std::memory_order_release);
+  last_owner_ = std::move(self);
+  if (closed_) end_on_callback_thread();
+}
+
+/// Under the mutex, when all has settled.
+void Engine::end_on_callback_thread() {
+  if (last_owner_ == nullptr) return;
+  callbacks_.run([this] {
+    std::shared_ptr<Engine> self;  // may be the last one: goes after the locks
+    const std::lock_guard one(joining_);
+    end_threads();
+    const Lock lock(mutex_);
+    self.swap(last_owner_);
+  });
+}
+
+}  // namespace hotspare::detail
