@@ -4,18 +4,23 @@ and after."""
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import gc
 import os
+import re
 import signal
+import struct
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Any
 
 import hotspare
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
+from hotspare import _engine
 from python_tasks import Fifo
 
 _WATCHDOG_SECONDS = int(os.environ.get("HOTSPARE_TEST_WATCHDOG", "120"))
@@ -94,6 +99,23 @@ def _shared_memory() -> set[str]:
     return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.")}
 
 
+def _strangers(name: str) -> bool:
+    """Whether another program of this machine made it: it bears that one's number, or it is in use there."""
+    number = re.search(r"-(\d+)-", name)
+    if number is not None and int(number[1]) != os.getpid():
+        return True
+    ours = {os.getpid(), *descendants()}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) in ours:
+            continue
+        try:
+            if f"/dev/shm/{name}" in (entry / "maps").read_text():
+                return True
+        except OSError:
+            continue
+    return False
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _warm() -> None:
     """What is opened or started once for a whole program is no leftover of a test."""
@@ -104,11 +126,54 @@ def _warm() -> None:
     str(error)
 
 
+_WATCHDOG_SIGNAL = signal.SIGRTMIN + 9
+"""Nobody else's, so that workers, which inherit its handler, are as they would be without."""
+
+
+class _Alarm:
+    """A timer of the kernel's: no thread, which tests would see, and no SIGALRM, which some send."""
+
+    _libc = ctypes.CDLL(None, use_errno=True)
+    _SIGEV_SIGNAL, _CLOCK_MONOTONIC = 0, 1
+
+    def __init__(self) -> None:
+        event = (ctypes.c_char * 64).from_buffer(
+            bytearray(struct.pack("Pii48x", 0, _WATCHDOG_SIGNAL, self._SIGEV_SIGNAL))
+        )
+        self._timer = ctypes.c_void_p()
+        if self._libc.timer_create(self._CLOCK_MONOTONIC, event, ctypes.byref(self._timer)) != 0:
+            raise OSError(ctypes.get_errno(), "timer_create")
+
+    def set(self, seconds: int, again: int) -> None:
+        times = (ctypes.c_long * 4)(again, 0, seconds, 0)
+        self._libc.timer_settime(self._timer, 0, times, None)
+
+
+@pytest.fixture(scope="session")
+def _alarm() -> _Alarm:
+    return _Alarm()
+
+
+def _hangs(number: int, frame: Any) -> None:
+    faulthandler.dump_traceback(file=_stderr, all_threads=True)
+    for engine in list(_engine._alive):  # else the end of a with waits for what hangs
+        engine.close(True, 0, 0.0)
+    pytest.fail(f"hangs: it had not ended after {_WATCHDOG_SECONDS} seconds (stacks on stderr)")
+
+
+_stderr = 2
+
+
 @pytest.fixture(autouse=True)
-def _watchdog(request: pytest.FixtureRequest) -> Iterator[None]:
-    stderr = request.config.stash[fault_handler_stderr_fd_key]  # the real one, which pytest does not capture
-    faulthandler.dump_traceback_later(_WATCHDOG_SECONDS, exit=True, file=stderr)
+def _watchdog(request: pytest.FixtureRequest, _alarm: _Alarm) -> Iterator[None]:
+    """A test that hangs fails, and the others go on. One that not even a signal handler reaches ends all, later."""
+    global _stderr
+    _stderr = request.config.stash[fault_handler_stderr_fd_key]  # the real one, which pytest does not capture
+    faulthandler.dump_traceback_later(_WATCHDOG_SECONDS + 60, exit=True, file=_stderr)
+    signal.signal(_WATCHDOG_SIGNAL, _hangs)
+    _alarm.set(_WATCHDOG_SECONDS, again=10)
     yield
+    _alarm.set(0, again=0)
     faulthandler.cancel_dump_traceback_later()
 
 
@@ -138,7 +203,8 @@ def _nothing_left(request: pytest.FixtureRequest, _warm: None, _watchdog: None) 
         return  # its traceback keeps alive what it had
     now = _open_files()
     assert len(now) <= len(files) + _FD_TOLERANCE, f"descriptors left: {sorted(set(now) - set(files))}"
-    assert _shared_memory() <= shared, "shared memory left"
+    named = {name for name in _shared_memory() - shared if not _strangers(name)}
+    assert not named, "shared memory left"
 
 
 @pytest.fixture(params=["fork", "forkserver", "spawn"])

@@ -172,35 +172,6 @@ def _kind(n: int) -> Any:
     return _KINDS[n]
 
 
-_KINDS: list[Any] = [
-    None,
-    True,
-    False,
-    0,
-    -1,
-    2**63 - 1,
-    -(2**63),
-    2**63,
-    -(2**200),
-    1.5,
-    float("inf"),
-    "",
-    "naïve \0 text",
-    "half a pair \ud800",
-    b"",
-    b"\0bytes",
-    (1, [2, {"three": 3}]),
-    bytearray(200_000),
-    "x" * 500_000,
-]
-
-
-def _kind(n: int) -> Any:
-    if n == len(_KINDS):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return _KINDS[n]
-
-
 @pytest.mark.parametrize("chunksize", [1, 7, 100])
 def test_all_kinds_of_values_outlive_their_worker(chunksize: int) -> None:
     given: list[Any] = []
