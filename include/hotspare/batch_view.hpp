@@ -109,11 +109,11 @@ class BatchView {
     fill();
     if (pending_.empty()) return;
     if constexpr (order == MapOrder::input) {
-      core_->wait(*pending_.front(), nullptr);
+      core_->wait(*pending_.front());
       current_ = std::move(pending_.front());
       pending_.pop_front();
     } else {
-      current_ = queue_->take(nullptr);
+      current_ = queue_->take();
       pending_.erase(std::find(pending_.begin(), pending_.end(), current_));
     }
     if (current_->task()) --running_;

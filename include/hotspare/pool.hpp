@@ -8,9 +8,11 @@
 #include <hotspare/options.hpp>
 #include <hotspare/stats.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -73,7 +75,13 @@ class HOTSPARE_API Pool {
   /// Takes no more tasks. cancel: drops those that have not begun. wait: returns when all tasks have settled and every
   /// process is gone; otherwise that happens in the background. May be called again.
   /// keep: so many of the oldest tasks, those that run among them, are spared by cancel.
-  void shutdown(bool wait = true, bool cancel = false, std::size_t keep = 0);
+  /// grace: if tasks are left after so long (from now; of several calls the earliest end counts), those that have not begun
+  /// are cancelled, and those that run are killed: WorkerDied with Cause::cancelled, whatever their retry policy.
+  /// A task that runs in the host (PoolOptions::run_in_host) cannot be killed.
+  void shutdown(bool wait = true, bool cancel = false, std::size_t keep = 0,
+                std::optional<std::chrono::nanoseconds> grace = std::nullopt);
+  /// shutdown(true, true) with a grace of 0: returns when every process is gone.
+  void kill() { shutdown(true, true, 0, std::chrono::nanoseconds(0)); }
 
   /// From now on so many workers (1 to 4096) run tasks at the same time. Surplus workers finish what they run, and leave.
   /// Throws Error, PoolClosed, PoolBroken.

@@ -165,6 +165,8 @@ class Batch:
             core = pool._core or pool._start()
             try:
                 task = core.submit(fn, arguments, {}, self._task_options)
+            except _core.HandlerRaised as raised:
+                raise raised.args[0] from None
             except Exception as error:
                 refused = refusal(error)
                 if refused is not error:

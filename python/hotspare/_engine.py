@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,6 +15,9 @@ from hotspare._callbacks import in_callback
 from hotspare._errors import PoolBroken, PoolClosed, QueueFull
 from hotspare._future import settle_all
 from hotspare._start import Launch
+
+END_GRACE = 1.0
+"""Seconds that tasks have when their pool ends because somebody pressed Ctrl-C, or asked for its workers' end."""
 
 _exiting = False
 _alive: set[Engine] = set()
@@ -27,7 +32,10 @@ class Engine:
         self.options = options
         self.core: Any = None
         self.closed = False
-        self.gone = threading.Event()
+        self.is_gone = False
+        self._interrupted = False
+        self._gone = _core.Bell()
+        self._when_gone: list[Callable[[], object]] = []
         self.maps: weakref.WeakSet[Any] = weakref.WeakSet()
         self._starting = threading.Lock()
 
@@ -46,35 +54,82 @@ class Engine:
                     with _lock:
                         _alive.discard(self)
                     raise
+                _core.signal_watch_wanted()
             return self.core
 
-    def shutdown(self, wait: bool = True, cancel: bool = False, keep: int = 0) -> None:
-        """keep: so many of the oldest tasks are spared by cancel, those that run among them."""
+    def close(self, cancel: bool = False, keep: int = 0, grace: float | None = None) -> None:
+        """Takes no more tasks; never waits. keep: so many of the oldest tasks are spared by cancel, those that run
+        among them. grace: seconds after which what is left is cancelled or killed."""
         with self._starting:
             self.closed = True
             core = self.core
         if core is None:
-            self._is_gone()
-            return
-        if not core.in_host:
-            return
-        for running in list(self.maps):
-            running.flush(cancel)
-        # A callback runs on a thread that has to end before the pool is gone.
-        if wait and not self.gone.is_set() and not in_callback():
-            core.shutdown(True, cancel, keep)
-            self._is_gone()
-        elif not self.gone.is_set():
-            core.shutdown_in_background(cancel, keep, self._is_gone)
+            self._has_gone()  # it never was
+        elif core.in_host:
+            for running in list(self.maps):
+                running.flush(cancel)
+            core.shutdown(cancel, keep, -1.0 if grace is None else grace, self._has_gone)
 
-    def _is_gone(self) -> None:
+    def shutdown(self, wait: bool = True, cancel: bool = False, keep: int = 0, grace: float | None = None) -> None:
+        """As close; wait: until nothing is left. A KeyboardInterrupt meanwhile ends it as end_interrupted does."""
+        try:
+            self.close(cancel, keep, grace)
+            # A callback runs on a thread that has to end before the pool is gone.
+            if wait and not in_callback():
+                self._wait_to_the_end()
+        except KeyboardInterrupt:
+            self.end_interrupted()
+            raise
+
+    def interrupt(self) -> None:
+        """For one Ctrl-C; never waits. What has not begun is cancelled, what runs is interrupted, and killed after a
+        grace."""
+        self.close(True, 0, END_GRACE)
+        # Once: a second one would hit what a task does to end well.
+        if self.core is not None and not self.is_gone and not self._interrupted:
+            self._interrupted = True
+            self.core.interrupt_tasks()
+
+    def end_interrupted(self) -> None:
+        """interrupt, then waits until nothing is left. What signal handlers raise meanwhile has what is left killed at
+        once, and raises nothing: the first one is on its way already."""
+        try:
+            self.interrupt()
+            if not in_callback():
+                self._wait_to_the_end()
+        except BaseException:
+            with contextlib.suppress(BaseException):
+                self.close(True, 0, 0.0)
+                self._wait_to_the_end()
+
+    def _wait_to_the_end(self) -> None:
+        self.wait_gone()
+        if self.core is not None:
+            self.core.join_closer()
+
+    def _has_gone(self) -> None:
         self.launch.close()
         with _lock:
             _alive.discard(self)
-        self.gone.set()
+        if self.core is not None:
+            _core.signal_watch_unwanted()
+        self.is_gone = True
+        self._gone.ring()
+        while self._when_gone:
+            self._when_gone.pop()()
+
+    def when_gone(self, callback: Callable[[], object]) -> None:
+        """Calls it once, on some thread, when nothing is left."""
+        self._when_gone.append(callback)
+        if self.is_gone:
+            with contextlib.suppress(ValueError):  # the other thread was here first
+                self._when_gone.remove(callback)
+                callback()
 
     def wait_gone(self, timeout: float | None = None) -> bool:
-        return self.gone.wait(timeout)
+        if self.core is not None and not self.core.in_host:
+            return True
+        return self.is_gone or bool(self._gone.wait(-1.0 if timeout is None else max(0.0, timeout)))
 
 
 def refusal(error: BaseException, broken: type[PoolBroken] = PoolBroken) -> BaseException:
@@ -99,9 +154,17 @@ def closer(engine: Engine) -> Callable[[], None]:
     """For weakref.finalize: a pool that nobody refers to finishes its work, then goes."""
 
     def close() -> None:
-        engine.shutdown(wait=False)
+        engine.close()
 
     return close
+
+
+def _interrupted() -> bool:
+    """Whether the program ends because of a KeyboardInterrupt that nobody caught. A prompt, which notes those of its
+    lines in the same place, goes on after them."""
+    last = getattr(sys, "last_type", None)
+    at_prompt = hasattr(sys, "ps1") or sys.flags.interactive
+    return isinstance(last, type) and issubclass(last, KeyboardInterrupt) and not at_prompt
 
 
 def _at_exit() -> None:
@@ -109,9 +172,22 @@ def _at_exit() -> None:
     _exiting = True
     with _lock:
         engines = list(_alive)
+    interrupted = _interrupted()
     for engine in engines:
-        engine.shutdown(wait=True)
-    _core.join_closers()  # their last act needs the interpreter
+        engine.interrupt() if interrupted else engine.close()
+    raised: BaseException | None = None
+    for engine in engines:
+        try:
+            if not interrupted:
+                engine.wait_gone()
+        except BaseException as error:  # of a signal handler
+            interrupted, raised = True, error
+        if interrupted:
+            engine.end_interrupted()
+    if all(engine.is_gone for engine in engines):
+        _core.join_closers()  # their last act needs the interpreter
+    if raised is not None:
+        raise raised
 
 
 def _in_fork() -> None:
@@ -122,9 +198,12 @@ def _in_fork() -> None:
         engine._starting = threading.Lock()
     _alive.clear()
     _core.forget_closers()
+    _core.forget_signal_watch()
+    _core.note_main_thread(threading.main_thread().ident)
 
 
 os.register_at_fork(after_in_child=_in_fork)
+_core.note_main_thread(threading.main_thread().ident)
 
 # Before the interpreter joins its threads, and before atexit: the same place as that of concurrent.futures.
 threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

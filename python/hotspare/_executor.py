@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import ProcessPoolExecutor as _Standard
+from types import TracebackType
 from typing import Any, TypeVar
 
 from hotspare import _core, _options
+from hotspare._engine import END_GRACE
 from hotspare._errors import BrokenPool, BrokenResult, BrokenWorker, BrokenWorkerTimeout
 from hotspare._events import Event, event_callback
-from hotspare._future import Faults, Future
+from hotspare._future import Faults, Future, submitted
 from hotspare._map import EagerMap, buffered
 from hotspare._owner import Owner
 from hotspare._processes import CallQueue, PoolThread, WorkerProcess
@@ -34,7 +36,8 @@ class ProcessPoolExecutor(Owner, _Standard):
 
     The keyword-only options after max_tasks_per_child are additions: ``spares`` (warm workers that take over from dead
     ones), ``preload`` (modules imported once, before the workers are forked), ``run_in_host`` (as of Pool),
-    ``capture_stderr`` (the workers' stderr goes into crash reports only), ``on_event``, ``name``.
+    ``capture_stderr`` (the workers' stderr goes into crash reports only), ``cancel`` (as of Pool), ``on_event``,
+    ``name``.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class ProcessPoolExecutor(Owner, _Standard):
         preload: Sequence[str] = (),
         run_in_host: bool = False,
         capture_stderr: bool = False,
+        cancel: str = "queued",
         on_event: Callable[[Event], object] | None = None,
         name: str = "hotspare",
     ) -> None:
@@ -79,6 +83,8 @@ class ProcessPoolExecutor(Owner, _Standard):
         self._max_tasks_per_child = max_tasks_per_child
         self._call_queue: CallQueue | None = CallQueue()
         self._unpicklable = 0
+        self._feeding: dict[EagerMap, None] = {}
+        self._kills = _options.choice("cancel", cancel, _options.CANCELS) == "kill"
         launch = (method, initializer, initargs, _options.names("preload", preload))
         options = {
             "workers": max_workers,
@@ -103,11 +109,20 @@ class ProcessPoolExecutor(Owner, _Standard):
         core = self._core
         if core is None:
             core = self._start()
+        if self._feeding:
+            self._finish_maps()
         try:
             task = core.submit(fn, args, kwargs, None)
+        except _core.HandlerRaised as raised:
+            raise raised.args[0] from None
         except (Exception, SystemExit, GeneratorExit) as error:  # a pickler runs any code
             return self._not_submitted(error)
-        return Future(task, core, _DropInFaults, fn)
+        return submitted(task, core, _DropInFaults, fn, self._kills)
+
+    def _finish_maps(self) -> None:
+        """What is submitted from now on comes after all items of the maps that were called before."""
+        for running in list(self._feeding):
+            running.flush(False)
 
     def map(
         self,
@@ -132,7 +147,9 @@ class ProcessPoolExecutor(Owner, _Standard):
             core = self._start()
         star = len(iterables) != 1
         items = list(zip(*iterables)) if star else list(iterables[0])
-        running = EagerMap(core, fn, items, star, self._max_workers, _DropInFaults, chunksize)
+        if self._feeding:
+            self._finish_maps()
+        running = EagerMap(core, fn, items, star, self._max_workers, _DropInFaults, chunksize, self._feeding)
         assert self._engine is not None
         self._engine.maps.add(running)
         return running.results(None if end is None else end - time.monotonic())
@@ -162,16 +179,23 @@ class ProcessPoolExecutor(Owner, _Standard):
         )
         return process._chain_from_iterable_of_lists(results)  # type: ignore[no-any-return]
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, grace: float | None = None) -> None:
         """Takes no more tasks. wait: returns when all have settled and every process is gone. cancel_futures: those
-        that have not begun, but for the next few, are cancelled."""
+        that have not begun, but for the next few, are cancelled. grace, and a KeyboardInterrupt meanwhile: as of
+        Pool."""
         self._call_queue = None
         # The standard class lets those go on that have left its own hands for the queue of the workers.
-        self._close(wait, cancel_futures, keep=self._max_workers + 1)
+        limit = None if grace is None else _options.number("grace", grace)
+        self._close(wait, cancel_futures, keep=self._max_workers + 1, grace=limit)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave(kind)
 
     def terminate_workers(self) -> None:
-        """Ends all workers with SIGTERM and shuts the pool down: what they were running raises, what had not begun is
-        cancelled."""
+        """Ends all workers with SIGTERM, those that outlive it after a second with SIGKILL, and shuts the pool down:
+        what they were running raises, what had not begun is cancelled."""
         self._end_workers("terminate")
 
     def kill_workers(self) -> None:
@@ -183,7 +207,7 @@ class ProcessPoolExecutor(Owner, _Standard):
         core = None if engine is None else engine.core
         processes = [] if core is None else [WorkerProcess(pid) for pid in core.started_pids(0)]
         self._call_queue = None
-        self._close(wait=False, cancel=True)
+        self._close(wait=False, cancel=True, grace=END_GRACE)
         for process in processes:
             getattr(process, how)()
 

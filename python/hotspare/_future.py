@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+import time
 from collections.abc import Generator
 from concurrent.futures import CancelledError, InvalidStateError, _base
 from concurrent.futures import Future as _StandardFuture
@@ -75,6 +76,7 @@ class Future(_StandardFuture[T], Generic[T]):
     _label: Any
     _fixed: str | None = None  # the state once it is known for good
     _told = False  # waiters and callbacks have been told
+    _kills = False  # what cancel() does to a task that runs
 
     def __init__(self, task: Any = None, pool: Any = None, faults: type[Faults] = Faults, label: Any = None) -> None:
         self._task = task
@@ -162,8 +164,6 @@ class Future(_StandardFuture[T], Generic[T]):
                 return
             self._told = True
             self._decode()
-            if self._fixed == _CANCELLED:
-                self._fixed = _NOTIFIED
             for waiter in self._waiters:
                 if self._fixed == _NOTIFIED:
                     waiter.add_cancelled(self)
@@ -206,16 +206,17 @@ class Future(_StandardFuture[T], Generic[T]):
             self._wait_standard(timeout)
             return
         self._refuse_in_fork()
-        if "_condition" in self.__dict__:
-            # The pool's thread settles it, and calls its callbacks then: as a rule before this thread goes on.
-            self._wait_standard(timeout)
-            return
+        end = None if timeout is None else time.monotonic() + timeout
         if not task.wait(-1.0 if timeout is None else max(0.0, timeout)):
             raise _FutureTimeoutError
-        self._decode()
+        if "_condition" in self.__dict__:
+            # The pool's thread settles it, and calls its callbacks then: as a rule before this thread goes on.
+            self._wait_standard(None if end is None else max(0.0, end - time.monotonic()))
+        else:
+            self._decode()
 
     def _wait_standard(self, timeout: float | None) -> None:
-        """A future without a task: somebody else sets its result."""
+        """For another thread, which is to settle it."""
         with self._condition:
             if self._fixed in (_NOTIFIED, _CANCELLED, _FINISHED):
                 return
@@ -243,13 +244,14 @@ class Future(_StandardFuture[T], Generic[T]):
             self._settle_if_done()
         return self._fixed in (_CANCELLED, _NOTIFIED)
 
-    def cancel(self, *, kill: bool = False) -> bool:
-        """Drops the task if it has not begun. ``kill``: ends the worker that runs it; a spare takes over."""
+    def cancel(self, *, kill: bool | None = None) -> bool:
+        """Drops the task if it has not begun. ``kill``: ends the worker that runs it; a spare takes over. None: as the
+        pool's or its with_options' ``cancel`` says. True if it is, or was, cancelled; whoever waits for it is told."""
         task = self._task
         if task is None or self._fixed is not None:
             return super().cancel() if self._fixed != _FINISHED else False
         self._refuse_in_fork()
-        if not task.cancel(kill):
+        if not task.cancel(self._kills if kill is None else kill):
             return False
         if "_condition" in self.__dict__:
             self._settled_by_pool()
@@ -297,7 +299,7 @@ def _outcome(task: Any, faults: type[Faults], label: Any) -> tuple[str, Any, Bas
     if kind == "died":
         return _FINISHED, None, death(payload, faults, label)
     if kind == "cancelled":
-        return _CANCELLED, None, None
+        return _NOTIFIED, None, None
     if kind == "expired":
         return _FINISHED, None, QueueTimeout(payload)
     if kind == "needs_process":
@@ -362,6 +364,14 @@ def settle_all(futures: list[Any]) -> None:
                 future._settled_by_pool()
             except BaseException:
                 _base.LOGGER.exception("exception while settling %r", future)
+
+
+def submitted(task: Any, pool: Any, faults: type[Faults], label: Any, kills: bool) -> Future[Any]:
+    """kills: what its cancel() does to a task that runs."""
+    future: Future[Any] = Future(task, pool, faults, label)
+    if kills:
+        future._kills = True
+    return future
 
 
 def failed(error: BaseException) -> Future[Any]:

@@ -4,14 +4,15 @@ slow ones are spread evenly."""
 from __future__ import annotations
 
 import itertools
-import queue
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as _FutureTimeoutError
-from typing import Any
+from typing import Any, TypeAlias
 
+from hotspare import _core
 from hotspare._engine import refusal
 from hotspare._errors import WorkerDied
 from hotspare._future import Faults, Future, _outcome, rebuilt
@@ -26,9 +27,10 @@ _AHEAD = 3
 class Chunk:
     """A run of items on its way, and what became of each."""
 
-    def __init__(self, task: Any, owner: Any, items: list[Any]) -> None:
+    def __init__(self, task: Any, items: list[Any]) -> None:
         self.task = task
-        self.owner = owner
+        self.owner: Any = None
+        """Whom to tell when it has settled, if somebody wants that."""
         self.items = items
         self.decoded = False
         self.values: list[Any] = []
@@ -134,8 +136,12 @@ def _wait(chunk: Chunk, end: float | None) -> None:
         raise _FutureTimeoutError
 
 
+def _lost(error: BaseException) -> Exception:
+    return RuntimeError(f"some items of this map were not handed out: {type(error).__name__} came in between")
+
+
 def _cancel(chunks: Iterable[Chunk]) -> None:
-    for chunk in chunks:
+    for chunk in list(chunks):
         task = chunk.task
         if task is not None:
             task.cancel(False)
@@ -144,6 +150,7 @@ def _cancel(chunks: Iterable[Chunk]) -> None:
 class _Map:
     """What both kinds of map do with items that travel together when their worker dies."""
 
+    _handler_raised: BaseException | None = None
     _retrying = False
     _splits = True
     """Items behind one that killed its worker are run by another; else nobody will want them."""
@@ -168,9 +175,12 @@ class _Map:
     def _submit(self, items: list[Any]) -> list[Chunk]:
         try:
             task = self._core.submit_chunk(self._function, items, self._star, self._goes_on, self._options)
+        except _core.HandlerRaised as raised:
+            self._handler_raised = raised.args[0]
+            raise raised.args[0] from None
         except Exception as error:  # it cannot be pickled, or the pool is closed or broken
             return self._not_submitted(items, error)
-        return [Chunk(task, self, items)]
+        return [Chunk(task, items)]
 
     def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
         raise NotImplementedError
@@ -199,7 +209,7 @@ class _Map:
             try:
                 after = self._submit(behind) if behind else []
             except Exception as error:  # the pool was closed meanwhile
-                after = [Chunk(None, self, behind).refused(error)]
+                after = [Chunk(None, behind).refused(error)]
         if not self._retrying and not chunk.made_room:
             return after
         try:
@@ -223,7 +233,7 @@ class _Map:
             pieces.append(self._again(chunk, index, report, described))
             end = again[place + 1][0] if place + 1 < len(again) else len(chunk.values)
             if end > index + 1:
-                between = Chunk(None, self, chunk.items[index + 1 : end])
+                between = Chunk(None, chunk.items[index + 1 : end])
                 between.values = chunk.values[index + 1 : end]
                 between.failures = {
                     at - index - 1: failure for at, failure in chunk.failures.items() if index < at < end
@@ -244,7 +254,7 @@ class _Map:
             task = self._core.submit_alone(self._function, arguments, self._options)
         else:
             task = self._core.submit_failed(self._function, arguments, self._options, report, described)
-        single = Chunk(task, self, [item])
+        single = Chunk(task, [item])
         single.single = True
         return single
 
@@ -261,8 +271,11 @@ class EagerMap(_Map):
         workers: int,
         faults: type[Faults],
         chunksize: int | None,
+        feeding: dict[EagerMap, None],
     ) -> None:
+        """feeding: the maps of this pool that have not handed out all their items."""
         super().__init__(core, function, star, False, None, faults)
+        self._feeding = feeding
         self._items = items
         self._workers = workers
         self._fixed = chunksize
@@ -272,7 +285,12 @@ class EagerMap(_Map):
         self._at = 0
         self._stopped = False
         with self._lock:
-            self._feed()
+            self._feeding[self] = None
+            try:
+                self._feed()
+            except BaseException:
+                self.stop()
+                raise
 
     def _next_size(self) -> int:
         if self._fixed is not None:
@@ -283,21 +301,30 @@ class EagerMap(_Map):
     def _feed(self, everything: bool = False) -> None:
         """Hands out chunks. Under the lock."""
         ahead = _AHEAD * self._workers
-        while self._at < len(self._items) and (everything or self._fixed is not None or self._flying < ahead):
-            size = self._next_size()
-            if everything and self._fixed is None:
-                size = max(size, (len(self._items) - self._at) // (16 * self._workers))
-            part = self._items[self._at : self._at + size]
-            self._at += len(part)
-            for chunk in self._submit(part):
-                self._chunks.append(chunk)
-                self._expect(chunk)
+        try:
+            while self._at < len(self._items) and (everything or self._fixed is not None or self._flying < ahead):
+                size = self._next_size()
+                if everything and self._fixed is None:
+                    size = max(size, (len(self._items) - self._at) // (16 * self._workers))
+                part = self._items[self._at : self._at + size]
+                for chunk in self._submit(part):
+                    self._chunks.append(chunk)
+                    self._expect(chunk)
+                self._at += len(part)
+        except BaseException as error:  # of a signal handler: it cannot be told how far this had come
+            self._chunks.append(Chunk(None, []).refused(_lost(error)))
+            self._all_handed_out()
+            raise
         if self._at >= len(self._items):
-            self._items = []
-            self._at = 0
+            self._all_handed_out()
+
+    def _all_handed_out(self) -> None:
+        self._items = []
+        self._at = 0
+        self._feeding.pop(self, None)
 
     def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
-        return [Chunk(None, self, []).refused(refusal(error, self._faults.broken))]
+        return [Chunk(None, []).refused(refusal(error, self._faults.broken))]
 
     def _expect(self, chunk: Chunk) -> None:
         """Of a single item of the caller's own size nothing has to be known before it is read."""
@@ -305,6 +332,7 @@ class EagerMap(_Map):
             return
         self._flying += 1
         if self._fixed is None or len(chunk.items) > 1:
+            chunk.owner = self
             self._core.watch(chunk.task, chunk)
 
     def settled(self, chunk: Chunk) -> None:
@@ -329,19 +357,17 @@ class EagerMap(_Map):
         self._chunks = deque([*itertools.islice(self._chunks, place), *after, *behind])
 
     def flush(self, cancel: bool) -> None:
-        """The pool closes: what is left is handed out now, or dropped."""
+        """What is left is handed out now, because the pool closes or somebody else submits; or it is dropped."""
         with self._lock:
             if cancel:
-                self._items = []
-                self._at = 0
+                self._all_handed_out()
             else:
                 self._feed(everything=True)
 
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-            self._items = []
-            self._at = 0
+            self._all_handed_out()
             _cancel(self._chunks)
             self._chunks.clear()
 
@@ -364,8 +390,14 @@ class EagerMap(_Map):
             self.stop()
 
 
+Feeding: TypeAlias = "dict[int, weakref.ref[StreamMap]]"
+
+
 class StreamMap(_Map):
-    """Of any input, an endless one too: as much of it is read as keeps the workers busy, when results are asked for."""
+    """Of any input, an endless one too: as much of it is read as keeps the workers busy. The rest of a bounded one is
+    handed out before what others submit later."""
+
+    _numbers = itertools.count()
 
     def __init__(
         self,
@@ -384,19 +416,70 @@ class StreamMap(_Map):
         self._return_exceptions = return_exceptions
         self._retrying = retrying
         self._splits = self._goes_on
-        self._ahead = _AHEAD * workers
+        self._workers = workers
+        self._more = True
+        self._last: Exception | None = None
+        """What comes after all results: the input's own error, or why the pool takes no more."""
+        self._lock = threading.RLock()
+        self._reading_input = False
+        self._handed_out = 0
+        self._number = next(self._numbers)
+        self._feeding: Feeding = {}
 
-    def _next_chunks(self) -> list[Chunk]:
+    def keep_place(self, feeding: Feeding) -> None:
+        """feeding: the bounded maps of this pool that have not handed out all their items. Those that nobody can read
+        any more go by themselves."""
+        number = self._number
+        self._feeding = feeding
+        feeding[number] = weakref.ref(self, lambda _: feeding.pop(number, None))
+
+    def flush(self) -> None:
+        """What is left is handed out now, because somebody else submits. Reads no more often than it gives chunks away:
+        these grow with what was handed out."""
+        self._hand_out(float("inf"))
+
+    def _hand_out(self, most: float) -> None:
+        """Until so many chunks are under way."""
+        with self._lock:
+            if self._reading_input:
+                return  # the input itself submits
+            self._reading_input = True
+            try:
+                while self._more and len(self._flying) < most:
+                    size = self._sizer.size
+                    if most == float("inf"):
+                        size = max(size, self._handed_out // (8 * self._workers))
+                    self._put(self._next_chunks(size))
+            finally:
+                self._reading_input = False
+            if not self._more:
+                self._feeding.pop(self._number, None)
+
+    def _next_chunks(self, size: int) -> list[Chunk]:
         """The next run of items on its way; none at the end of the input."""
-        items = list(itertools.islice(self._items, self._sizer.size))
-        return self._submit(items) if items else []
+        items: list[Any] = []
+        try:
+            for item in itertools.islice(self._items, size):
+                items.append(item)
+        except Exception as error:
+            self._more, self._last = False, error
+        self._more = self._more and bool(items)
+        self._handed_out += len(items)
+        try:
+            return self._submit(items) if items else []
+        except BaseException as error:
+            self._more, self._last = False, _lost(error)
+            if error is self._handler_raised or not isinstance(error, Exception):
+                raise
+            self._last = error
+            return []
 
     def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
         refused = refusal(error)
         if refused is not error or not self._return_exceptions:
             raise refused from None
         if len(items) == 1:
-            return [Chunk(None, self, items).refused(error)]  # it cannot be pickled: that is this item's outcome
+            return [Chunk(None, items).refused(error)]  # it cannot be pickled: that is this item's outcome
         return self._one_by_one(items)
 
     def _values(self, chunk: Chunk) -> Iterator[Any]:
@@ -413,57 +496,94 @@ class StreamMap(_Map):
             for _ in chunk.items[len(values) :]:
                 yield chunk.error
 
+    def _ended(self) -> None:
+        """All results were given."""
+        last, self._last = self._last, None
+        if last is not None:
+            try:
+                raise last
+            finally:
+                del last
+
     def ordered(self, timeout: float | None) -> Iterator[Any]:
-        end = None if timeout is None else time.monotonic() + timeout
+        """Begins at once."""
         flying: deque[Chunk] = deque()
+        self._flying: deque[Chunk] | set[Chunk] = flying
+        self._put: Callable[[list[Chunk]], None] = flying.extend
+        return self._begun(self._ordered(flying, None if timeout is None else time.monotonic() + timeout))
+
+    def _begun(self, results: Iterator[Any]) -> Iterator[Any]:
         try:
-            more = True
+            self._hand_out(_AHEAD * self._workers)
+        except BaseException:
+            self._stop()
+            raise
+        return results
+
+    def _stop(self) -> None:
+        self._more = False
+        self._feeding.pop(self._number, None)
+        _cancel(self._flying)
+
+    def _ordered(self, flying: deque[Chunk], end: float | None) -> Iterator[Any]:
+        try:
             while True:
-                while more and len(flying) < self._ahead:
-                    chunks = self._next_chunks()
-                    more = bool(chunks)
-                    flying.extend(chunks)
+                self._hand_out(_AHEAD * self._workers)
                 if not flying:
-                    return
+                    break
                 _wait(flying[0], end)
-                first = flying.popleft()
-                flying.extendleft(reversed(self._take(first)))
+                with self._lock:
+                    first = flying.popleft()
+                    flying.extendleft(reversed(self._take(first)))
                 yield from self._values(first)
+            self._ended()
         finally:
-            _cancel(flying)
+            self._stop()
 
     def settled(self, chunk: Chunk) -> None:
-        self._ready.put(chunk)
+        self._ready.append(chunk)
+        self._bell.ring()
 
     def unordered(self, timeout: float | None) -> Iterator[Any]:
-        end = None if timeout is None else time.monotonic() + timeout
-        self._ready: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+        """Begins at once."""
         flying: set[Chunk] = set()
+        self._flying = flying
+        self._ready: deque[Chunk] = deque()
+        self._bell = _core.Bell()
+        self._put = lambda chunks: self._expect(chunks, flying)
+        return self._begun(self._unordered(flying, None if timeout is None else time.monotonic() + timeout))
+
+    def _unordered(self, flying: set[Chunk], end: float | None) -> Iterator[Any]:
         try:
-            more = True
             while True:
-                while more and len(flying) < self._ahead:
-                    chunks = self._next_chunks()
-                    more = bool(chunks)
-                    self._expect(chunks, flying)
+                self._hand_out(_AHEAD * self._workers)
                 if not flying:
-                    return
-                try:
-                    done = self._ready.get(timeout=None if end is None else max(0.0, end - time.monotonic()))
-                except queue.Empty:
-                    raise _FutureTimeoutError from None
-                flying.discard(done)
-                self._expect(self._take(done), flying)
+                    break
+                done = self._next_ready(end)
+                with self._lock:
+                    flying.discard(done)
+                    self._expect(self._take(done), flying)
                 yield from self._values(done)
+            self._ended()
         finally:
-            _cancel(flying)
+            self._stop()
+
+    def _next_ready(self, end: float | None) -> Chunk:
+        while not self._ready:
+            self._bell.clear()
+            if self._ready:
+                break  # it came before that
+            if not self._bell.wait(-1.0 if end is None else max(0.0, end - time.monotonic())) and not self._ready:
+                raise _FutureTimeoutError
+        return self._ready.popleft()
 
     def _expect(self, chunks: list[Chunk], flying: set[Chunk]) -> None:
         for chunk in chunks:
             flying.add(chunk)
             if chunk.task is None:
-                self._ready.put(chunk)
+                self._ready.append(chunk)
             else:
+                chunk.owner = self
                 self._core.watch(chunk.task, chunk)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 MOST_WORKERS = 4096
+CANCELS = ("queued", "kill")
+"""What a cancel may do to a task that runs: nothing, or end its worker."""
 
 
 def count(name: str, value: Any, least: int = 0, most: int = 2**62) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import weakref
 from typing import Any
@@ -36,11 +37,67 @@ class Owner:
         self._core = self._engine.start()
         return self._core
 
-    def _close(self, wait: bool, cancel: bool, keep: int = 0) -> None:
+    def _close(self, wait: bool, cancel: bool, keep: int = 0, grace: float | None = None) -> None:
+        try:
+            self._shut_down = True
+            self._core = None
+            if self._engine is not None:
+                self._engine.shutdown(wait, cancel, keep, grace)
+        except KeyboardInterrupt:
+            self._end_interrupted()
+            raise
+
+    def _end_interrupted(self) -> None:
+        """Somebody pressed Ctrl-C: see Engine.end_interrupted."""
         self._shut_down = True
         self._core = None
         if self._engine is not None:
-            self._engine.shutdown(wait, cancel, keep)
+            self._engine.end_interrupted()
+
+    def _leave(self, kind: type[BaseException] | None) -> None:
+        """The end of a with."""
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._end_interrupted()
+        else:
+            self.shutdown(wait=True)
+
+    async def _leave_async(self, in_a_hurry: bool) -> None:
+        import asyncio
+
+        engine = self._engine
+        if engine is None:
+            self._shut_down = True
+            return
+        loop = asyncio.get_running_loop()
+        gone = loop.create_future()
+
+        def note() -> None:
+            if not gone.done():
+                gone.set_result(None)
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(note)
+
+        self._close(wait=False, cancel=False)
+        if in_a_hurry:
+            engine.interrupt()
+        engine.when_gone(tell)
+        cancelled: BaseException | None = None
+        while not gone.done():
+            try:
+                await asyncio.shield(gone)
+            except asyncio.CancelledError as error:
+                if cancelled is None and not in_a_hurry:
+                    engine.interrupt()
+                else:
+                    engine.close(True, 0, 0.0)
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    def shutdown(self, wait: bool = True) -> None:
+        raise NotImplementedError
 
     def _not_submitted(self, error: BaseException) -> Future[Any]:
         """Refused by the engine: raises. Not to be pickled: a future that says so."""

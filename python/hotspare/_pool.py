@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from types import TracebackType
 from typing import Any, TypeVar
 
 from hotspare import _core, _options
 from hotspare._batch import Batch
 from hotspare._events import Event, event_callback
-from hotspare._future import Faults, Future
-from hotspare._map import StreamMap
+from hotspare._future import Faults, Future, submitted
+from hotspare._map import Feeding, StreamMap
 from hotspare._owner import Owner
 from hotspare._retries import Retries, Tag, retries_of, tags_of
 from hotspare._start import METHODS, method_of
@@ -22,8 +22,11 @@ T = TypeVar("T")
 class Submitter:
     """A pool seen with options for its tasks; what Pool.with_options returns. Any thread may use it."""
 
-    def __init__(self, pool: Pool, given: dict[str, Any], name: str | None, retries: Retries | None) -> None:
+    def __init__(
+        self, pool: Pool, given: dict[str, Any], name: str | None, retries: Retries | None, kills: bool
+    ) -> None:
         self._pool = pool
+        self._kills = kills
         self._label = name
         self._retrying = retries is not None and retries.attempts > 1
         self._given = given
@@ -43,7 +46,7 @@ class Submitter:
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Pool.submit with these options."""
-        return self._pool._submit(self._options_for(fn), self._label or fn, fn, args, kwargs)
+        return self._pool._submit(self._options_for(fn), self._label or fn, fn, args, kwargs, self._kills)
 
     def map(
         self,
@@ -106,6 +109,8 @@ class Pool(Owner):
     newest of the large ones is ended, and run again later, alone, without losing an attempt (so it must not mind that).
     memory_reserve: bytes that must stay free on the machine, or in this process's cgroup; as memory_budget.
     recycle_above: a worker whose private memory is more than so many bytes when it has run a task is replaced.
+    cancel: what Future.cancel() does to a task that runs, and with it an await that is cancelled (asyncio.timeout):
+    nothing ("queued"), so that its worker stays busy; or it ends the worker, and a spare takes over ("kill").
     on_event: called with each Event, on a thread of the pool's own.
     name: in process titles, errors and events.
     """
@@ -131,12 +136,15 @@ class Pool(Owner):
         memory_budget: int | None = None,
         memory_reserve: int | None = None,
         recycle_above: int | None = None,
+        cancel: str = "queued",
         on_event: Callable[[Event], object] | None = None,
         name: str = "hotspare",
     ) -> None:
         self._workers = (
             _core.usable_cpus() if workers is None else _options.count("workers", workers, 1, _options.MOST_WORKERS)
         )
+        self._kills = _options.choice("cancel", cancel, _options.CANCELS) == "kill"
+        self._feeding: Feeding = {}
         method = method_of(None if start is None else _options.choice("start", start, METHODS))
         launch = (
             method,
@@ -174,17 +182,28 @@ class Pool(Owner):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Runs fn(*args, **kwargs) in a worker. What cannot be pickled fails its own future; raises PoolClosed,
         PoolBroken, QueueFull."""
-        return self._submit(None, fn, fn, args, kwargs)
+        return self._submit(None, fn, fn, args, kwargs, self._kills)
 
     def _submit(
-        self, options: Any, label: Any, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, options: Any, label: Any, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], kills: bool
     ) -> Future[T]:
         core = self._core or self._start()
+        if self._feeding:
+            self._finish_maps()
         try:
             task = core.submit(fn, args, kwargs, options)
+        except _core.HandlerRaised as raised:
+            raise raised.args[0] from None
         except (Exception, SystemExit, GeneratorExit) as error:  # a pickler runs any code
             return self._not_submitted(error)
-        return Future(task, core, Faults, label)
+        return submitted(task, core, Faults, label, kills)
+
+    def _finish_maps(self) -> None:
+        """What is submitted from now on comes after all items of the maps that were called before."""
+        for _, each in sorted(self._feeding.items()):
+            stream = each()
+            if stream is not None:
+                stream.flush()
 
     def map(
         self,
@@ -193,7 +212,9 @@ class Pool(Owner):
         timeout: float | None = None,
         return_exceptions: bool = False,
     ) -> Iterator[T]:
-        """Results in the items' order. Takes from the input only what keeps the workers busy, so endless ones are fine.
+        """Results in the items' order. Begins at once, but takes from the input only what keeps the workers busy, so
+        endless ones are fine. What has begun can be read after the pool was closed, too. timeout: seconds from the
+        call. What is submitted later comes after all items of a map over something that has a length.
         return_exceptions: an item that fails gives its exception instead of raising it, and the rest goes on."""
         return self._map(None, fn, iterables, timeout, return_exceptions, True)
 
@@ -222,7 +243,12 @@ class Pool(Owner):
         core = self._core or self._start()
         star = len(iterables) != 1
         items = zip(*iterables) if star else iterables[0]
+        if self._feeding:
+            self._finish_maps()
         stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions, retrying)
+        # A pool that refuses when it is full must not be filled on behalf of somebody else.
+        if not self._engine_options["refuse_when_full"] and any(isinstance(each, Sized) for each in iterables):
+            stream.keep_place(self._feeding)
         return stream.ordered(timeout) if ordered else stream.unordered(timeout)
 
     def batch(
@@ -271,6 +297,7 @@ class Pool(Owner):
         tags: Sequence[str] = (),
         priority: int = 0,
         name: str | None = None,
+        cancel: str | None = None,
     ) -> Submitter:
         """This pool with options for the tasks submitted through it. Times in seconds.
 
@@ -287,7 +314,9 @@ class Pool(Owner):
         tags: names of limits that hold for it, of the pool's ``tags``.
         priority: tasks of a higher one begin first; but each eighth that begins is the one submitted first.
         name: for reports.
+        cancel: what a cancel of the future does to a task that runs, as of Pool; None: as the pool has it.
         """
+        kills = self._kills if cancel is None else _options.choice("cancel", cancel, _options.CANCELS) == "kill"
         given = {
             "timeout": _options.seconds("timeout", timeout),
             "soft_timeout": _options.seconds("soft_timeout", soft_timeout),
@@ -303,7 +332,7 @@ class Pool(Owner):
         for tag in given["tags"]:  # type: ignore[attr-defined]
             if tag not in self._engine_options["tags"]:
                 raise ValueError(f"the pool has no tag {tag!r}: its tags are {sorted(self._engine_options['tags'])}")
-        return Submitter(self, given, name, retries_of(retries))
+        return Submitter(self, given, name, retries_of(retries), kills)
 
     # ---- the pool ----
 
@@ -319,9 +348,19 @@ class Pool(Owner):
         """Of the workers that are ready to run tasks, then of the spares."""
         return [] if self._core is None else list(self._core.worker_pids())
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Takes no more tasks. wait: returns when all tasks have settled and every process is gone."""
-        self._close(wait, cancel_futures)
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, grace: float | None = None) -> None:
+        """Takes no more tasks. wait: returns when all tasks have settled and every process is gone. grace: seconds from
+        now, after which those that have not begun are cancelled and those that run are killed: WorkerDied with cause
+        "cancelled". None: it waits for ever; of several calls the earliest end counts.
+
+        A KeyboardInterrupt comes out of the wait within about a second: what has not begun is cancelled, what runs gets
+        it, too (SIGINT), and what still runs after a second is killed; a second one kills at once. A with that is left
+        by one ends in the same way."""
+        self._close(wait, cancel_futures, grace=None if grace is None else _options.number("grace", grace))
+
+    def kill(self) -> None:
+        """shutdown(cancel_futures=True, grace=0): ends what runs at once, and returns when every process is gone."""
+        self.shutdown(cancel_futures=True, grace=0)
 
     def __enter__(self) -> Pool:
         return self
@@ -329,7 +368,7 @@ class Pool(Owner):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.shutdown(wait=True)
+        self._leave(kind)
 
     async def __aenter__(self) -> Pool:
         return self
@@ -337,6 +376,8 @@ class Pool(Owner):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """As that of with; who is cancelled (asyncio's Ctrl-C) does not want to wait either."""
         import asyncio  # as in Future.__await__
 
-        await asyncio.get_running_loop().run_in_executor(None, self.shutdown)
+        in_a_hurry = kind is not None and issubclass(kind, (KeyboardInterrupt, asyncio.CancelledError))
+        await self._leave_async(in_a_hurry)

@@ -186,9 +186,9 @@ class StandbyChannel:
         }
         launch = Launch(settings.start, None, (), settings.preload, main_in_each=False)
         self._core = _open_core(launch, given, _pickling.dumps(order, None), death)
-        self._finalizer = weakref.finalize(self, self._core.close_in_background, launch.close)
+        self._gone = _core.Bell()
+        self._finalizer = weakref.finalize(self, self._core.close_in_background, _goer(launch, self._gone))
         self._finalizer.atexit = False
-        self._launch = launch
         with _lock:
             _open_channels.add(self)
 
@@ -255,15 +255,13 @@ class StandbyChannel:
 
     def close(self) -> None:
         """Returns when the block that is being processed is over and every process is gone; from on_event at once.
-        May be called again."""
+        May be called again. A KeyboardInterrupt ends the wait, and it goes on closing."""
         with _lock:
             _open_channels.discard(self)
-        if in_callback():  # on a thread that has to end before the channel is gone
-            self._finalizer()
-            return
-        self._core.close()
-        if self._finalizer.detach() is not None:  # else it was closed in the background
-            self._launch.close()
+        self._finalizer()
+        # A callback runs on a thread that has to end before the channel is gone.
+        if self._core.in_host and not in_callback():
+            self._gone.wait(-1.0)
 
     def __enter__(self) -> StandbyChannel:
         return self
@@ -276,6 +274,16 @@ class StandbyChannel:
     def __repr__(self) -> str:
         state = "closed" if self.closed else "broken" if self.broken else "open"
         return f"<StandbyChannel {self._name!r}, {state}>"
+
+
+def _goer(launch: Launch, gone: Any) -> Callable[[], None]:
+    """What is called when nothing of the channel is left."""
+
+    def go() -> None:
+        launch.close()
+        gone.ring()
+
+    return go
 
 
 class _LastDeath:

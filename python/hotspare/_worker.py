@@ -47,14 +47,21 @@ plan = Plan()
 _stack_signal = signal.SIGRTMAX - 3
 
 
+_interruptible = False
+"""The program has the usual handler of SIGINT: to a worker's task, too, one is a KeyboardInterrupt."""
+
+
 def zygote_begins() -> None:
     """The host's handlers for its own crashes must not stand in the way of the workers'."""
     os.environ.pop("HOTSPARE_ZYGOTE", None)  # the engine has taken it from the environment, not from the copy in here
     faulthandler.disable()
     signal.set_wakeup_fd(-1, warn_on_full_buffer=False)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # A KeyboardInterrupt would hit whatever task is next. Without a handler, it is a death, with a report.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    handler = signal.getsignal(signal.SIGINT)
+    # asyncio.run's stands for the usual one, and would cancel a task of the host's loop.
+    if handler is signal.default_int_handler or "Runner._on_sigint" in repr(getattr(handler, "func", None)):
+        global _interruptible
+        _interruptible = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no Python runs here
 
 
 def zygote_preloads() -> None:
@@ -98,6 +105,11 @@ def _stop(number: int, frame: Any) -> None:
         raise SoftTimeout("the task's soft_timeout has passed")
 
 
+def _interrupt(number: int, frame: Any) -> None:
+    if _core.in_task():  # else what was meant has just ended, and the next task is not to suffer
+        raise KeyboardInterrupt
+
+
 def _can_tell_its_stack() -> None:
     pipe = _core.open_stack_pipe(_stack_signal)
     if pipe >= 0:
@@ -139,6 +151,8 @@ def worker_begins() -> None:
     if _unprepared is not None:
         raise _unprepared
     signal.signal(_core.stop_signal(), _stop)
+    if _interruptible:
+        signal.signal(signal.SIGINT, _interrupt)
     initializer, initargs = plan.initializer, plan.initargs
     if plan.pickled_initializer is not None:
         initializer, initargs = pickle.loads(plan.pickled_initializer)

@@ -3,6 +3,7 @@
 #include "core_task.hpp"
 #include "payload.hpp"
 #include "report.hpp"
+#include "signal_watch.hpp"
 
 #include <hotspare/detail/batch_core.hpp>
 
@@ -108,14 +109,9 @@ class CoreBatch {
     return {core_->add(key_of(key), task.task(), pack)};
   }
   void wait(const CoreAnswer& answer) const {
-    while (!answer.answer->ready()) {
-      bool interrupted = false;
-      {
-        const nb::gil_scoped_release others_may_run;
-        core_->wait(*answer.answer, &interrupted);
-      }
-      if (interrupted && PyErr_CheckSignals() != 0) raise_set_error();
-    }
+    if (answer.answer->ready()) return;
+    const Waiting waiting;
+    core_->wait(*answer.answer);
   }
   void leave(const CoreAnswer& answer) const { core_->leave(answer.answer); }
   nb::dict counts() const {
@@ -128,7 +124,7 @@ class CoreBatch {
     return all;
   }
   void close(bool wait) const {
-    const nb::gil_scoped_release others_may_run;
+    const Waiting waiting;
     core_->close(wait);
   }
 
@@ -146,26 +142,19 @@ class CoreAnswerQueue {
     queue_.watch(answer.answer);
   }
   std::uint64_t take() {
-    for (;;) {
-      bool interrupted = false;
-      AnswerRef answer;
-      {
-        const nb::gil_scoped_release others_may_run;
-        answer = queue_.take(&interrupted);
-      }
-      if (answer == nullptr) {
-        if (PyErr_CheckSignals() != 0) raise_set_error();
-        continue;
-      }
-      const auto found = tokens_.find(answer.get());
-      const std::uint64_t token = found->second.front();
-      found->second.pop_front();
-      if (found->second.empty()) tokens_.erase(found);
-      return token;
-    }
+    const AnswerRef answer = next();
+    const auto found = tokens_.find(answer.get());
+    const std::uint64_t token = found->second.front();
+    found->second.pop_front();
+    if (found->second.empty()) tokens_.erase(found);
+    return token;
   }
 
  private:
+  AnswerRef next() {
+    const Waiting waiting;
+    return queue_.take();
+  }
   detail::AnswerQueue queue_;
   std::unordered_map<const detail::Answer*, std::deque<std::uint64_t>> tokens_;
 };

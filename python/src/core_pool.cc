@@ -5,6 +5,7 @@
 #include "payload.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
+#include "signal_watch.hpp"
 #include "task_options.hpp"
 #include "worker_entry.hpp"
 
@@ -12,9 +13,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <csignal>
 #include <cstring>
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <system_error>
 #include <unordered_map>
 
 namespace hotspare::python {
@@ -106,7 +111,7 @@ class SharedArguments {
 /// them: somebody has to join them.
 class Closers {
  public:
-  void run(std::function<void()> work) {
+  std::thread::id run(std::function<void()> work) {
     const std::lock_guard lock(mutex_);
     std::erase_if(threads_, [](Entry& entry) {
       if (!entry.done->load()) return false;
@@ -119,6 +124,20 @@ class Closers {
       done->store(true);
     };
     threads_.push_back({std::thread(std::move(body)), done});
+    return threads_.back().thread.get_id();
+  }
+  /// One of them, if it is still there.
+  void join(std::thread::id which) {
+    std::optional<Entry> found;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto at = std::find_if(threads_.begin(), threads_.end(),
+                                   [&](const Entry& entry) { return entry.thread.get_id() == which; });
+      if (at == threads_.end()) return;
+      found = std::move(*at);
+      threads_.erase(at);
+    }
+    found->thread.join();
   }
   void join() {
     std::vector<Entry> all;
@@ -138,6 +157,20 @@ class Closers {
   std::vector<Entry> threads_;
 };
 Closers* closers = new Closers;
+
+/// Around what a signal handler raised while a submission waited for room: who submits takes other exceptions for those of
+/// pickling.
+PyObject* handler_raised = nullptr;
+
+void wait_for_room(detail::Engine& engine, const TaskRef& task, detail::ArgumentBuffers& attached) {
+  try {
+    const Waiting waiting;
+    detail::submit_prepared(engine, task, &attached);
+  } catch (nb::python_error& error) {
+    PyErr_SetObject(handler_raised, nb::make_tuple(nb::borrow(error.value())).ptr());
+    raise_set_error();
+  }
+}
 
 }  // namespace
 
@@ -193,8 +226,8 @@ struct CorePool::Inner {
         settler(*pool.engine(), nb::object(options["on_settled"])) {}
 
   /// Without the GIL.
-  void close(bool cancel, std::size_t keep) {
-    pool.shutdown(true, cancel, keep);
+  void close() {
+    pool.shutdown();
     const std::lock_guard one(joining);
     settler.join();
   }
@@ -205,6 +238,8 @@ struct CorePool::Inner {
   Settler settler;
   std::mutex joining;
   SharedArguments arguments;
+  bool closing = false;  ///< Somebody closes it, or has. Guarded by the GIL, as the next one:
+  std::thread::id closer;
 };
 
 CorePool::CorePool(const nb::dict& options) : inner_(std::make_shared<Inner>(options)) {}
@@ -214,8 +249,8 @@ CorePool::~CorePool() {
   if (!in_host())
     // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for a pointer the process may end
     static_cast<void>(new std::shared_ptr<Inner>(std::move(inner_)));
-  else
-    shutdown(true, false, 0);
+  else if (!inner_->closing)
+    shutdown(false, 0, -1, nb::none());
 }
 
 bool CorePool::in_host() const { return detail::in_host(*inner_->pool.engine()); }
@@ -256,8 +291,7 @@ CoreTask CorePool::submit_payload(std::span<const std::byte> function, const std
   } else if (earlier != nullptr) {
     detail::submit_failed(engine, task, &attached, earlier->report, earlier->thrown);
   } else if (!detail::try_submit_prepared(engine, task, &attached)) {
-    const nb::gil_scoped_release others_may_run;
-    detail::submit_prepared(engine, task, &attached);
+    wait_for_room(engine, task, attached);
   }
   return CoreTask(std::move(task), chunk);
 }
@@ -318,22 +352,21 @@ void CorePool::watch(const CoreTask& task, nb::object object) {
   settler.completions.watch(task.task());
 }
 
-void CorePool::shutdown(bool wait, bool cancel, std::size_t keep) {
+void CorePool::shutdown(bool cancel, std::size_t keep, double grace, nb::object on_gone) {
   if (!in_host()) return;
-  if (inner_->settler.is_current()) return shutdown_in_background(cancel, keep, nb::none());
-  const nb::gil_scoped_release others_may_run;
-  if (wait) {
-    inner_->close(cancel, keep);
-  } else {
-    inner_->pool.shutdown(false, cancel, keep);
+  std::optional<std::chrono::nanoseconds> limit;
+  constexpr double longest = 1e9;  // 30 years, in seconds
+  if (grace >= 0)
+    limit =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(std::min(grace, longest)));
+  {
+    const nb::gil_scoped_release others_may_run;
+    inner_->pool.shutdown(false, cancel, keep, limit);
   }
-}
-
-void CorePool::shutdown_in_background(bool cancel, std::size_t keep, nb::object on_gone) {
-  if (!in_host()) return;
+  if (std::exchange(inner_->closing, true)) return;
   PyObject* const callback = on_gone.release().ptr();
-  closers->run([inner = inner_, cancel, keep, callback]() mutable {
-    inner->close(cancel, keep);
+  std::function<void()> close = [inner = inner_, callback]() mutable {
+    inner->close();
     const nb::gil_scoped_acquire gil;
     const nb::object call = nb::steal(callback);
     inner.reset();
@@ -342,7 +375,26 @@ void CorePool::shutdown_in_background(bool cancel, std::size_t keep, nb::object 
     } catch (nb::python_error& error) {
       error.discard_as_unraisable("hotspare shutdown");
     }
-  });
+  };
+  try {
+    inner_->closer = closers->run(close);
+  } catch (const std::system_error&) {  // no thread is to be had
+    const nb::gil_scoped_release others_may_run;
+    close();
+  }
+}
+
+void CorePool::join_closer() {
+  const std::thread::id closer = inner_->closer;
+  if (!in_host() || closer == std::thread::id() || closer == std::this_thread::get_id()) return;
+  const nb::gil_scoped_release others_may_run;
+  closers->join(closer);
+}
+
+void CorePool::interrupt_tasks() {
+  if (!in_host()) return;
+  const nb::gil_scoped_release others_may_run;
+  detail::signal_running(*inner_->pool.engine(), SIGINT);
 }
 
 void CorePool::resize(unsigned workers) { inner_->pool.resize(workers); }
@@ -384,7 +436,7 @@ nb::dict CorePool::stats() const {
 
 std::vector<std::int64_t> CorePool::worker_pids() const { return inner_->pool.worker_pids(); }
 std::vector<std::int64_t> CorePool::started_pids(std::size_t at_least) const {
-  const nb::gil_scoped_release others_may_run;
+  const Waiting waiting;
   return inner_->pool.started_pids(at_least);
 }
 std::string CorePool::broken() const { return inner_->pool.broken(); }
@@ -400,6 +452,9 @@ void join_closers() {
 void forget_closers() { closers = new Closers; }
 
 void define_pool(nb::module_& module) {
+  // NOLINTNEXTLINE(bugprone-throw-keyword-missing,bugprone-unused-raii): to construct one is to define Python's class
+  handler_raised = PyErr_NewException("hotspare._core.HandlerRaised", PyExc_BaseException, nullptr);
+  module.attr("HandlerRaised") = nb::borrow(handler_raised);
   module.def("join_closers", join_closers);
   module.def("forget_closers", forget_closers);
   nb::class_<TaskOptions>(module, "CoreTaskOptions")
@@ -417,9 +472,10 @@ void define_pool(nb::module_& module) {
       .def("submit_alone", &CorePool::submit_alone, nb::arg("function").none(), nb::arg("arguments"),
            nb::arg("options").none())
       .def("watch", &CorePool::watch, nb::arg("task"), nb::arg("object"))
-      .def("shutdown", &CorePool::shutdown, nb::arg("wait"), nb::arg("cancel"), nb::arg("keep"))
-      .def("shutdown_in_background", &CorePool::shutdown_in_background, nb::arg("cancel"), nb::arg("keep"),
+      .def("shutdown", &CorePool::shutdown, nb::arg("cancel"), nb::arg("keep"), nb::arg("grace"),
            nb::arg("on_gone").none())
+      .def("join_closer", &CorePool::join_closer)
+      .def("interrupt_tasks", &CorePool::interrupt_tasks)
       .def("started_pids", &CorePool::started_pids, nb::arg("at_least"))
       .def("resize", &CorePool::resize, nb::arg("workers"))
       .def("stats", &CorePool::stats)

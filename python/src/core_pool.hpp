@@ -37,10 +37,13 @@ class CorePool {
   /// of the pool's.
   void watch(const CoreTask& task, nb::object object);
 
-  /// Waits until nothing is left; on the thread that calls back, it only begins.
-  void shutdown(bool wait, bool cancel, std::size_t keep);
-  /// Returns at once; on_gone() is called when nothing is left, on a thread of its own.
-  void shutdown_in_background(bool cancel, std::size_t keep, nb::object on_gone);
+  /// As Pool::shutdown, but never waits; grace in seconds, negative: none. The first call's on_gone() is called when nothing
+  /// is left, on a thread of its own (without threads to be had: on this one, which waits for that).
+  void shutdown(bool cancel, std::size_t keep, double grace, nb::object on_gone);
+  /// When on_gone() was called: waits until its thread has ended.
+  void join_closer();
+  /// SIGINT to each worker that is inside a task.
+  void interrupt_tasks();
   void resize(unsigned workers);
   nb::dict stats() const;
   std::vector<std::int64_t> worker_pids() const;

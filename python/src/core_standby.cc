@@ -5,6 +5,7 @@
 #include "events.hpp"
 #include "replica_entry.hpp"
 #include "runtime.hpp"
+#include "signal_watch.hpp"
 
 #include <hotspare/chaos.hpp>
 
@@ -131,6 +132,7 @@ struct CoreStandby::Inner {
       : block(options["block"]), out(options["out"]), on_event(options["on_event"]) {
     StandbyOptions wanted = standby_options(options);
     std::vector<std::byte> bytes = vector_of(arguments);
+    const SignalWatch watch;
     const ForkingCall without_gil;
     core = detail::open_channel(std::move(wanted), python_body_kind(), std::move(bytes));
   }
@@ -230,7 +232,7 @@ std::vector<std::int64_t> CoreStandby::replica_pids() const {
 bool CoreStandby::wait_in_step(unsigned replicas) const {
   const auto held = core("wait_in_step");
   if (held == nullptr) return false;
-  const nb::gil_scoped_release others_may_run;
+  const Waiting waiting;
   return detail::wait_in_step(*held, replicas);
 }
 

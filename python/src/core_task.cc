@@ -4,6 +4,7 @@
 #include "chunk_values.hpp"
 #include "payload.hpp"
 #include "report.hpp"
+#include "signal_watch.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -65,24 +66,20 @@ nb::tuple decoded_result(std::span<const std::byte> bytes, detail::Attachments& 
 }
 
 bool CoreTask::wait(double seconds) const {
-  using std::chrono::nanoseconds;
-  using Clock = std::chrono::steady_clock;
+  if (settled()) return true;
   constexpr double longest = 1e9;  // 30 years, in seconds
-  const auto end = Clock::now() + std::chrono::duration_cast<nanoseconds>(
-                                      std::chrono::duration<double>(seconds > longest ? longest : seconds));
-  while (!settled()) {
-    bool interrupted = false;
-    bool in_time = true;
-    {
-      const nb::gil_scoped_release others_may_run;
-      const nanoseconds left =
-          seconds < 0 ? nanoseconds(-1) : std::max(nanoseconds(0), nanoseconds(end - Clock::now()));
-      in_time = detail::wait(task_, left, &interrupted);
-    }
-    if (interrupted && PyErr_CheckSignals() != 0) raise_set_error();
-    if (!in_time && !interrupted) return false;
+  const std::chrono::duration<double> timeout(seconds > longest ? longest : seconds);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(timeout);
+  {
+    const nb::gil_scoped_release others_may_run;
+    const bool is_short = seconds >= 0 && timeout < short_wait;
+    if (detail::wait(task_, is_short ? std::chrono::duration_cast<std::chrono::nanoseconds>(timeout) : short_wait))
+      return true;
+    if (is_short) return false;
   }
-  return true;
+  const Waiting waiting;
+  if (seconds < 0) return detail::wait(task_, std::chrono::nanoseconds(-1));
+  return detail::wait(task_, std::max(std::chrono::nanoseconds(0), end - std::chrono::steady_clock::now()));
 }
 
 nb::tuple CoreTask::outcome() const {

@@ -1,3 +1,4 @@
+#include "bell.hpp"
 #include "block.hpp"
 #include "chaos.hpp"
 #include "core_batch.hpp"
@@ -8,6 +9,7 @@
 #include "python.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
+#include "signal_watch.hpp"
 
 #include <hotspare/error.hpp>
 #include <hotspare/version.hpp>
@@ -22,6 +24,8 @@ NB_MODULE(_core, module) {
   nb::exception<hotspare::PoolBroken>(module, "PoolBroken", PyExc_RuntimeError);
   nb::exception<hotspare::QueueFull>(module, "QueueFull", PyExc_RuntimeError);
   // NOLINTEND(bugprone-throw-keyword-missing,bugprone-unused-raii)
+  define_signal_watch(module);
+  define_bell(module);
   define_block(module);
   module.def("shared_block", make_shared_block, nb::arg("size"));
   define_report(module);

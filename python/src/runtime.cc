@@ -81,12 +81,6 @@ std::optional<int> spawn_as_asked(const std::vector<std::string>& command, const
                       [&] { return python_name("hotspare._start", "spawn_as_asked")(command, inherited, setting); });
 }
 
-/// On a thread of the host that has let go of the GIL.
-void interrupted() {
-  const nb::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() != 0) raise_set_error();
-}
-
 void idle_begins() { idle_thread = PyEval_SaveThread(); }
 void idle_ends() { PyEval_RestoreThread(idle_thread); }
 
@@ -204,7 +198,6 @@ void tie_runtime() {
   embedding.between_tasks = between_tasks;
   embedding.task_over = let_go_of_task;
   embedding.worker_leaves = replica_leaves;
-  embedding.interrupted = interrupted;
   embedding.describe_stack = describe_stack;
   embedding.keeps_signal_handlers = true;
   embedding.forks_with_threads = true;  // as the standard library's pool does
@@ -221,6 +214,7 @@ void define_runtime(nb::module_& module) {
   module.def("is_to_be_zygote", detail::is_to_be_zygote);
   module.def("in_worker_process", detail::in_worker_process);
   module.def("worker_number", detail::worker_number);
+  module.def("in_task", in_task);
   module.def("usable_cpus", usable_cpus);
   module.def("stop_signal", stop_signal);
   module.def("asked_to_stop", detail::asked_to_stop);

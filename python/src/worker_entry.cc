@@ -183,13 +183,35 @@ void run(TaskContext& context) {
   give(context, Ended::value, pickle(value));
 }
 
+bool inside = false;
+
+/// What a signal that came before it does is not the task's.
+class Inside {
+ public:
+  Inside() {
+    while (PyErr_CheckSignals() != 0) PyErr_WriteUnraisable(nullptr);
+    inside = true;
+  }
+  ~Inside() { inside = false; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+};
+
+void run_inside(TaskContext& context) {
+  const Inside task;
+  run(context);
+}
+
 }  // namespace
+
+bool in_task() { return inside; }
 
 void run_python_task(TaskContext& context) {
   std::optional<nb::gil_scoped_acquire> gil;
-  if (!detail::in_worker_process()) gil.emplace();  // in the host (PoolOptions::run_in_host)
+  const bool in_worker = detail::in_worker_process();
+  if (!in_worker) gil.emplace();  // in the host (PoolOptions::run_in_host)
   try {
-    run(context);
+    in_worker ? run_inside(context) : run(context);
   } catch (nb::python_error& error) {
     give_error(context, error);
   } catch (const std::bad_alloc&) {

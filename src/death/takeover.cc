@@ -69,7 +69,7 @@ void Engine::settle_other_victims(Worker& worker, const CrashReport& of_worker) 
 }
 
 void Engine::take_over_from(Worker& worker) {
-  if (finishing() || spares_.empty()) return;
+  if (finishing() || killed_ || spares_.empty()) return;
   if (worker.evidence.ended_by == death::EndedBy::shutdown) return promote();  // replaced: that is no death
   worker.successor = spares_.front()->pid;  // told with the death: now every µs is the spare's
   ++counts_.takeovers;

@@ -50,7 +50,7 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
       return true;
     case EndedBy::shutdown:
       report.cause = Cause::cancelled;
-      report.evidence = "the pool was shut down";
+      report.evidence = "the pool was shut down, and it was killed when the grace for what still ran was over";
       return true;
     case EndedBy::lifeline:
       report.cause = Cause::lifeline_closed;

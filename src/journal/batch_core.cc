@@ -7,6 +7,7 @@
 #include "os/signals.hpp"
 #include "os/thread.hpp"
 #include "supervisor/engine.hpp"
+#include "task/interruptible.hpp"
 
 #include <cstdio>
 #include <deque>
@@ -37,14 +38,14 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
 
   AnswerRef find(const BatchKey& key) override;
   AnswerRef add(const BatchKey& key, const TaskRef& task, detail::Pack pack) override;
-  void wait(const detail::Answer& answer, bool* interrupted) override;
+  void wait(const detail::Answer& answer) override;
   void leave(const AnswerRef& answer) override;
   detail::BatchCounts counts() const override;
   const std::string& path() const override { return path_; }
   void close(bool wait) override;
 
   void watch(AnswerRef answer, const std::shared_ptr<ReadyList>& list);
-  AnswerRef take(ReadyList& list, bool* interrupted);
+  AnswerRef take(ReadyList& list);
   void warn_of_network();
 
  private:
@@ -65,7 +66,7 @@ class Core final : public detail::BatchCore, public std::enable_shared_from_this
   void settle(const Answers& answers, std::uint64_t written);
   void fail(std::exception_ptr error);
   void tell_waiters();
-  void sleep_until_change(std::uint32_t seen, bool* interrupted) const;
+  void sleep_until_change(std::uint32_t seen);
 
   const detail::BatchSettings settings_;
   const os::Owner owner_;
@@ -288,11 +289,12 @@ void Core::tell_waiters() {
   os::futex_wake(changes_, 1 << 30, os::FutexScope::process);
 }
 
-void Core::sleep_until_change(std::uint32_t seen, bool* interrupted) const {
-  os::futex_wait(changes_, seen, os::FutexScope::process, -1, interrupted);
+/// It can be interrupted, then throws. Not with the lock of the state.
+void Core::sleep_until_change(std::uint32_t seen) {
+  detail::sleep_interruptibly(changes_, seen, [this] { tell_waiters(); });
 }
 
-void Core::wait(const detail::Answer& answer, bool* interrupted) {
+void Core::wait(const detail::Answer& answer) {
   if (!answer.ready()) must_own();
   while (!answer.ready()) {
     const std::uint32_t seen = changes_.load(std::memory_order_acquire);
@@ -301,8 +303,7 @@ void Core::wait(const detail::Answer& answer, bool* interrupted) {
       if (answer.ready()) return;
       check_usable();
     }
-    sleep_until_change(seen, interrupted);
-    if (interrupted != nullptr && *interrupted) return;
+    sleep_until_change(seen);
   }
 }
 
@@ -316,7 +317,7 @@ void Core::watch(AnswerRef answer, const std::shared_ptr<ReadyList>& list) {
   }
 }
 
-AnswerRef Core::take(ReadyList& list, bool* interrupted) {
+AnswerRef Core::take(ReadyList& list) {
   must_own();
   for (;;) {
     const std::uint32_t seen = changes_.load(std::memory_order_acquire);
@@ -329,8 +330,7 @@ AnswerRef Core::take(ReadyList& list, bool* interrupted) {
       }
       check_usable();
     }
-    sleep_until_change(seen, interrupted);
-    if (interrupted != nullptr && *interrupted) return nullptr;
+    sleep_until_change(seen);
   }
 }
 
@@ -367,7 +367,7 @@ void Core::close(bool wait) {
         break;
       }
     }
-    sleep_until_change(seen, nullptr);
+    sleep_until_change(seen);
   }
   if (thread_ != nullptr) {
     completions_->end();
@@ -405,6 +405,6 @@ AnswerQueue::AnswerQueue(std::shared_ptr<BatchCore> core) : state_(std::make_uni
 }
 AnswerQueue::~AnswerQueue() = default;
 void AnswerQueue::watch(AnswerRef answer) { state_->core->watch(std::move(answer), state_->list); }
-AnswerRef AnswerQueue::take(bool* interrupted) { return state_->core->take(*state_->list, interrupted); }
+AnswerRef AnswerQueue::take() { return state_->core->take(*state_->list); }
 
 }  // namespace hotspare::detail

@@ -121,7 +121,7 @@ class Crew {
 
   // questions.cc
   bool behind(const Lane& lane, unsigned number, std::uint64_t block) const noexcept;
-  void wake_waiters();
+  void wake_waiters() const;
 
   // recruit.cc: who comes
   void refill();
@@ -219,7 +219,7 @@ class Crew {
   const std::shared_ptr<const std::function<void(const hotspare::Event&)>> on_event_;
 
   mutable os::PiMutex mutex_;
-  std::atomic<std::uint32_t> changes_{0};  ///< Of what wait_in_step() waits for.
+  mutable std::atomic<std::uint32_t> changes_{0};  ///< Of what wait_in_step() waits for.
   std::map<std::uint64_t, std::unique_ptr<Member>> members_;
   std::array<bool, most_lanes> lane_taken_{};
   std::uint64_t last_id_ = 0;

@@ -2,7 +2,7 @@
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "standby/crew.hpp"
-#include "zygote/embedding.hpp"
+#include "task/interruptible.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -83,14 +83,12 @@ bool Crew::wait_in_step(unsigned replicas) const {
       if (in_step_ >= replicas) return true;
       if (closing_ || !broken_.empty()) return false;
     }
-    bool interrupted = false;
-    os::futex_wait(changes_, seen, os::FutexScope::process, -1, &interrupted);
-    if (interrupted) zygote::call(hotspare::detail::embedding().interrupted);
+    hotspare::detail::sleep_interruptibly(changes_, seen, [this] { wake_waiters(); });
   }
 }
 
-/// With the mutex held: who waits looks under it.
-void Crew::wake_waiters() {
+/// With the mutex held, unless it is only to look again: who waits looks under it.
+void Crew::wake_waiters() const {
   changes_.fetch_add(1, std::memory_order_release);
   os::futex_wake(changes_, INT_MAX, os::FutexScope::process);
 }

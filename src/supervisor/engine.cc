@@ -20,6 +20,7 @@ namespace hotspare::detail {
 namespace {
 
 constexpr unsigned most_workers = 4096;
+constexpr std::int64_t longest_grace = std::int64_t{1} << 60;  // 36 years: added to a clock it fits
 
 std::string why_no_room(std::size_t workers, std::size_t spares) {
   return child::why_no_room(workers + spares, os::descriptor_limit());
@@ -144,12 +145,13 @@ void Engine::resize(unsigned workers) {
   refill();
 }
 
-void Engine::shutdown(bool wait, bool cancel, std::size_t keep) {
+void Engine::shutdown(bool wait, bool cancel, std::size_t keep, std::optional<std::chrono::nanoseconds> grace) {
   if (!in_host()) return;  // it is not this process's to shut down
   {
     Lock lock(mutex_);
     closing_ = true;
     if (cancel) drop_unbegun(keep);
+    if (grace && !closed_) kill_at(os::monotonic_ns() + std::clamp(grace->count(), std::int64_t{0}, longest_grace));
     room_.notify_all();
     started_.notify_all();
     nudge_supervisor();
@@ -184,7 +186,7 @@ std::vector<std::int64_t> Engine::started_pids(std::size_t at_least) {
   must_be_in_host();
   Lock lock(mutex_);
   std::vector<std::int64_t> pids;
-  started_.wait(lock, [&] {
+  await(started_, lock, [&] {
     pids.clear();
     for (const auto& [id, worker] : workers_)
       if (workers::counts(worker->state) && worker->pid != 0) pids.push_back(worker->pid);

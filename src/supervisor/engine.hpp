@@ -44,6 +44,7 @@
 namespace hotspare::detail {
 
 class HostContext;
+class Interruptible;
 
 using workers::Worker;
 using workers::WorkerId;
@@ -74,7 +75,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   /// Starts processes and threads. Throws Error.
   void start();
-  void shutdown(bool wait, bool cancel, std::size_t keep = 0);
+  /// grace: as Pool::shutdown.
+  void shutdown(bool wait, bool cancel, std::size_t keep = 0, std::optional<std::chrono::nanoseconds> grace = {});
+  /// Sends it to each worker that is inside a task.
+  void signal_running(int signal);
   /// Whether the caller must not wait for the pool's threads, being one of them.
   bool on_own_thread() const { return callbacks_.is_current() || on_host_thread(); }
   /// For the last owner, on such a thread.
@@ -111,9 +115,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Ends the wait of whoever waits for this key.
   void disturb(const void* key);
   /// Waits until ready() is true; key is what wake_waiters will be called with. False if the deadline (ns) passed.
-  /// interrupted, if given: set when a signal handler ran on this thread while it slept; the wait ends then, too.
-  bool wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns,
-                  bool* interrupted = nullptr);
+  bool wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns);
   std::mutex& mutex() { return mutex_; }
 
   // task/cancel.cc
@@ -234,7 +236,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void note_for_leader();
 
   // task/wait.cc
-  void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns, bool* interrupted);
+  bool wait_once(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns, Interruptible* here);
+  void await(std::condition_variable& changed, Lock& lock, const std::function<bool()>& ready);
+  void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns, Interruptible* here);
   void pass_leadership();
   static Head head_of(const Worker& worker);
 
@@ -376,6 +380,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void abandon();
   void end_threads();
   void end_on_callback_thread();
+  // supervisor/kill.cc
+  void kill_at(std::int64_t when);
+  void kill_all();
 
   // supervisor/listener.cc
   void listen(Listener& listener);
@@ -456,6 +463,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool descriptors_lost_ = false;       ///< Somebody else closed them.
   std::atomic<bool> abandoned_{false};  ///< Its owner is gone, and on_event with it.
   std::shared_ptr<Engine> last_owner_;  ///< Itself, until it has ended in the background.
+  std::int64_t kill_at_ = 0;            ///< When the grace of a shutdown is over, ns; 0: it has none.
+  bool killed_ = false;                 ///< It was over: nothing is started any more.
   std::mutex joining_;                  ///< shutdown(true) by two threads: the second one finds all done.
   Stats counts_;
 

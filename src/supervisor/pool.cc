@@ -29,7 +29,9 @@ Pool::~Pool() {
 }
 
 Buffer Pool::buffer(std::size_t bytes) { return engine_->buffer(bytes); }
-void Pool::shutdown(bool wait, bool cancel, std::size_t keep) { engine_->shutdown(wait, cancel, keep); }
+void Pool::shutdown(bool wait, bool cancel, std::size_t keep, std::optional<std::chrono::nanoseconds> grace) {
+  engine_->shutdown(wait, cancel, keep, grace);
+}
 void Pool::resize(unsigned workers) { engine_->resize(workers); }
 Stats Pool::stats() const { return engine_->stats(); }
 std::vector<std::int64_t> Pool::worker_pids() const { return engine_->worker_pids(); }

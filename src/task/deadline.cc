@@ -35,6 +35,7 @@ void Engine::arm_timer() {
   consider(guard_at_);
   consider(nursery_->due_at());
   consider(silence_at_);
+  consider(kill_at_);
   for (const auto& [tag, gate] : gates_) consider(gate.look_at);
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
@@ -47,6 +48,7 @@ void Engine::arm_timer() {
 
 void Engine::on_timer() {
   const std::int64_t now = os::monotonic_ns();
+  if (kill_at_ != 0 && kill_at_ <= now) kill_all();
   end_survivors(now);
   std::vector<child::Told> told;
   nursery_->on_timer(now, told);

@@ -65,7 +65,13 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
       throw QueueFull("pool \"" + options_.name + "\" is full: " + std::to_string(queued()) + " tasks and " +
                       std::to_string(payload_room_.bytes >> 20) + " MB of arguments are waiting");
     ++room_waiters_;
-    room_.wait(lock, [&] { return closing_ || !broken_.empty() || !no_room(); });
+    try {
+      await(room_, lock, [&] { return closing_ || !broken_.empty() || !no_room(); });
+    } catch (...) {
+      lock.lock();
+      --room_waiters_;
+      throw;
+    }
     --room_waiters_;
   }
   if (!broken_.empty()) throw PoolBroken(broken_);

@@ -1,6 +1,7 @@
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "supervisor/engine.hpp"
+#include "task/interruptible.hpp"
 
 #include <hotspare/error.hpp>
 
@@ -9,10 +10,27 @@
 /// Waiting for a task. One waiting thread, the leader, harvests itself while it waits: worker → caller is then one
 /// wake, not two. The others sleep until their task has settled or the leader leaves.
 namespace hotspare::detail {
+namespace {
 
-bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns,
-                        bool* interrupted) {
+bool rung(const Interruptible* here) { return here != nullptr && here->rung(); }
+
+}  // namespace
+
+bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns) {
   must_be_in_host();
+  Interruptible* const here = Interruptible::here();
+  if (here == nullptr) return wait_once(key, ready, deadline_ns, nullptr);
+  for (;;) {
+    const Interruptible::Wake wake(here, [this, key] { disturb(key); });
+    if (wait_once(key, ready, deadline_ns, here)) return true;
+    if (!here->rung()) return false;
+    here->answer();
+  }
+}
+
+/// Until ready() is true, the deadline, or an interruption.
+bool Engine::wait_once(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns,
+                       Interruptible* here) {
   Lock lock(mutex_);
   if (ready()) return true;
   if (deadline_ns < 0 && on_host_thread())
@@ -21,14 +39,13 @@ bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std
   Waiter me{key, {}};
   waiters_.push_back(&me);
   bool in_time = true;
-  const auto disturbed = [&] { return interrupted != nullptr && *interrupted; };
-  while (!ready() && in_time && !disturbed()) {
+  while (!ready() && in_time && !rung(here)) {
     me.called.store(0, std::memory_order_relaxed);
     if (leader_ == nullptr && !closed_) {
-      lead(me, lock, ready, deadline_ns, interrupted);
+      lead(me, lock, ready, deadline_ns, here);
     } else {
       lock.unlock();
-      os::futex_wait(me.called, 0, os::FutexScope::process, deadline_ns, interrupted);
+      sleep_on(me.called, 0, os::FutexScope::process, deadline_ns, here);
       lock.lock();
     }
     in_time = deadline_ns < 0 || os::monotonic_ns() < deadline_ns;
@@ -38,6 +55,26 @@ bool Engine::wait_until(const void* key, const std::function<bool()>& ready, std
   return ready();
 }
 
+/// As changed.wait(lock, ready), but it can be interrupted. If that throws, the lock is not held.
+void Engine::await(std::condition_variable& changed, Lock& lock, const std::function<bool()>& ready) {
+  Interruptible* const here = Interruptible::here();
+  if (here == nullptr) return changed.wait(lock, ready);
+  while (!ready()) {
+    lock.unlock();
+    {
+      const Interruptible::Wake wake(here, [this, &changed] {
+        const Lock looking(mutex_);
+        changed.notify_all();
+      });
+      lock.lock();
+      changed.wait(lock, [&] { return ready() || here->rung(); });
+      lock.unlock();
+    }
+    if (here->rung()) here->answer();
+    lock.lock();
+  }
+}
+
 Engine::Head Engine::head_of(const Worker& worker) {
   shm::Channel& channel = worker.channel();
   return {&channel, worker.account.head(), worker.account.empty(), worker.lease_served,
@@ -45,7 +82,7 @@ Engine::Head Engine::head_of(const Worker& worker) {
 }
 
 void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns,
-                  bool* interrupted) {
+                  Interruptible* here) {
   leader_ = &me;
   wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
   std::vector<Head> heads;
@@ -55,8 +92,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     pump();
     graveyard_.clear();
     const std::int64_t now = os::monotonic_ns();
-    const bool disturbed = interrupted != nullptr && *interrupted;
-    if (ready() || closed_ || disturbed || (deadline_ns >= 0 && now >= deadline_ns)) break;
+    if (ready() || closed_ || rung(here) || (deadline_ns >= 0 && now >= deadline_ns)) break;
     heads.clear();
     for (Worker* worker : active_) heads.push_back(head_of(*worker));
     for (Worker* worker : leaving_) heads.push_back(head_of(*worker));
@@ -69,7 +105,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
       wishes_->caller.store(1, std::memory_order_seq_cst);
       // SYNC POINT result-bell: this look after the wish, the worker's look at the wish after its commit.
       // SYNC POINT leader-called: the same against note_for_leader's store and wake_leader's look at the wish.
-      if (!called()) os::futex_wait(bells_->caller, bell, os::FutexScope::shared, until, interrupted);
+      if (!called()) sleep_on(bells_->caller, bell, os::FutexScope::shared, until, here);
       wishes_->caller.store(0, std::memory_order_relaxed);
     }
     lock.lock();
@@ -99,12 +135,12 @@ void Engine::disturb(const void* key) {
   wake_waiters(key);
 }
 
-bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted) {
+bool wait(const TaskRef& task, std::chrono::nanoseconds timeout) {
   if (task->settled()) return true;
   const std::int64_t deadline = timeout.count() < 0 ? -1 : os::monotonic_ns() + os::bounded_ns(timeout);
   const std::shared_ptr<Engine> engine = task->engine;
   return engine->wait_until(
-      task.get(), [&] { return task->settled(); }, deadline, interrupted);
+      task.get(), [&] { return task->settled(); }, deadline);
 }
 
 struct Completions::State {

@@ -18,7 +18,7 @@ constexpr std::size_t most_asked = 16;
 }  // namespace
 
 void Engine::refill() {
-  if (finishing() || !broken_.empty() || !nursery_->may_ask()) return;
+  if (finishing() || killed_ || !broken_.empty() || !nursery_->may_ask()) return;
   const auto present = static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](const auto& entry) { return workers::counts(entry.second->state); }));
   const std::size_t at_once = no_process_.empty() ? most_asked : 1;  // where none can be had, one is enough to find out
@@ -90,7 +90,7 @@ void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd, pid_t parent) {
   static_cast<void>(poller_->watch(worker.stderr_pipe, child::tag(child::Tag::standard_error, id)));
   roster_changed(worker);
   started_.notify_all();
-  if (finishing()) retire(worker);
+  if (finishing() || killed_) retire(worker);
   note_ready(worker);
   refill();
   if (!finishing()) nursery_->want_standby();  // there may have been none to be had

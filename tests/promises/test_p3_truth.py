@@ -121,7 +121,7 @@ def test_sends_itself_a_signal(pool: Pool, number: signal.Signals) -> None:
     assert death.fault_address is None  # nothing faulted
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGXCPU])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGXCPU])
 def test_a_signal_from_outside_names_its_sender(pool: Pool, fifo: Callable[[], Fifo], number: signal.Signals) -> None:
     death, pid = _death_by(pool, fifo(), number)
     assert (death.cause, death.signal, death.pid) == ("signal", number, pid)

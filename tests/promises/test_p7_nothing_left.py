@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -287,13 +286,12 @@ def test_an_exception_of_the_host_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_keyboard_interrupt_leaves_nothing(tmp_path: Path, fifo: Callable[[], Fifo]) -> None:
-    begun, go_on = fifo(), fifo()
+    begun = fifo()
     host = _host(
         tmp_path,
         "fork",
         "print(*pids, flush=True)",
-        f"begun, go_on = Fifo({begun.path!r}), Fifo({go_on.path!r})",
-        "future = pool.submit(meet, begun, go_on, 1)",
+        f"future = pool.submit(meet, Fifo({begun.path!r}))",
         "try:",
         "    with pool:",
         "        future.result()",
@@ -302,7 +300,7 @@ def test_a_keyboard_interrupt_leaves_nothing(tmp_path: Path, fifo: Callable[[], 
         "    raise",
     )
     begun.hear()
-    threading.Thread(target=lambda: (host.send_signal(signal.SIGINT), go_on.tell())).start()
+    host.send_signal(signal.SIGINT)
     out, err = host.communicate()
     for word in out.split():
         if word.isdigit():

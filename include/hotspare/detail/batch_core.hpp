@@ -103,8 +103,8 @@ class HOTSPARE_API BatchCore {
   virtual AnswerRef find(const BatchKey& key) = 0;
   /// The task that is to answer. All tasks of a batch must be of one engine. pack may be null. Throws JournalError.
   virtual AnswerRef add(const BatchKey& key, const TaskRef& task, Pack pack) = 0;
-  /// Until it is ready, or a signal handler ran (interrupted, if given). Throws JournalError when that can no longer be.
-  virtual void wait(const Answer& answer, bool* interrupted) = 0;
+  /// Until it is ready. Throws JournalError when that can no longer be.
+  virtual void wait(const Answer& answer) = 0;
   /// Nobody waits for it any more: its task is dropped if it has not begun and nobody else asked for it.
   virtual void leave(const AnswerRef& answer) = 0;
   virtual BatchCounts counts() const = 0;
@@ -122,8 +122,8 @@ class HOTSPARE_API AnswerQueue {
   AnswerQueue(const AnswerQueue&) = delete;
   AnswerQueue& operator=(const AnswerQueue&) = delete;
   void watch(AnswerRef answer);
-  /// The next one; null when a signal handler ran. Only while there are some. Throws JournalError.
-  AnswerRef take(bool* interrupted);
+  /// The next one. Only while there are some. Throws JournalError.
+  AnswerRef take();
 
  private:
   struct State;

@@ -38,8 +38,6 @@ struct Embedding {
   void (*task_over)() = nullptr;
   /// A replica (without worker_lives: a worker, too) was told to leave, and will exit without exit handlers.
   void (*worker_leaves)() = nullptr;
-  /// A signal handler has run on a thread of the host that waits. What this throws ends the wait, and reaches the caller.
-  void (*interrupted)() = nullptr;
   /// Writes the runtime's own call stack for people, returns its length. Async-signal-safe: called while dying.
   std::size_t (*describe_stack)(char* room, std::size_t size) noexcept = nullptr;
   /// Sent to a worker whose task is asked to stop; 0: none.

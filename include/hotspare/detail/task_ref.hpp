@@ -144,6 +144,8 @@ HOTSPARE_API void submit_alone(Engine& engine, const TaskRef& task, ArgumentBuff
 /// False in a process that was forked from the one that made the pool: only submissions are refused in a clean way there,
 /// so ask before all else.
 HOTSPARE_API bool in_host(const Engine& engine) noexcept;
+/// Sends the signal to each worker that is inside a task.
+HOTSPARE_API void signal_running(Engine& engine, int signal);
 
 /// How a task ended. Order is that of the wire.
 enum class Ending : std::uint8_t { pending, value, raised, died, cancelled, refused };
@@ -154,9 +156,8 @@ HOTSPARE_API bool has_begun(const TaskRef& task);
 HOTSPARE_API std::optional<Progress> progress_of(const TaskRef& task);
 /// Of an attempt that threw: the exception, in the runtime's own form.
 HOTSPARE_API std::span<const std::byte> thrown_bytes(const Failure& failure) noexcept;
-/// Waits; false when the deadline came first. A negative timeout waits for ever. interrupted, if given: set when a signal
-/// handler ran on this thread meanwhile; the wait ends then, too.
-HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout, bool* interrupted = nullptr);
+/// Waits; false when the deadline came first. A negative timeout waits for ever.
+HOTSPARE_API bool wait(const TaskRef& task, std::chrono::nanoseconds timeout);
 HOTSPARE_API Ending ending(const Task& task) noexcept;
 /// Bytes of the result. Only when ending() is value.
 HOTSPARE_API std::span<const std::byte> result_bytes(const Task& task) noexcept;
