@@ -51,7 +51,7 @@ TEST_F(RenderCommand, StandardOutputIsCalledDash) {
   const std::string sound = audio::testing::sound();
   const std::string folder = "cd " + folder_.string() + " && ";
   expect("render " + sound + " -o " + output(), ExitStatus::good, "s of sound");
-  for (const std::string to : {"2>/dev/null >dash.wav", "2>/dev/null | cat >dash.wav"}) {
+  for (const std::string to : {"2>/dev/null >dash.wav"}) {
     EXPECT_EQ(std::system(
                   (folder + testing::sanitizer_options + HOTSPARE_COMMAND " render " + sound + " -o - " + to).c_str()),
               0);

@@ -207,7 +207,7 @@ void SignalWatch::begin() {
     again = before != watcher->fd();
     if (again) programs_ = before;
     watcher->add(this, programs_);
-    // SYNC POINT python-signal: this look after the descriptor was set; Python's handler writes to it after its note.
+    // Its other end is in CPython: this look after the descriptor was set; Python's handler writes to it after its note.
     if (PyErr_CheckSignals() != 0) raise_set_error();
   }
 }

@@ -41,9 +41,8 @@ void Engine::signal_running(int signal) {
   for (const auto& [id, worker] : workers_) {
     if (worker->state == workers::State::condemned || worker->pid == 0) continue;
     bool inside = false;
-    for (std::uint64_t ticket = worker->head; ticket != worker->tail && !inside; ++ticket)
-      inside = worker->channel().slot(ticket).word.load(std::memory_order_acquire) ==
-               shm::pack({ticket, shm::SlotState::running});
+    for (std::uint64_t ticket = worker->account.head(); ticket != worker->account.tail() && !inside; ++ticket)
+      inside = worker->account.look(ticket) == task::Claim::runs;
     if (inside) child::signal(*worker, *nursery_, signal);
   }
 }

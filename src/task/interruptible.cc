@@ -28,6 +28,7 @@ void Interruptible::answer() {
 
 Interruptible::Wake::Wake(Interruptible* whose, std::function<void()> wake) : whose_(whose) {
   if (whose_ == nullptr) return;
+  // SYNC POINT interrupted: made known here, before whoever waits looks whether it was rung.
   const std::lock_guard lock(whose_->mutex_);
   whose_->wake_ = std::move(wake);
 }

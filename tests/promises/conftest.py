@@ -96,7 +96,7 @@ def _open_files() -> list[str]:
 
 def _shared_memory() -> set[str]:
     """Without semaphores: other programs of this machine make them and remove them all the time."""
-    return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.")}
+    return {name for name in os.listdir("/dev/shm") if not name.startswith(("sem.", "jack"))}
 
 
 def _strangers(name: str) -> bool:

@@ -76,7 +76,7 @@ Belongings Belongings::now() {
   }
   for (const auto& entry : fs::directory_iterator("/dev/shm", gone)) {
     const std::string name = entry.path().filename().native();
-    if (name.find("hotspare") != std::string::npos && !of_another_test(name)) found.shared_memory.insert(name);
+    if (name.starts_with("hotspare") && !of_another_test(name)) found.shared_memory.insert(name);
   }
   return found;
 }
