@@ -230,6 +230,7 @@ TEST(P7Interruptible, AWaitGoesOnIfTheAnswerThrowsNothing) {
   detail::Interruptible here(goes_on);
   here.interrupt();
   std::thread other([&] {
+    while (asked == before) std::this_thread::yield();
     here.interrupt();
     go.open();
   });
