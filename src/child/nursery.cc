@@ -42,7 +42,7 @@ Nursery::~Nursery() { leave().wait(); }
 os::Status Nursery::start() {
   auto planted = plant_seed();
   if (!planted) return planted;
-  auto copy = zygote::ask_copy(*seed_);
+  auto copy = ask_copy(*seed_);
   if (!copy) return copy.failure();
   return employ(std::move(*copy));
 }
@@ -52,6 +52,7 @@ os::Status Nursery::plant_seed() {
   auto launched = zygote::launch(plan_.image);
   if (!launched) return launched.failure();
   seed_ = std::move(*launched);
+  seed_->number = ++last_number_;
   zygote::Request guard;
   guard.ask = zygote::Ask::guard;
   if (seed_->pidfd) {
@@ -63,17 +64,17 @@ os::Status Nursery::plant_seed() {
     const int fd = end->theirs.get();
     if (auto sent = zygote::send(seed_->control.fd(), guard, {&fd, 1}); !sent) return sent;
   }
-  if (auto watched = poller_.watch(seed_->control.fd(), tag(Tag::seed_message)); !watched) return watched;
-  return poller_.watch(seed_->pidfd, tag(Tag::seed_exit));
+  if (auto watched = poller_.watch(seed_->control.fd(), tag(Tag::nursery_message, seed_->number)); !watched)
+    return watched;
+  return poller_.watch(seed_->pidfd, tag(Tag::nursery_exit, seed_->number));
 }
 
 /// From now on this one forks the processes.
 os::Status Nursery::employ(zygote::Handle zygote) {
   zygote_ = std::move(zygote);
   zygote_.ready = false;
-  if (zygote_.born)
-    if (auto watched = poller_.watch(zygote_.pidfd, tag(Tag::zygote_exit)); !watched) return watched;
-  if (auto watched = poller_.watch(zygote_.control.fd(), tag(Tag::zygote_message)); !watched) return watched;
+  const std::uint64_t messages = tag(Tag::nursery_message, zygote_.number);
+  if (auto watched = poller_.watch(zygote_.control.fd(), messages); !watched) return watched;
   return zygote::set_up(zygote_, plan_.setup);
 }
 
@@ -120,8 +121,7 @@ bool Nursery::send(zygote::Handle& to, const zygote::Request& request) {
     const auto sent = zygote::send(to.control.fd(), request);
     if (sent) return true;
     if (sent.failure().code != EAGAIN) return false;
-    static_cast<void>(
-        poller_.watch_room(to.control.fd(), tag(is_seed(to) ? Tag::seed_message : Tag::zygote_message), true));
+    static_cast<void>(poller_.watch_room(to.control.fd(), tag(Tag::nursery_message, to.number), true));
   }
   to.unsent.push_back(request);
   return true;
@@ -178,26 +178,30 @@ bool Nursery::ends_unseen(const Process& process) {
   return process.parent == 0 && !process.exited && os::is_end_teller(process.pidfd);
 }
 
-void Nursery::on_ready(Tag tag, std::vector<Told>& into) {
-  switch (tag) {
-    case Tag::zygote_message: return on_message(zygote_, into);
-    case Tag::zygote_exit:
-      if (!os::teller_gone(zygote_.pidfd)) return on_zygote_exit(into);
-      return poller_.forget(zygote_.pidfd);  // it lives: the end of its control socket will tell
-    case Tag::standby_exit: return on_standby_exit();
-    case Tag::seed_message:
-      if (seed_) on_message(*seed_, into);
-      return;
-    case Tag::seed_exit: return on_seed_exit(into);
-    default: return;
-  }
+zygote::Handle* Nursery::find(std::uint64_t number) {
+  if (zygote_.number == number) return &zygote_;
+  if (standby_ && standby_->number == number) return &*standby_;
+  return seed_ && seed_->number == number ? &*seed_ : nullptr;
+}
+
+void Nursery::on_ready(std::uint64_t tag, std::vector<Told>& into) {
+  zygote::Handle* const whose = find(process_of(tag));
+  if (whose == nullptr) return;
+  if (kind_of(tag) == Tag::nursery_message) return on_message(*whose, into);
+  if (kind_of(tag) == Tag::nursery_exit) on_exit(*whose, into);
+}
+
+void Nursery::on_exit(zygote::Handle& handle, std::vector<Told>& into) {
+  if (is_seed(handle)) return on_seed_exit(into);
+  if (os::teller_gone(handle.pidfd)) return poller_.forget(handle.pidfd);  // it lives: the end of its socket will tell
+  return &handle == &zygote_ ? on_zygote_exit(into) : on_standby_exit();
 }
 
 void Nursery::on_message(zygote::Handle& from, std::vector<Told>& into, bool last) {
-  const Tag own = is_seed(from) ? Tag::seed_message : Tag::zygote_message;
   while (!from.unsent.empty() && zygote::send(from.control.fd(), from.unsent.front())) {
     from.unsent.pop_front();
-    if (from.unsent.empty()) static_cast<void>(poller_.watch_room(from.control.fd(), tag(own), false));
+    if (!from.unsent.empty()) continue;
+    static_cast<void>(poller_.watch_room(from.control.fd(), tag(Tag::nursery_message, from.number), false));
   }
   bool closed = false;
   while (from.control) {
@@ -276,8 +280,14 @@ void Nursery::on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::R
 
 void Nursery::want_standby() {
   if (standby_ || !zygote_.ready || pause_.until() != 0) return;
-  auto asked = zygote::ask_copy(zygote_);
+  auto asked = ask_copy(zygote_);
   if (asked) standby_ = std::move(*asked);
+}
+
+os::Result<zygote::Handle> Nursery::ask_copy(const zygote::Handle& of) {
+  auto copy = zygote::ask_copy(of);
+  if (copy) copy->number = ++last_number_;
+  return copy;
 }
 
 /// From the seed comes the zygote, from the zygote its standby.
@@ -292,10 +302,9 @@ void Nursery::on_copy(zygote::Handle& from, const zygote::Reply& reply, os::Rece
     static_cast<void>(send(from, reap));  // nobody waits for it any more
     return;
   }
-  const Tag exit = is_seed(from) ? Tag::zygote_exit : Tag::standby_exit;
   copy->pid = reply.pid;
   if (pidfd) copy->pidfd = std::move(*pidfd);
-  copy->born = copy->pidfd && poller_.watch(copy->pidfd, tag(exit));
+  copy->born = copy->pidfd && poller_.watch(copy->pidfd, tag(Tag::nursery_exit, copy->number));
   if (copy->born) {
     // It may have said that it is ready before its parent said that it is there.
     if (copy->ready) into.emplace_back(told::Ready{});
@@ -308,7 +317,8 @@ void Nursery::on_copy(zygote::Handle& from, const zygote::Reply& reply, os::Rece
 }
 
 /// The owner can do without a standby: the next process that is forked has it asked for again.
-void Nursery::on_no_copy(const zygote::Handle& from, const std::string& why, std::vector<Told>& into) {
+void Nursery::on_no_copy(zygote::Handle& from, const std::string& why, std::vector<Told>& into) {
+  if (std::exchange(from.gives_up_copy, false)) return;
   if (is_seed(from)) {
     drop(zygote_);
     note_refusal();
@@ -380,28 +390,47 @@ void Nursery::on_zygote_exit(std::vector<Told>& into) {
   into.emplace_back(told::ZygoteDied{dead_zygote_});
 }
 
+/// As foster() for the owner's: the seed is its parent now, and tells of its end.
+void Nursery::foster_standby() {
+  if (!standby_ || !standby_->born || os::exited(standby_->pidfd)) return;
+  zygote::Request foster;
+  foster.ask = zygote::Ask::foster;
+  foster.is_zygote = true;
+  foster.pid = standby_->pid;
+  if (!os::is_end_teller(standby_->pidfd)) {
+    static_cast<void>(send(*seed_, foster));
+    return;
+  }
+  auto end = os::make_end_teller();
+  if (!end) return;
+  const int fd = end->theirs.get();
+  if (!zygote::send(seed_->control.fd(), foster, {&fd, 1})) return;
+  poller_.forget(standby_->pidfd);
+  standby_->pidfd = std::move(end->ours);
+  static_cast<void>(poller_.watch(standby_->pidfd, tag(Tag::nursery_exit, standby_->number)));
+}
+
+void Nursery::ask_seed_to_reap(pid_t pid) {
+  zygote::Request reap;
+  reap.ask = zygote::Ask::reap;
+  reap.pid = pid;
+  static_cast<void>(send(*seed_, reap));
+}
+
 std::string Nursery::replace(std::vector<Told>& into) {
   if (seed_) {
-    zygote::Request request;
-    request.ask = zygote::Ask::foster;
-    request.is_zygote = true;
-    if (standby_ && standby_->born) {
-      request.pid = standby_->pid;
-      static_cast<void>(send(*seed_, request));
-    }
-    request.ask = zygote::Ask::reap;
-    request.pid = dead_zygote_;
-    static_cast<void>(send(*seed_, request));
+    foster_standby();
+    ask_seed_to_reap(dead_zygote_);
   }
   if (deaths_in_a_row_ >= most_deaths_in_a_row) {
     give_up(into);
     return "given up";
   }
   if (standby_ && standby_->born && !os::exited(standby_->pidfd)) {
-    poller_.forget(standby_->pidfd);
     zygote::Handle next = std::move(*standby_);
     standby_.reset();
     if (employ(std::move(next))) return "its standby took over";
+    if (seed_) ask_seed_to_reap(zygote_.pid);
     drop(zygote_);
   }
   if (standby_) drop(*standby_);
@@ -422,7 +451,7 @@ std::string Nursery::new_zygote() {
     note_refusal();
     return {};
   }
-  auto copy = zygote::ask_copy(*seed_);
+  auto copy = ask_copy(*seed_);
   if (copy && employ(std::move(*copy)))
     return again ? "the program was started again as a zygote" : "the seed forks another";
   if (copy) seed_->gives_up_copy = true;

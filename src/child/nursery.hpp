@@ -122,7 +122,8 @@ class Nursery {
   std::string new_zygote();
   void want_standby();
 
-  void on_ready(Tag tag, std::vector<Told>& into);
+  /// tag: of the notice.
+  void on_ready(std::uint64_t tag, std::vector<Told>& into);
   std::int64_t due_at() const;
   void on_timer(std::int64_t now, std::vector<Told>& into);
 
@@ -136,8 +137,9 @@ class Nursery {
   void on_reply(zygote::Handle& from, const zygote::Reply& reply, os::Received& received, std::vector<Told>& into);
   void on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::Received& received, std::vector<Told>& into);
   void on_copy(zygote::Handle& from, const zygote::Reply& reply, os::Received& received, std::vector<Told>& into);
-  void on_no_copy(const zygote::Handle& from, const std::string& why, std::vector<Told>& into);
+  void on_no_copy(zygote::Handle& from, const std::string& why, std::vector<Told>& into);
   void on_zygote_exit(std::vector<Told>& into);
+  void on_exit(zygote::Handle& handle, std::vector<Told>& into);
   void on_standby_exit();
   void on_seed_exit(std::vector<Told>& into);
   void answered(std::uint64_t id);
@@ -149,6 +151,10 @@ class Nursery {
   bool send(zygote::Handle& to, const zygote::Request& request);
   void drop(zygote::Handle& handle);
   void has_ended(zygote::Handle& handle);
+  os::Result<zygote::Handle> ask_copy(const zygote::Handle& of);
+  void foster_standby();
+  void ask_seed_to_reap(pid_t pid);
+  zygote::Handle* find(std::uint64_t number);
   bool is_seed(const zygote::Handle& handle) const { return seed_ && &handle == &*seed_; }
   bool in_seed(pid_t parent) const { return seed_ && parent == seed_->pid; }
 
@@ -162,6 +168,7 @@ class Nursery {
   std::int64_t answer_by_ = 0;  ///< When the zygote is reminded, ns; 0: nothing is asked.
   bool reminded_ = false;
   std::vector<Unreaped> unreaped_;
+  std::uint64_t last_number_ = 0;
   pid_t dead_zygote_ = 0;  ///< The seed is to reap it, when its processes are fostered.
   unsigned deaths_in_a_row_ = 0;
 };

@@ -4,15 +4,13 @@
 
 namespace hotspare::child {
 
-/// What a readiness notice is about: a kind, and for processes which one.
+/// What a readiness notice is about: a kind, and for processes which one. WARNING: a batch of notices may tell of one that
+/// an earlier notice of the same batch has replaced.
 enum class Tag : std::uint8_t {
   call,  ///< Another thread wants the supervisor to look.
   timer,
-  zygote_message,
-  zygote_exit,
-  standby_exit,
-  seed_message,
-  seed_exit,
+  nursery_message,  ///< Of a zygote, whichever it is by now; these carry its number.
+  nursery_exit,
   exit,
   lifeline,
   standard_error,

@@ -340,6 +340,10 @@ Status become_group_leader() {
   return Done{};
 }
 
+void make_group_leader(pid_t child) noexcept {
+  ::setpgid(child, child);  // refused: it has done so itself, or is gone
+}
+
 void wait_for_other_parent(pid_t parent) noexcept {
   while (::getppid() == parent) {
     auto pidfd = open_pidfd(parent);

@@ -89,6 +89,8 @@ Result<pid_t> spawn(const std::vector<std::string>& command, const std::string& 
 
 pid_t own_pid() noexcept;
 Status become_group_leader();
+/// By the parent, for a child that may not have run yet: signals to the parent's own group do not reach it any more.
+void make_group_leader(pid_t child) noexcept;
 /// Waits until this process's parent is no longer that one.
 void wait_for_other_parent(pid_t parent) noexcept;
 /// Orphans among our descendants become our children.

@@ -109,7 +109,10 @@ void Replica::bequeath(std::uint64_t ticket) {
   const pid_t own = os::own_pid();
   auto heir = zygote::fork_image();
   if (!heir) os::exit_now(1);
-  if (*heir > 0) os::exit_now(0);
+  if (*heir > 0) {
+    os::make_group_leader(*heir);  // the donor may die before the heir runs, and what is in its group is ended then
+    os::exit_now(0);
+  }
   os::wait_for_other_parent(own);  // the zygote adopts its children only
   be_born(start, std::move(fds));
 }

@@ -40,13 +40,10 @@ void Engine::on_ready(const os::Ready& ready) {
   switch (kind) {
     case Tag::call: supervisor_call_->clear(); return watch_warm_memory();
     case Tag::timer: timer_->clear(); return on_timer();
-    case Tag::zygote_message:
-    case Tag::zygote_exit:
-    case Tag::standby_exit:
-    case Tag::seed_message:
-    case Tag::seed_exit: {
+    case Tag::nursery_message:
+    case Tag::nursery_exit: {
       std::vector<child::Told> told;
-      nursery_->on_ready(kind, told);
+      nursery_->on_ready(ready.tag, told);
       return hear(std::move(told));
     }
     case Tag::exit:

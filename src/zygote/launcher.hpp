@@ -7,6 +7,7 @@
 
 #include <hotspare/options.hpp>
 
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <sys/types.h>
@@ -28,6 +29,7 @@ Image image_of(const Options& options) {
 
 /// The host's ends of one zygote.
 struct Handle {
+  std::uint64_t number = 0;  ///< By which its owner's notices name it: never another's.
   pid_t pid = 0;
   os::Fd pidfd;
   child::HostEnd control;

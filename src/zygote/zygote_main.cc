@@ -202,6 +202,8 @@ class Zygote {
 
   void announce(Reply& reply, os::Result<pid_t>& child) {
     if (child) {
+      // Who adopts it when we die ends our group, and it may not have run until then.
+      os::make_group_leader(*child);
       children_.insert(*child);
       reply.pid = *child;
       auto pidfd = os::open_pidfd(*child);

@@ -1,0 +1,68 @@
+#include "support/test_pool.hpp"
+#include "support/under_tsan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <pthread.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+/// P1, P11. A zygote's death costs nobody else's life, and is counted once.
+namespace hotspare::testing {
+namespace {
+
+pid_t first_zygote = 0;
+
+/// In what the first zygote has forked, before anything of ours runs there: a busy machine may keep it from running until its
+/// parent is dead, and until whoever adopts it has ended what the dead one left.
+void be_kept_from_running() {
+  if (::getppid() != first_zygote) return;
+  ::alarm(10);
+  // style: nothing tells a stranger that a process was reaped
+  while (::kill(first_zygote, 0) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::alarm(0);
+}
+
+void keep_what_it_forks_from_running() {
+  first_zygote = ::getpid();
+  ::pthread_atfork(nullptr, nullptr, be_kept_from_running);
+}
+
+TEST(P1Zygotes, WhatOneHasForkedOutlivesItHoweverSoonItDies) {
+  if (under_tsan()) GTEST_SKIP() << "it holds locks of its own while a fork's handlers run";
+  PoolOptions options = small_pool();
+  options.workers = 1;
+  options.spares = 0;
+  options.preload = keep_what_it_forks_from_running;
+  Pool pool(options);
+  pool.started_pids(1);
+  // It was asked for its standby before it is asked for this one, and answers in that order.
+  pool.resize(2);
+  const std::vector<std::int64_t> forked = pool.started_pids(2);
+  ::kill(static_cast<pid_t>(pool.zygote_pid()), SIGKILL);
+  EXPECT_EQ(pool.submit([] { return 5; }).get(), 5);
+  while (pool.worker_pids().size() < 2) pool.submit([] {}).get();
+  EXPECT_EQ(pool.started_pids(2), forked);
+  const Stats stats = pool.stats();
+  EXPECT_EQ(stats.deaths, 0u);
+  EXPECT_EQ(stats.zygote_deaths, 1u);
+}
+
+TEST(P1Zygotes, EachDeathIsCountedOnce) {
+  Pool pool(small_pool());
+  for (std::uint64_t round = 1; round <= 5; ++round) {
+    const auto zygote = static_cast<pid_t>(pool.zygote_pid());
+    ::kill(zygote, SIGKILL);
+    while (pool.stats().zygote_deaths < round || pool.zygote_pid() == zygote) pool.submit([] {}).get();
+    EXPECT_THROW(pool.submit([] { ::raise(SIGKILL); }).get(), WorkerDied);
+    EXPECT_EQ(pool.stats().zygote_deaths, round);
+  }
+  EXPECT_EQ(pool.stats().deaths, 5u);
+}
+
+}  // namespace
+}  // namespace hotspare::testing
