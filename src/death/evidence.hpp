@@ -26,6 +26,7 @@ enum class EndedBy : std::uint8_t {
   protocol,
   shutdown,
   pressure,
+  last_resort,  ///< As pressure, where the kernel would have ended host and workers together.
   memory
 };
 

@@ -12,8 +12,17 @@ namespace hotspare::death {
 struct MemoryRule {
   std::uint64_t budget = 0;   ///< All workers together.
   std::uint64_t reserve = 0;  ///< Must stay free on the machine, or in the cgroup.
+  bool last_resort = false;   ///< Nobody has asked for it: what is ended is not run again.
+  std::uint64_t least = 0;    ///< Who has less is not ended: that would not help.
   bool any() const { return budget != 0 || reserve != 0; }
 };
+
+/// Where the kernel would end host and workers together (memory.oom.group), and the pool has no rule of its own.
+constexpr MemoryRule last_resort(std::uint64_t usable) {
+  constexpr std::uint64_t mb = 1 << 20;
+  const std::uint64_t reserve = std::min(std::max(usable / 16, std::min(16 * mb, usable / 8)), 512 * mb);
+  return {.reserve = reserve, .last_resort = true, .least = reserve};
+}
 
 /// A worker that runs a task.
 struct MemoryUser {
@@ -59,6 +68,7 @@ inline MemoryVerdict judge_memory(const MemoryRule& rule, std::span<const Memory
   // What idle workers have is no reason to end the only one that runs: they are replaced.
   const bool alone_within = users.size() == 1 && rule.budget != 0 && users[0].bytes <= rule.budget && rule.reserve == 0;
   if (left == 0 && !alone_within) verdict.end = newest_large(users);
+  if (verdict.end && users[*verdict.end].bytes < rule.least) verdict.end.reset();
   const std::uint64_t near = rule.budget != 0 ? rule.budget / 10 : rule.reserve / 4;
   verdict.hold = left <= near;
   const double bytes_per_ns = 2.0 * static_cast<double>(std::max<std::size_t>(users.size(), 1));

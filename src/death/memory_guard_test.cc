@@ -43,6 +43,18 @@ TEST(MemoryGuard, TheReserveOfTheMachine) {
   EXPECT_EQ(judge_memory({.reserve = 100 * mb}, users, 0, 99 * mb).end, 0U);
 }
 
+/// The host itself, or another program of the group, has taken it: no worker dies for that.
+TEST(MemoryGuard, TheLastResortEndsOnlyThoseWhoseEndHelps) {
+  const MemoryRule rule = last_resort(700 * mb);
+  EXPECT_EQ(rule.reserve, 700 * mb / 16);
+  EXPECT_EQ(judge_memory(rule, Users{{30 * mb, 1}, {400 * mb, 2}}, 0, 40 * mb).end, 1U);
+  EXPECT_FALSE(judge_memory(rule, Users{{30 * mb, 1}, {20 * mb, 2}}, 0, 40 * mb).end);
+  EXPECT_FALSE(judge_memory(rule, Users{{400 * mb, 1}}, 0, 50 * mb).end);
+  EXPECT_EQ(last_resort(64 * mb).reserve, 8 * mb);
+  EXPECT_EQ(last_resort(200 * mb).reserve, 16 * mb);
+  EXPECT_EQ(last_resort(100'000 * mb).reserve, 512 * mb);
+}
+
 /// It keeps what it has freed, as allocators do.
 TEST(MemoryGuard, TheOnlyOneDoesNotPayForIdleWorkers) {
   const Users users{{200 * mb, 1}};

@@ -75,6 +75,13 @@ bool judge_our_own(const Evidence& evidence, CrashReport& report) {
           "than "
           "the reserve";
       return true;
+    case EndedBy::last_resort:
+      report.cause = Cause::memory_limit;
+      report.evidence =
+          "it was ended because the memory of its cgroup was nearly used up: memory.oom.group is 1 there, so the "
+          "kernel would have "
+          "ended the host with all workers";
+      return true;
     case EndedBy::memory:
       report.cause = Cause::memory_limit;
       report.evidence = what_was_taken(evidence.memory_taken, evidence.memory_limit);

@@ -88,6 +88,7 @@ const std::vector<Row>& rows() {
       {"Shutdown", ended(EndedBy::shutdown), Cause::cancelled, SIGKILL, -1, Oom::no, "shut down"},
       {"Lifeline", ended(EndedBy::lifeline), Cause::lifeline_closed, SIGKILL, -1, Oom::no, "lifeline"},
       {"Pressure", ended(EndedBy::pressure), Cause::memory_limit, SIGKILL, -1, Oom::no, "together"},
+      {"LastResort", ended(EndedBy::last_resort), Cause::memory_limit, SIGKILL, -1, Oom::no, "memory.oom.group"},
       {"MemoryOfAllKinds",
        [](Evidence& evidence) {
          ended(EndedBy::memory)(evidence);

@@ -50,11 +50,18 @@ Result<Mapping> Mapping::wiped_on_fork() {
 
 namespace {
 
+/// Of 0 blocks, a file system has no size of its own: the kernel's own tmpfs, from which memfds come, say.
+bool has_room(const Fd& fd, std::size_t size) {
+  struct statfs of {};
+  return ::fstatfs(fd.get(), &of) != 0 || of.f_blocks == 0 ||
+         size <= of.f_bavail * static_cast<std::size_t>(of.f_bsize);
+}
+
 /// The second way, where a filter refuses memfds. Such a file cannot be sealed.
-Fd nameless_file() {
+Fd nameless_file(std::size_t size) {
   const char* const own = ::getenv("TMPDIR");
   for (const char* folder : {"/dev/shm", own != nullptr ? own : "/tmp", "/var/tmp"})
-    if (Fd fd(::open(folder, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600)); fd) return fd;
+    if (Fd fd(::open(folder, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600)); fd && has_room(fd, size)) return fd;
   return {};
 }
 
@@ -65,8 +72,10 @@ Result<Fd> make_memfd(const char* label, std::size_t size, Room room) {
   const bool sealable = static_cast<bool>(fd);
   if (!fd && (errno == ENOSYS || errno == EPERM || errno == EACCES)) {
     const int refused = errno;
-    fd = nameless_file();
-    errno = refused;
+    fd = nameless_file(size);
+    if (!fd)
+      return Failure{refused, std::string("memfd_create(\"") + label + "\"), and no nameless file (O_TMPFILE) of " +
+                                  std::to_string(size) + " bytes in /dev/shm, TMPDIR or /tmp, and /var/tmp"};
   }
   if (!fd) return failed(std::string("memfd_create(\"") + label + "\")");
   if (Status within = within_file_size_limit(size); !within) return within.failure();

@@ -94,4 +94,12 @@ std::uint64_t available_memory(const std::string& root) {
   return std::isinf(least) ? UINT64_MAX : static_cast<std::uint64_t>(least);
 }
 
+bool group_is_ended_whole(const std::string& root) {
+  const auto nobody = [](const std::string& /*folder*/) { return INFINITY; };  // v1 has no such setting
+  const auto whole = [](const std::string& folder) {
+    return number_in(folder + "/memory.oom.group") == 1 ? 0 : INFINITY;
+  };
+  return tightest_of_cgroups("memory", nobody, whole, root) == 0;
+}
+
 }  // namespace hotspare::os

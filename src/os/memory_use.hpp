@@ -24,5 +24,8 @@ std::uint64_t available_memory(const std::string& root = "");
 /// What this process and its children may have in all, bytes: the machine's memory, or the limit of the tightest cgroup (v1
 /// or v2). root: of the file system; "" but in tests.
 std::uint64_t usable_memory(const std::string& root = "");
+/// Whether the kernel, for lack of memory, ends all processes of this one's cgroup together (memory.oom.group of v2). root: of
+/// the file system; "" but in tests.
+bool group_is_ended_whole(const std::string& root = "");
 
 }  // namespace hotspare::os

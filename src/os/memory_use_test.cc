@@ -43,6 +43,19 @@ TEST_F(FakeRoot, UsableIsWhatTheTightestGroupMayHave) {
   EXPECT_EQ(usable_memory(root_), 200 * mb);
 }
 
+TEST_F(FakeRoot, TheKernelEndsAGroupWholeIfItOrOneAboveIsSetSo) {
+  EXPECT_FALSE(group_is_ended_whole(root_));
+  write("/proc/self/cgroup", "4:memory:/docker/abc\n0::/pods/one/two\n");
+  write("/sys/fs/cgroup/pods/one/two/memory.oom.group", "0\n");
+  EXPECT_FALSE(group_is_ended_whole(root_));
+  write("/sys/fs/cgroup/pods/memory.oom.group", "1\n");
+  EXPECT_TRUE(group_is_ended_whole(root_));
+  write("/sys/fs/cgroup/pods/memory.oom.group", "0\n");
+  EXPECT_FALSE(group_is_ended_whole(root_));
+  write("/sys/fs/cgroup/pods/one/two/memory.oom.group", "1\n");
+  EXPECT_TRUE(group_is_ended_whole(root_));
+}
+
 TEST_F(FakeRoot, V2) {
   write("/proc/self/cgroup", "0::/user/job\n");
   write("/sys/fs/cgroup/user/job/memory.max", "524288000\n");  // 500 MB

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 namespace hotspare::os {
@@ -11,6 +12,8 @@ enum class Missing : unsigned char {
   memfd,     ///< memfd_create, Linux 3.17.
   trace,     ///< ptrace.
   slices,    ///< sched_setattr, Linux 3.14.
+  proc,      ///< /proc.
+  one_alone, ///< That for lack of memory the kernel ends one process alone.
   count
 };
 
@@ -18,5 +21,8 @@ enum class Missing : unsigned char {
 std::vector<Missing> missing();
 /// Names the call and says what is lost without it, for people.
 const char* cost_of(Missing what) noexcept;
+
+/// To be added to what is said of a thread or a process that could not be started; empty: nothing special.
+std::string why_nothing_starts();
 
 }  // namespace hotspare::os

@@ -2,6 +2,7 @@
 
 #include "os/data_limit.hpp"
 #include "os/end_teller.hpp"
+#include "os/missing.hpp"
 
 #include <algorithm>
 #include <array>
@@ -46,7 +47,8 @@ std::size_t read_small_file(const char* path, char* room, std::size_t size) noex
 
 Result<std::vector<std::string>> own_arguments() {
   std::FILE* file = std::fopen("/proc/self/cmdline", "re");
-  if (file == nullptr) return failed("open(/proc/self/cmdline)");
+  if (file == nullptr)
+    return failed("open(/proc/self/cmdline), to start this program afresh: PoolOptions::exec_command can name it");
   std::string all;
   for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) all.push_back(static_cast<char>(c));
   std::fclose(file);
@@ -329,7 +331,7 @@ Result<pid_t> spawn(const std::vector<std::string>& command, const std::string& 
   pid_t pid = -1;
   const int error = ::posix_spawnp(&pid, program, &actions, nullptr, argv.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return Failure{error, "posix_spawn(" + std::string(program) + ")"};
+  if (error != 0) return Failure{error, "posix_spawn(" + std::string(program) + ")" + why_nothing_starts()};
   return pid;
 }
 
@@ -369,9 +371,16 @@ std::vector<pid_t> own_children() {
   return children;
 }
 
+namespace {
+
+/// Without /proc: the kernel refuses this to whoever has threads, and for others it changes nothing.
+bool has_several_threads() noexcept { return ::unshare(CLONE_THREAD) != 0 && errno == EINVAL; }
+
+}  // namespace
+
 int own_threads() {
   std::FILE* file = std::fopen("/proc/self/status", "re");
-  if (file == nullptr) return 1;
+  if (file == nullptr) return has_several_threads() ? 2 : 1;
   char line[256];
   int threads = 1;
   while (std::fgets(line, sizeof line, file) != nullptr)

@@ -97,7 +97,7 @@ void wait_for_other_parent(pid_t parent) noexcept;
 Status adopt_orphans();
 /// Children of this (single-threaded) process, from /proc.
 std::vector<pid_t> own_children();
-/// Threads of this process.
+/// Threads of this process; without /proc 2 stands for several.
 int own_threads();
 /// Descriptors that this process may have open (soft RLIMIT_NOFILE).
 std::size_t descriptor_limit() noexcept;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "os/missing.hpp"
 #include "os/result.hpp"
 
 #include <pthread.h>
@@ -15,7 +16,7 @@ Result<std::thread> start_thread(F body) {
   try {
     return std::thread(std::move(body));
   } catch (const std::system_error& refused) {
-    return Failure{refused.code().value(), "a thread cannot be started"};
+    return Failure{refused.code().value(), "a thread cannot be started" + why_nothing_starts()};
   }
 }
 

@@ -42,6 +42,11 @@ PoolOptions checked(PoolOptions options) {
   return options;
 }
 
+death::MemoryRule memory_rule(const PoolOptions& options) {
+  const death::MemoryRule own{.budget = options.memory_budget, .reserve = options.memory_reserve};
+  return own.any() || !os::group_is_ended_whole() ? own : death::last_resort(os::usable_memory());
+}
+
 }  // namespace
 
 Engine::Engine(PoolOptions options)
@@ -51,7 +56,7 @@ Engine::Engine(PoolOptions options)
       arena_(std::make_shared<shm::Arena>(shm::arena_limits())),
       retry_budget_(options_.retry_budget),
       quarantine_(options_.quarantine_deaths),
-      memory_rule_{options_.memory_budget, options_.memory_reserve},
+      memory_rule_(memory_rule(options_)),
       caller_spin_(os::usable_cpus() > 1),
       target_(options_.workers),
       breaker_(options_.breaker_deaths) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 /// Memory of all workers together: looked at as long as one runs a task, the oftener the less is left. Who is ended to
-/// make room is run again, alone, and loses no attempt.
+/// make room is run again, alone, and loses no attempt; but not where that is the last resort.
 namespace hotspare::detail {
 
 /// A task is about to run: from now on somebody looks.
@@ -56,7 +56,7 @@ void Engine::make_room(Worker& worker) {
   TaskRef running = condemn_attempt(worker, worker.account.head());
   if (!running) return;
   lose(worker, std::move(running));
-  end_worker(worker, death::EndedBy::pressure);
+  end_worker(worker, memory_rule_.last_resort ? death::EndedBy::last_resort : death::EndedBy::pressure);
 }
 
 /// True: it was ended to make room for others, and is in the queue again. One that was alone already has no other chance. Of
