@@ -60,8 +60,8 @@ test-long: setup python
 # Real kernels from 5.10 to the newest, emulated.
 test-kernels:
 	@scripts/setup kernels
-	$(call build,dev,whole_life)
-	tests/environments/kernels/all build/kernels build/dev/tests/environments/whole_life
+	$(call build,dev,whole_life environments)
+	tests/environments/kernels/all build/kernels $(addprefix build/dev/tests/environments/,kernels/whole_life environments)
 
 test-asan: setup
 	$(call build,asan)
