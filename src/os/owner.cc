@@ -13,11 +13,12 @@ using Number = std::atomic<std::uint64_t>;
 
 /// In a page that a fork sees as zeros. Null where the kernel has no such pages: then the pid has to do.
 Number* number_of_this_process() {
-  static Number* const number = []() -> Number* {
-    auto page = Mapping::wiped_on_fork();
-    return page ? (new Mapping(std::move(*page)))->as<Number>() : nullptr;
+  // Never unmapped: who destroys a pool at the very end asks it, too.
+  static const Mapping* const page = []() -> const Mapping* {
+    auto made = Mapping::wiped_on_fork();
+    return made ? new Mapping(std::move(*made)) : nullptr;
   }();
-  return number;
+  return page == nullptr ? nullptr : page->as<Number>();
 }
 
 /// Another one than those of all processes that this one was forked from.
