@@ -34,6 +34,8 @@ class Engine:
         self.closed = False
         self.is_gone = False
         self._interrupted = False
+        self._patience = END_GRACE
+        """With callbacks, once."""
         self._gone = _core.Bell()
         self._when_gone: list[Callable[[], object]] = []
         self.maps: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -77,7 +79,7 @@ class Engine:
             # A callback runs on a thread that has to end before the pool is gone.
             if wait and not in_callback():
                 self._wait_to_the_end()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # of a signal handler: the program is to end
             self.end_interrupted()
             raise
 
@@ -91,16 +93,24 @@ class Engine:
             self.core.interrupt_tasks()
 
     def end_interrupted(self) -> None:
-        """interrupt, then waits until nothing is left. What signal handlers raise meanwhile has what is left killed at
-        once, and raises nothing: the first one is on its way already."""
+        """interrupt, then waits until no process is left, and a grace for callbacks, which nobody can end. What signal
+        handlers raise meanwhile has what is left killed at once, and raises nothing: the first one is on its way
+        already."""
         try:
             self.interrupt()
             if not in_callback():
-                self._wait_to_the_end()
+                self._wait_interrupted()
         except BaseException:
             with contextlib.suppress(BaseException):
                 self.close(True, 0, 0.0)
-                self._wait_to_the_end()
+                self._wait_interrupted()
+
+    def _wait_interrupted(self) -> None:
+        if self.core is not None:
+            self.core.wait_ended()
+        patience, self._patience = self._patience, 0.0
+        if self.wait_gone(patience) and self.core is not None:
+            self.core.join_closer()
 
     def _wait_to_the_end(self) -> None:
         self.wait_gone()

@@ -96,7 +96,7 @@ class ProcessPoolExecutor(Owner, _Standard):
             "refuse_when_full": False,
             "breaker_deaths": 5,
             "capture_stderr": bool(capture_stderr),
-            "name": str(name),
+            "name": _options.title("name", name),
             "on_event": event_callback(_options.function("on_event", on_event)),
             **_options.engine_policies(),
         }
@@ -146,7 +146,7 @@ class ProcessPoolExecutor(Owner, _Standard):
         if core is None:
             core = self._start()
         star = len(iterables) != 1
-        items = list(zip(*iterables)) if star else list(iterables[0])
+        items = list(zip(*iterables)) if star else list(iter(iterables[0]))  # no __len__ is asked
         if self._feeding:
             self._finish_maps()
         running = EagerMap(core, fn, items, star, self._max_workers, _DropInFaults, chunksize, self._feeding)

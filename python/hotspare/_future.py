@@ -19,7 +19,7 @@ from concurrent.futures import TimeoutError as _FutureTimeoutError
 from concurrent.futures.process import _RemoteTraceback
 from typing import Any, Generic, TypeVar
 
-from hotspare._callbacks import callback
+from hotspare._callbacks import callback, in_callback
 from hotspare._describe import in_one_line, kind_of, message_of
 from hotspare._errors import (
     NeedsProcess,
@@ -173,6 +173,20 @@ class Future(_StandardFuture[T], Generic[T]):
                     waiter.add_result(self)
             self._condition.notify_all()
         self._invoke_callbacks()
+
+    def _invoke_callbacks(self) -> None:
+        """As the standard class, but what one raises keeps none of the others from being told."""
+        raised: BaseException | None = None
+        for call in self._done_callbacks:
+            try:
+                call(self)
+            except BaseException as error:
+                if isinstance(error, Exception) or in_callback():  # on a thread of the pool's it is for nobody
+                    _base.LOGGER.exception("exception calling callback for %r", self)
+                else:
+                    raised = error
+        if raised is not None:
+            raise raised
 
     def result(self, timeout: float | None = None) -> T:
         """The task's value; raises what the task raised, WorkerDied, CancelledError, or TimeoutError after ``timeout``

@@ -59,13 +59,22 @@ def function(name: str, value: Any) -> Any:
 def text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise ValueError(f"{name} must be text that UTF-8 can carry, not {value!a}") from None
     return value
+
+
+def title(name: str, value: Any) -> str:
+    """What is shown to people: of any object."""
+    return text(name, str(value))
 
 
 def texts(name: str, value: Any) -> list[str]:
     if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in value):
         raise TypeError(f"{name} must be a list of names")
-    return list(value)
+    return [text(name, each) for each in value]
 
 
 def number(name: str, value: Any) -> float:

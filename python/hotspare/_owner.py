@@ -12,6 +12,7 @@ from hotspare._describe import in_one_line
 from hotspare._engine import Engine, closed, closer, refusal
 from hotspare._errors import PoolBroken
 from hotspare._future import Future, failed, set_cause
+from hotspare._interrupts import is_interrupt
 from hotspare._start import Launch
 
 
@@ -43,7 +44,7 @@ class Owner:
             self._core = None
             if self._engine is not None:
                 self._engine.shutdown(wait, cancel, keep, grace)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # of a signal handler
             self._end_interrupted()
             raise
 
@@ -56,7 +57,7 @@ class Owner:
 
     def _leave(self, kind: type[BaseException] | None) -> None:
         """The end of a with."""
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
+        if is_interrupt(kind):
             self._end_interrupted()
         else:
             self.shutdown(wait=True)

@@ -164,7 +164,7 @@ class Pool(Owner):
             "refuse_when_full": _options.choice("when_full", when_full, ("wait", "refuse")) == "refuse",
             "breaker_deaths": 5,
             "capture_stderr": bool(capture_stderr),
-            "name": str(name),
+            "name": _options.title("name", name),
             "on_event": event_callback(_options.function("on_event", on_event)),
             **_options.engine_policies(
                 quarantine_deaths,
@@ -353,9 +353,10 @@ class Pool(Owner):
         now, after which those that have not begun are cancelled and those that run are killed: WorkerDied with cause
         "cancelled". None: it waits for ever; of several calls the earliest end counts.
 
-        A KeyboardInterrupt comes out of the wait within about a second: what has not begun is cancelled, what runs gets
-        it, too (SIGINT), and what still runs after a second is killed; a second one kills at once. A with that is left
-        by one ends in the same way."""
+        A KeyboardInterrupt (or a SystemExit of a signal handler) comes out of the wait within about a second: what has
+        not begun is cancelled, what runs gets SIGINT, and what still runs after a second is killed; a second one kills
+        at once. A with that is left by a KeyboardInterrupt, or because Ctrl-C has cancelled asyncio's main task, ends
+        in the same way."""
         self._close(wait, cancel_futures, grace=None if grace is None else _options.number("grace", grace))
 
     def kill(self) -> None:

@@ -135,4 +135,4 @@ def tags_of(value: Any) -> dict[str, dict[str, Any]]:
     for name, tag in value.items():
         if not isinstance(name, str) or not isinstance(tag, Tag):
             raise TypeError(f"tags must be a dict of names and Tags, not {name!r}: {tag!r}")
-    return {name: tag._core() for name, tag in value.items()}
+    return {_options.text("tags", name): tag._core() for name, tag in value.items()}

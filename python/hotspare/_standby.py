@@ -204,7 +204,7 @@ class StandbyChannel:
         block and out must be C-contiguous and have exactly the channel's shapes and dtypes: TypeError and ValueError
         otherwise, and no block has passed. out may be the block itself.
         Raises StandbyClosed; RuntimeError when another thread is in here. A KeyboardInterrupt comes when the block is
-        over: the channel has processed it.
+        over; one whose deadline was 0.2 s away or more is over at once then: it is late.
         """
         if timeout is not None and deadline is not None:
             raise TypeError("process takes a timeout or a deadline, not both")
@@ -254,13 +254,14 @@ class StandbyChannel:
         return bool(self._core.closed)
 
     def close(self) -> None:
-        """Returns when the block that is being processed is over and every process is gone; from on_event at once.
-        May be called again. A KeyboardInterrupt ends the wait, and it goes on closing."""
+        """Returns when the block that is being processed is over and every process is gone; from on_event, or a signal
+        handler that runs within process(), at once. May be called again. A KeyboardInterrupt ends the wait, and it goes
+        on closing."""
         with _lock:
             _open_channels.discard(self)
         self._finalizer()
-        # A callback runs on a thread that has to end before the channel is gone.
-        if self._core.in_host and not in_callback():
+        # A callback runs on a thread that has to end before the channel is gone, a handler within a block that has.
+        if self._core.in_host and not in_callback() and not self._core.in_process_here:
             self._gone.wait(-1.0)
 
     def __enter__(self) -> StandbyChannel:

@@ -15,6 +15,7 @@ from multiprocessing import forkserver, reduction, spawn, util
 from typing import Any
 
 from hotspare import _core, _process, _worker, _zygote
+from hotspare._descriptors import Descriptors
 from hotspare._worker import Plan
 
 METHODS = ("fork", "forkserver", "spawn")
@@ -32,13 +33,11 @@ class _Handing:
     """Stands in for the process that multiprocessing is about to spawn, so that locks, queues and connections can be
     pickled for it. Their descriptors are kept open and inherited by the zygote under the same numbers."""
 
-    def __init__(self) -> None:
-        self.kept: list[int] = []
+    def __init__(self, kept: Descriptors) -> None:
+        self._kept = kept
 
     def duplicate_for_child(self, fd: int) -> int:
-        copy = os.dup(fd)
-        self.kept.append(copy)
-        return copy
+        return self._kept.add(os.dup(fd))
 
     def DupFd(self, fd: int) -> Any:
         return _KeptFd(fd)
@@ -82,7 +81,7 @@ class Launch:
         if _core.is_to_be_zygote() or _is_to_be_tracker():
             raise RuntimeError(_NOT_A_ZYGOTE)
         self.method = method
-        self.kept: list[int] = []
+        self._kept = Descriptors()
         modules = tuple(name for name in preload if name != "__main__")
         self.plan = Plan(preload=modules, family=_process.Family(method))
         self._initializer = initializer
@@ -107,34 +106,32 @@ class Launch:
             raise RuntimeError(_NO_INTERPRETER.format(method=self.method, executable=sys.executable))
 
     def _pickle_initializer(self, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
-        handing = _Handing()
+        handing = _Handing(self._kept)
         mp_contexts.set_spawning_popen(handing)  # type: ignore[arg-type]
         try:
             stream = reduction.ForkingPickler.dumps((initializer, initargs))
             self.plan.pickled_initializer = bytes(stream)
         finally:
             mp_contexts.set_spawning_popen(None)
-            self.kept += handing.kept
 
     def engine_options(self) -> dict[str, Any]:
         if self.method == "fork":
             return {"exec": False, "exec_command": [], "exec_keep": []}
-        order = _file_in_memory()
-        self.kept.append(order)
+        order = self._kept.add(_file_in_memory())
         tracker = _tracker_fd()
         if tracker is not None:
-            tracker = os.dup(tracker)
-            self.kept.append(tracker)
+            tracker = self._kept.add(os.dup(tracker))
+        kept = self._kept.numbers()
         # What multiprocessing reads in a process that it spawns, in a frozen program, too: data for its preparation,
         # and a process to be.
         with open(order, "wb", closefd=False) as file:
             pickle.dump({"sys_path": list(sys.path)}, file)
-            pickle.dump(_zygote.Zygote(self.plan, tuple(self.kept)), file)
+            pickle.dump(_zygote.Zygote(self.plan, tuple(kept)), file)
         command = spawn.get_command_line(tracker_fd=tracker, pipe_handle=order)
         return {
             "exec": True,
-            "exec_command": [os.fsdecode(part) for part in command],
-            "exec_keep": list(self.kept),
+            "exec_command": [os.fsencode(part) for part in command],
+            "exec_keep": kept,
         }
 
     def host_begins(self) -> None:
@@ -156,11 +153,10 @@ class Launch:
             _worker.plan = before
 
     def close(self) -> None:
-        while self.kept:
-            os.close(self.kept.pop())
+        self._kept.close()
 
 
-def spawn_as_asked(command: list[str], inherited: list[int], setting: str) -> int | None:
+def spawn_as_asked(command: list[bytes], inherited: list[int], setting: str) -> int | None:
     """Starts a program as multiprocessing does, if somebody, a debugger say, has put something in front of that."""
     import _posixsubprocess
 
@@ -169,7 +165,7 @@ def spawn_as_asked(command: list[str], inherited: list[int], setting: str) -> in
     name, _, value = setting.partition("=")
     os.putenv(name, value)  # seen by whatever another thread starts just now, too: for that it is no order
     try:
-        return int(util.spawnv_passfds(os.fsencode(command[0]), command, inherited))
+        return int(util.spawnv_passfds(command[0], command, inherited))
     finally:
         os.unsetenv(name)
 

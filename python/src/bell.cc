@@ -25,7 +25,7 @@ bool Bell::wait(double seconds) {
   const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
                                       seconds < 0 ? longest : std::min(seconds, longest)));
   {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     std::unique_lock lock(mutex_);
     if (changed_.wait_until(lock, std::min(end, Clock::now() + short_wait), [this] { return rung_; })) return true;
   }

@@ -11,7 +11,7 @@ BufferAt hand_out(const nb::object& view, detail::TaskContext& context) {
   Buffer buffer = shared_buffer_at(bytes.data(), bytes.size());
   if (buffer.segment() == nullptr) {
     buffer = Buffer::make(bytes.size());
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     std::memcpy(buffer.data(), bytes.data(), bytes.size());
   }
   return {context.attach(buffer), bytes.size()};

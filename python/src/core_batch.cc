@@ -75,7 +75,7 @@ struct CoreAnswer {
     if (running()) return CoreTask(answer->task(), false).outcome();
     if (answer->kind() == detail::Answer::Kind::died) return nb::make_tuple("died", make_report(answer->report()));
     {
-      const nb::gil_scoped_release others_may_run;
+      const WithoutGil others_may_run;
       answer->bytes();  // reads it
     }
     return decoded_result(answer->bytes(), *answer->attachments());
@@ -85,12 +85,12 @@ struct CoreAnswer {
 class CoreBatch {
  public:
   CoreBatch(const std::string& path, bool power, unsigned rerun, bool of_any_user) {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     core_ = BatchCore::open({path, power ? Durability::power : Durability::process, rerun, of_any_user,
                              [this](const std::string& text) { warning_ = text; }});
   }
   ~CoreBatch() {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     core_.reset();
   }
   CoreBatch(const CoreBatch&) = delete;
@@ -187,7 +187,7 @@ void define_batch(nb::module_& module) {
       [](const std::string& path) {
         Recovered done;
         {
-          const nb::gil_scoped_release others_may_run;
+          const WithoutGil others_may_run;
           done = recover_journal(path);
         }
         return nb::make_tuple(done.saved, done.lost, done.all_known, done.damaged_copy);

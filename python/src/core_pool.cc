@@ -1,5 +1,6 @@
 #include "core_pool.hpp"
 
+#include "bell.hpp"
 #include "block.hpp"
 #include "events.hpp"
 #include "payload.hpp"
@@ -36,7 +37,7 @@ T option(const nb::dict& options, const char* name) {
 /// live until that has ended.
 std::function<void()> host_initializer(nb::handle callable) {
   return [kept = callable.ptr()] {
-    const nb::gil_scoped_acquire gil;
+    const WithGil gil;
     in_words([kept] { nb::borrow(kept)(); });
   };
 }
@@ -46,7 +47,7 @@ PoolOptions pool_options(const nb::dict& given) {
   options.workers = option<unsigned>(given, "workers");
   options.spares = option<unsigned>(given, "spares");
   options.start = option<bool>(given, "exec") ? Start::exec : Start::fork;
-  options.exec_command = option<std::vector<std::string>>(given, "exec_command");
+  options.exec_command = words_of_bytes(given["exec_command"]);
   options.exec_keep = option<std::vector<int>>(given, "exec_keep");
   options.preload = preload_in_zygote;
   options.initializer = begin_worker;
@@ -79,7 +80,7 @@ class SharedArguments {
     if (auto known = find(bytes)) return known;
     Buffer fresh;
     {
-      const nb::gil_scoped_release others_may_run;
+      const WithoutGil others_may_run;
       fresh = pool.buffer(bytes.size());
       std::memcpy(fresh.data(), bytes.data(), bytes.size());
     }
@@ -99,7 +100,7 @@ class SharedArguments {
       if (entry.source != bytes.data()) continue;
       std::shared_ptr<const Buffer> copy = entry.copy.lock();
       if (copy == nullptr || copy->size() != bytes.size()) return nullptr;
-      const nb::gil_scoped_release others_may_run;
+      const WithoutGil others_may_run;
       return std::memcmp(copy->data(), bytes.data(), bytes.size()) == 0 ? copy : nullptr;
     }
     return nullptr;
@@ -179,17 +180,16 @@ struct CorePool::Settler {
   Settler(detail::Engine& engine, nb::object callback) : completions(engine), on_settled(std::move(callback)) {}
 
   void run() {
-    PyGILState_STATE gil = PyGILState_Ensure();
+    const WithGil gil;
     for (bool more = true; more;) {
       std::vector<TaskRef> tasks;
       {
-        const nb::gil_scoped_release others_may_run;
+        const WithoutGil others_may_run;
         tasks = completions.take_all();
       }
       more = !tasks.empty();
       if (more) tell(tasks);
     }
-    PyGILState_Release(gil);
   }
   void tell(const std::vector<TaskRef>& tasks) {
     nb::list objects;
@@ -228,6 +228,7 @@ struct CorePool::Inner {
   /// Without the GIL.
   void close() {
     pool.shutdown();
+    ended.ring();
     const std::lock_guard one(joining);
     settler.join();
   }
@@ -236,6 +237,7 @@ struct CorePool::Inner {
   nb::object host_begins;
   Pool pool;
   Settler settler;
+  Bell ended;  ///< No process is left. Callbacks may still run.
   std::mutex joining;
   SharedArguments arguments;
   bool closing = false;  ///< Somebody closes it, or has. Guarded by the GIL, as the next one:
@@ -360,14 +362,14 @@ void CorePool::shutdown(bool cancel, std::size_t keep, double grace, nb::object 
     limit =
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(std::min(grace, longest)));
   {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     inner_->pool.shutdown(false, cancel, keep, limit);
   }
   if (std::exchange(inner_->closing, true)) return;
   PyObject* const callback = on_gone.release().ptr();
   std::function<void()> close = [inner = inner_, callback]() mutable {
     inner->close();
-    const nb::gil_scoped_acquire gil;
+    const WithGil gil;
     const nb::object call = nb::steal(callback);
     inner.reset();
     try {
@@ -379,7 +381,7 @@ void CorePool::shutdown(bool cancel, std::size_t keep, double grace, nb::object 
   try {
     inner_->closer = closers->run(close);
   } catch (const std::system_error&) {  // no thread is to be had
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     close();
   }
 }
@@ -387,13 +389,19 @@ void CorePool::shutdown(bool cancel, std::size_t keep, double grace, nb::object 
 void CorePool::join_closer() {
   const std::thread::id closer = inner_->closer;
   if (!in_host() || closer == std::thread::id() || closer == std::this_thread::get_id()) return;
-  const nb::gil_scoped_release others_may_run;
+  const WithoutGil others_may_run;
   closers->join(closer);
+}
+
+void CorePool::wait_ended() {
+  if (!in_host()) return;
+  const std::shared_ptr<Inner> inner = inner_;
+  inner->ended.wait(-1);
 }
 
 void CorePool::interrupt_tasks() {
   if (!in_host()) return;
-  const nb::gil_scoped_release others_may_run;
+  const WithoutGil others_may_run;
   detail::signal_running(*inner_->pool.engine(), SIGINT);
 }
 
@@ -445,7 +453,7 @@ std::int64_t CorePool::zygote_pid() const { return inner_->pool.zygote_pid(); }
 void run_in_background(std::function<void()> work) { closers->run(std::move(work)); }
 
 void join_closers() {
-  const nb::gil_scoped_release others_may_run;
+  const WithoutGil others_may_run;
   closers->join();
 }
 
@@ -475,12 +483,13 @@ void define_pool(nb::module_& module) {
       .def("shutdown", &CorePool::shutdown, nb::arg("cancel"), nb::arg("keep"), nb::arg("grace"),
            nb::arg("on_gone").none())
       .def("join_closer", &CorePool::join_closer)
+      .def("wait_ended", &CorePool::wait_ended)
       .def("interrupt_tasks", &CorePool::interrupt_tasks)
       .def("started_pids", &CorePool::started_pids, nb::arg("at_least"))
       .def("resize", &CorePool::resize, nb::arg("workers"))
       .def("stats", &CorePool::stats)
       .def("worker_pids", &CorePool::worker_pids)
-      .def("zygote_pid", &CorePool::zygote_pid, nb::call_guard<nb::gil_scoped_release>())
+      .def("zygote_pid", &CorePool::zygote_pid, nb::call_guard<WithoutGil>())
       .def_prop_ro("broken", [](const CorePool& pool) { return pool.broken(); })
       .def_prop_ro("in_host", &CorePool::in_host);
 }

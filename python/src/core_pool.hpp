@@ -42,6 +42,8 @@ class CorePool {
   void shutdown(bool cancel, std::size_t keep, double grace, nb::object on_gone);
   /// When on_gone() was called: waits until its thread has ended.
   void join_closer();
+  /// After shutdown: waits until no process is left. Callbacks may run on.
+  void wait_ended();
   /// SIGINT to each worker that is inside a task.
   void interrupt_tasks();
   void resize(unsigned workers);

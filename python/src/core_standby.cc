@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cmath>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -27,6 +28,9 @@ using Clock = std::chrono::steady_clock;
 std::uint64_t forks = 0;
 
 PyObject* closed_class = nullptr;
+
+/// A person does not notice it. To look at signals costs two microseconds, which is much for a block of sound.
+constexpr std::chrono::milliseconds longest_without_signals(200);
 
 std::chrono::nanoseconds nanoseconds_of(double seconds) {
   constexpr double longest = 1e9;  // 30 years
@@ -71,7 +75,7 @@ StandbyOptions standby_options(const nb::dict& given) {
   options.most_deaths = nb::cast<unsigned>(given["most_deaths"]);
   options.deaths_within = nanoseconds_of(nb::cast<double>(given["deaths_within"]));
   options.start = nb::cast<bool>(given["exec"]) ? Start::exec : Start::fork;
-  options.exec_command = nb::cast<std::vector<std::string>>(given["exec_command"]);
+  options.exec_command = words_of_bytes(given["exec_command"]);
   options.exec_keep = nb::cast<std::vector<int>>(given["exec_keep"]);
   options.preload = preload_in_zygote;
   options.replica_stderr = nb::cast<bool>(given["capture_stderr"]) ? Stderr::capture : Stderr::tee;
@@ -151,6 +155,7 @@ struct CoreStandby::Inner {
   nb::object last_stats;
   bool closing = false;
   std::atomic<std::uint32_t> busy{0};  ///< Somebody is in process().
+  unsigned long in_process = 0;        ///< Which thread; 0: none.
   std::mutex closing_mutex;
   const std::uint64_t made_after = forks;
 };
@@ -165,8 +170,10 @@ class CoreStandby::Turn {
       throw std::runtime_error(
           "StandbyChannel.process: another thread is in process() of this channel; blocks have an order, so one thread "
           "at a time");
+    inner_.in_process = PyThread_get_thread_ident();
   }
   ~Turn() {
+    inner_.in_process = 0;
     inner_.busy.store(0);
     if (inner_.closing) inner_.busy.notify_all();
   }
@@ -191,6 +198,7 @@ CoreStandby::~CoreStandby() {
 
 bool CoreStandby::in_host() const { return inner_->made_after == forks; }
 bool CoreStandby::closed() const { return inner_->closing; }
+bool CoreStandby::in_process_here() const { return inner_->in_process == PyThread_get_thread_ident(); }
 
 void CoreStandby::must_be_host(const char* call) const {
   if (!in_host())
@@ -215,7 +223,9 @@ bool CoreStandby::process(nb::handle block, nb::handle out, nb::handle timeout, 
   } else {
     until += timeout.is_none() ? detail::period_of(core) : nanoseconds_of(number_of(timeout));
   }
-  const nb::gil_scoped_release others_may_run;
+  std::optional<SignalWatch> watch;
+  if (until - Clock::now() > longest_without_signals) watch.emplace();
+  const WithoutGil others_may_run;
   return detail::process_block(core, in_view.bytes(), out_view.bytes(), until) == BlockOutcome::answered;
 }
 
@@ -255,7 +265,7 @@ void CoreStandby::close() {
   Inner& inner = *inner_;
   inner.closing = true;
   {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     inner.close();
   }
   if (inner.core == nullptr) return;
@@ -269,7 +279,7 @@ void CoreStandby::close_in_background(nb::object on_gone) {
   PyObject* const callback = on_gone.release().ptr();
   run_in_background([inner = inner_, callback]() mutable {
     inner->close();
-    const nb::gil_scoped_acquire gil;
+    const WithGil gil;
     const nb::object call = nb::steal(callback);
     if (inner->core != nullptr) inner->last_stats = dict_of(detail::stats_of(*inner->core));
     inner->core.reset();
@@ -318,6 +328,7 @@ void define_standby(nb::module_& module) {
       .def("close_in_background", &CoreStandby::close_in_background, nb::arg("on_gone").none())
       .def_prop_ro("broken", &CoreStandby::broken)
       .def_prop_ro("closed", &CoreStandby::closed)
+      .def_prop_ro("in_process_here", &CoreStandby::in_process_here)
       .def_prop_ro("in_host", &CoreStandby::in_host);
 }
 

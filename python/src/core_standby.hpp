@@ -35,6 +35,8 @@ class CoreStandby {
   /// Returns at once; on_gone() is called when nothing is left, on a thread of its own.
   void close_in_background(nb::object on_gone);
   bool closed() const;
+  /// This thread is in process(): in a signal handler, then.
+  bool in_process_here() const;
   /// False in a fork of the process that made it.
   bool in_host() const;
 

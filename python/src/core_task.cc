@@ -71,7 +71,7 @@ bool CoreTask::wait(double seconds) const {
   const std::chrono::duration<double> timeout(seconds > longest ? longest : seconds);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(timeout);
   {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     const bool is_short = seconds >= 0 && timeout < short_wait;
     if (detail::wait(task_, is_short ? std::chrono::duration_cast<std::chrono::nanoseconds>(timeout) : short_wait))
       return true;

@@ -31,7 +31,7 @@ nb::tuple event_arguments(const Event& event) {
 std::function<void(const Event&)> event_callback(nb::handle callable) {
   if (callable.is_none()) return {};
   return [kept = callable.ptr()](const Event& event) {
-    const nb::gil_scoped_acquire gil;
+    const WithGil gil;
     try {
       nb::borrow(kept)(*event_arguments(event));
     } catch (nb::python_error& error) {

@@ -32,7 +32,7 @@ nb::tuple figures(const S& stats) {
 nb::tuple health_of_process() {
   Health now;
   {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     now = health();
   }
   return nb::make_tuple(now.pools_open, now.pools_made, now.channels_open, now.channels_made, figures(now.pools),
@@ -40,14 +40,14 @@ nb::tuple health_of_process() {
 }
 
 std::string openmetrics_of_process() {
-  const nb::gil_scoped_release others_may_run;
+  const WithoutGil others_may_run;
   return openmetrics();
 }
 
 /// A Python object that threads without the GIL may hold and let go of.
 std::shared_ptr<PyObject> shared(nb::handle object) {
   return {object.inc_ref().ptr(), [](PyObject* held) {
-            const nb::gil_scoped_acquire gil;
+            const WithGil gil;
             Py_DECREF(held);
           }};
 }
@@ -61,13 +61,13 @@ class CoreSubscription {
   CoreSubscription& operator=(const CoreSubscription&) = delete;
   void end() {
     Subscription ending = std::move(subscription_);
-    const nb::gil_scoped_release others_may_run;  // a call under way needs the GIL to end
+    const WithoutGil others_may_run;  // a call under way needs the GIL to end
     ending.end();
   }
 
  private:
   static void tell(PyObject* callable, const Event& event) {
-    const nb::gil_scoped_acquire gil;
+    const WithGil gil;
     try {
       nb::borrow(callable)(event_arguments(event));
     } catch (nb::python_error& error) {

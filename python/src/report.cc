@@ -57,7 +57,7 @@ nb::tuple tuples_of(const std::vector<Frame>& stack) {
 nb::tuple native_stack(const CoreReport& core) {
   const std::vector<Frame>* stack = nullptr;
   {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     stack = &core.get().native_stack();
   }
   return tuples_of(*stack);
@@ -67,7 +67,7 @@ nb::tuple native_stack(const CoreReport& core) {
 nb::tuple other_threads(const CoreReport& core) {
   std::vector<ThreadStack> threads;
   {
-    const nb::gil_scoped_release others_may_run;
+    const WithoutGil others_may_run;
     threads = core.get().other_threads();
   }
   nb::list all;

@@ -24,7 +24,7 @@ PyThreadState* idle_thread = nullptr;
 thread_local PyThreadState* let_go = nullptr;
 
 void before_fork() {
-  if (let_go != nullptr) PyEval_RestoreThread(let_go);
+  if (let_go != nullptr) take_gil(let_go);
   PyOS_BeforeFork();
 }
 void after_fork_in_parent() {
@@ -49,7 +49,7 @@ int number_of(nb::python_error& error) {
 template <class Call>
 std::optional<int> process_from(const char* what, Call call) {
   const bool was_let_go = let_go != nullptr;
-  if (was_let_go) PyEval_RestoreThread(std::exchange(let_go, nullptr));
+  if (was_let_go) take_gil(std::exchange(let_go, nullptr));
   if (PyGILState_Check() == 0) return std::nullopt;
   std::optional<int> child;
   int number = 0;
@@ -77,12 +77,15 @@ std::optional<int> fork_as_asked() {
 /// And of what multiprocessing starts programs with.
 std::optional<int> spawn_as_asked(const std::vector<std::string>& command, const std::vector<int>& inherited,
                                   const std::string& setting) {
-  return process_from("hotspare: starting an interpreter",
-                      [&] { return python_name("hotspare._start", "spawn_as_asked")(command, inherited, setting); });
+  return process_from("hotspare: starting an interpreter", [&] {
+    nb::list words;
+    for (const std::string& word : command) words.append(nb::bytes(word.data(), word.size()));
+    return python_name("hotspare._start", "spawn_as_asked")(words, inherited, setting);
+  });
 }
 
 void idle_begins() { idle_thread = PyEval_SaveThread(); }
-void idle_ends() { PyEval_RestoreThread(idle_thread); }
+void idle_ends() { take_gil(idle_thread); }
 
 /// Calls a function of the Python half that takes and gives nothing.
 void call_worker_module(const char* function) { python_name("hotspare._worker", function)(); }
@@ -166,7 +169,7 @@ void keep_stack_handler() { ::sigaction(stack_signal, nullptr, &stack_handler); 
 }  // namespace
 
 ForkingCall::ForkingCall() { let_go = PyEval_SaveThread(); }
-ForkingCall::~ForkingCall() { PyEval_RestoreThread(std::exchange(let_go, nullptr)); }
+ForkingCall::~ForkingCall() { take_gil(std::exchange(let_go, nullptr)); }
 
 std::string words_of(const nb::object& error) {
   const nb::object text = python_name("hotspare._describe", "in_one_line")(error);

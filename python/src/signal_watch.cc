@@ -167,10 +167,20 @@ void Watcher::go_if_unused() {
   made = nullptr;
 }
 
+/// Runs the handlers of signals that have come; what they raise ends the wait. So does an interrupt that asyncio has taken to
+/// cancel the task that waits here.
+void look_at_signals() {
+  if (PyErr_CheckSignals() != 0) raise_set_error();
+  if (python_name("hotspare._interrupts", "is_pending")().ptr() == Py_True) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    raise_set_error();
+  }
+}
+
 /// On a thread of the host that has let go of the GIL.
 void run_handlers() {
-  const nb::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() != 0) raise_set_error();
+  const WithGil gil;
+  look_at_signals();
 }
 
 bool on_main_thread() { return PyThread_get_thread_ident() == main_thread; }
@@ -196,7 +206,7 @@ SignalWatch::~SignalWatch() {
 void SignalWatch::begin() {
   Watcher* const watcher = Watcher::of_this_process();
   if (watcher == nullptr) {
-    if (PyErr_CheckSignals() != 0) raise_set_error();
+    look_at_signals();
     return;
   }
   outer_ = watcher->innermost();
@@ -208,7 +218,7 @@ void SignalWatch::begin() {
     if (again) programs_ = before;
     watcher->add(this, programs_);
     // Its other end is in CPython: this look after the descriptor was set; Python's handler writes to it after its note.
-    if (PyErr_CheckSignals() != 0) raise_set_error();
+    look_at_signals();
   }
 }
 

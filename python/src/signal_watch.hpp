@@ -46,7 +46,7 @@ class Waiting {
 
  private:
   SignalWatch watch_;
-  nb::gil_scoped_release others_may_run_;
+  WithoutGil others_may_run_;
 };
 
 void define_signal_watch(nb::module_& module);

@@ -58,7 +58,7 @@ Kept keep(nb::handle callable) {
 
 /// callable(attempt, task id, report of the death or None, description of what was raised or None); true: go on.
 bool ask(const Kept& callable, const Failure& failure) {
-  const nb::gil_scoped_acquire gil;
+  const WithGil gil;
   try {
     const nb::object report = failure.report() ? make_report(failure.report()) : nb::object(nb::none());
     nb::object described = nb::none();

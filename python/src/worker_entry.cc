@@ -207,7 +207,7 @@ void run_inside(TaskContext& context) {
 bool in_task() { return inside; }
 
 void run_python_task(TaskContext& context) {
-  std::optional<nb::gil_scoped_acquire> gil;
+  std::optional<WithGil> gil;
   const bool in_worker = detail::in_worker_process();
   if (!in_worker) gil.emplace();  // in the host (PoolOptions::run_in_host)
   try {

@@ -2,12 +2,14 @@
 #include "os/futex.hpp"
 #include "standby/core.hpp"
 #include "standby/helm.hpp"
+#include "task/interruptible.hpp"
 
 #include <hotspare/error.hpp>
 
 #include <algorithm>
 #include <climits>
 #include <cstring>
+#include <exception>
 #include <string>
 
 /// What the real-time thread does for a block: one copy in, one wake, sleeps until somebody has answered, one copy out. No
@@ -31,6 +33,16 @@ void check_sizes(const StandbyOptions& options, std::size_t in, std::size_t out)
               std::to_string(out));
 }
 
+/// What ends the wait; nothing: it goes on.
+std::exception_ptr answer(Interruptible& interrupted) noexcept {
+  try {
+    interrupted.answer();
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
 }  // namespace
 
 BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::byte> out, std::int64_t deadline_ns) {
@@ -39,8 +51,9 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
   const std::int64_t begun = os::monotonic_ns();
   const std::uint64_t block = post(in);
   unsigned lane = none;
+  std::exception_ptr interrupted;
   do {
-    lane = find_who_answers(block, begun, deadline_ns);
+    lane = find_who_answers(block, begun, deadline_ns, interrupted);
   } while (lane != none && !copy_answer(lane, block, out));
   if (lane == none) {
     stand_in(in, out);
@@ -54,16 +67,18 @@ BlockOutcome StandbyCore::process(std::span<const std::byte> in, std::span<std::
   if (lane != none) latency_.add(ended - begun);
   crew_->block_over(begun, ended, lane != none);
   look_for_hangs(block, ended);
+  if (interrupted) std::rethrow_exception(interrupted);
   return lane == none ? BlockOutcome::late : BlockOutcome::answered;
 }
 
 /// Waits in steps, where there is more to do than to wait: patience ends, somebody hangs and the deadline is still far.
-unsigned StandbyCore::find_who_answers(std::uint64_t block, std::int64_t begun, std::int64_t deadline_ns) noexcept {
+unsigned StandbyCore::find_who_answers(std::uint64_t block, std::int64_t begun, std::int64_t deadline_ns,
+                                       std::exception_ptr& interrupted) noexcept {
   const bool has_helm = options_.mode != StandbyMode::lockstep;
   std::int64_t until = begun + (has_helm ? patience_ns_ : options_.hang_after.count());
   for (;;) {
-    const unsigned lane = await_answer(block, std::min(until, deadline_ns));
-    if (lane != none || until >= deadline_ns || nobody_will_answer(block)) return lane;
+    const unsigned lane = await_answer(block, std::min(until, deadline_ns), interrupted);
+    if (lane != none || interrupted || until >= deadline_ns || nobody_will_answer(block)) return lane;
     if (has_helm) hand_over();
     look_for_hangs(block, until);
     until += options_.hang_after.count();
@@ -102,17 +117,25 @@ bool StandbyCore::nobody_will_answer(std::uint64_t block) const noexcept {
   return crew_->deserted() || shared_.is_left_out(block);
 }
 
-unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns) noexcept {
+unsigned StandbyCore::await_answer(std::uint64_t block, std::int64_t until_ns,
+                                   std::exception_ptr& interrupted) noexcept {
   standby::Bells& bells = shared_.bells();
+  Interruptible* const here = Interruptible::here();
+  const Interruptible::Wake known(here, [&bells] {
+    bells.caller.fetch_add(1, std::memory_order_seq_cst);
+    os::futex_wake(bells.caller, 1, os::FutexScope::shared);
+  });
   std::atomic<std::uint32_t>& awaited = shared_.blocks().awaited;
   unsigned lane = find_answer(block);
   for (bool in_time = true; lane == none && in_time;) {
     const std::uint32_t bell = bells.caller.load(std::memory_order_acquire);
+    // SYNC POINT interrupted: after the bell was read, which rings when somebody interrupts.
+    if (here != nullptr && here->rung() && (interrupted = answer(*here))) break;
     awaited.store(1, std::memory_order_seq_cst);
     lane = find_answer(block);
     if (lane != none || nobody_will_answer(block)) break;
     // Looks at the clock itself, for where somebody rings without pause the kernel does not come to it.
-    in_time = os::futex_wait(bells.caller, bell, os::FutexScope::shared, until_ns) && os::monotonic_ns() < until_ns;
+    in_time = sleep_on(bells.caller, bell, os::FutexScope::shared, until_ns, here) && os::monotonic_ns() < until_ns;
     lane = find_answer(block);
   }
   awaited.store(0, std::memory_order_relaxed);

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -46,10 +47,11 @@ class StandbyCore {
 
   std::uint64_t post(std::span<const std::byte> in) noexcept;
   unsigned find_answer(std::uint64_t block) const noexcept;
-  unsigned find_who_answers(std::uint64_t block, std::int64_t begun, std::int64_t deadline_ns) noexcept;
+  unsigned find_who_answers(std::uint64_t block, std::int64_t begun, std::int64_t deadline_ns,
+                            std::exception_ptr& interrupted) noexcept;
   bool copy_answer(unsigned lane, std::uint64_t block, std::span<std::byte> out) const noexcept;
   bool nobody_will_answer(std::uint64_t block) const noexcept;
-  unsigned await_answer(std::uint64_t block, std::int64_t until_ns) noexcept;
+  unsigned await_answer(std::uint64_t block, std::int64_t until_ns, std::exception_ptr& interrupted) noexcept;
   void hand_over() noexcept;
   void stand_in(std::span<const std::byte> in, std::span<std::byte> out) const noexcept;
   void keep_cores_awake();

@@ -39,11 +39,12 @@ Interruptible::Wake::~Wake() {
   whose_->wake_ = nullptr;
 }
 
-void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected, os::FutexScope scope,
+bool sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected, os::FutexScope scope,
               std::int64_t deadline_ns, Interruptible* here) {
   bool handler_ran = false;
-  os::futex_wait(word, expected, scope, deadline_ns, &handler_ran);
+  const bool in_time = os::futex_wait(word, expected, scope, deadline_ns, &handler_ran);
   if (handler_ran && here != nullptr) here->ring();
+  return in_time;
 }
 
 void sleep_interruptibly(const std::atomic<std::uint32_t>& word, std::uint32_t expected, std::function<void()> wake) {

@@ -10,8 +10,8 @@
 
 namespace hotspare::detail {
 
-/// os::futex_wait; a signal handler that runs meanwhile rings, too. here may be null.
-void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected, os::FutexScope scope,
+/// os::futex_wait, and what that returns; a signal handler that runs meanwhile rings, too. here may be null.
+bool sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t expected, os::FutexScope scope,
               std::int64_t deadline_ns, Interruptible* here);
 
 /// Sleeps while word == expected, or until interrupted: wake() changes the word and wakes its sleepers. May return early.

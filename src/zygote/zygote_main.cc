@@ -1,5 +1,6 @@
 #include "zygote/zygote_main.hpp"
 
+#include "os/descriptor_room.hpp"
 #include "os/end_teller.hpp"
 #include "os/memory.hpp"
 #include "os/process.hpp"
@@ -118,6 +119,7 @@ class Zygote {
     if (child && *child == 0) {
       control_.reset();
       children_are_ours_.give_back();
+      room_.give_back();
       forget_ends();
       if (setup_.breed == Breed::replicas)
         standby::run_replica({.setup = setup_, .id = request.worker, .lane = request.lane}, std::move(fds));
@@ -279,6 +281,7 @@ class Zygote {
 
   os::Fd control_;
   const os::OwnChildren children_are_ours_;
+  const os::DescriptorRoom room_;
   Setup setup_;
   bool preloaded_ = false;
   std::set<pid_t> children_;

@@ -12,7 +12,7 @@ from typing import Any
 
 import hotspare
 import pytest
-from hotspare import Pool, ProcessPoolExecutor, RemoteError, WorkerDied
+from hotspare import Pool, ProcessPoolExecutor, RemoteError, Tag, WorkerDied
 from python_tasks import same, square
 
 
@@ -381,6 +381,8 @@ _WRONG: list[tuple[str, Any]] = [
     ("when_full", None),
     ("when_full", ["wait"]),
     ("on_event", 3),
+    ("name", "\ud800"),
+    ("tags", {"\ud800": Tag()}),
     ("no_such_option", 1),
 ]
 
@@ -409,6 +411,7 @@ _WRONG_DROP_IN: list[tuple[str, Any]] = [
     ("preload", "numpy"),
     ("preload", [None]),
     ("on_event", 3),
+    ("name", "\ud800"),
     ("no_such_option", 1),
 ]
 
@@ -431,6 +434,8 @@ def test_a_wrong_option_of_the_drop_in_is_refused_at_the_call(name: str, value: 
         ({"memory_limit": -5}, "memory_limit"),
         ({"memory_limit": 10**30}, "memory_limit"),
         ({"name": 5}, "name"),
+        ({"name": "\udcff"}, "name must be text"),
+        ({"key": "\ud800"}, "key must be text"),
         ({"retries": "3"}, "retries"),
     ],
     ids=str,

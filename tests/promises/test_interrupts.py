@@ -56,6 +56,26 @@ _LEAVES = {
     ],
     "map": ["with {face}(1) as pool:", "    list(pool.map({hang}, [{begun!r}], [{note!r}]))"],
     "cf.wait": ["with {face}(1) as pool:", "    cf.wait([pool.submit({hang}, {begun!r}, {note!r})])"],
+    "with in a coroutine": [
+        "async def main():",
+        "    with {face}(1) as pool:",
+        "        await asyncio.wrap_future(pool.submit({hang}, {begun!r}, {note!r}))",
+        "asyncio.run(main())",
+    ],
+    "result in a coroutine": [
+        "async def main():",
+        "    with {face}(1) as pool:",
+        "        pool.submit({hang}, {begun!r}, {note!r}).result()",
+        "asyncio.run(main())",
+    ],
+    "with in a thread": [
+        "def wait():",
+        "    with {face}(1) as pool:",
+        "        pool.submit({hang}, {begun!r}, {note!r}).result()",
+        "thread = threading.Thread(target=wait)",
+        "thread.start()",
+        "thread.join()",
+    ],
 }
 
 
@@ -151,6 +171,53 @@ def test_async_with_ends_after_one_press(tmp_path: Path, fifo: Callable[[], Fifo
         program.press()
         assert program.end() == -signal.SIGINT, program.output
     assert (tmp_path / "note").read_text() == "interrupted"
+
+
+def test_a_callback_that_never_returns_holds_nobody(tmp_path: Path, face: str, fifo: Callable[[], Fifo]) -> None:
+    begun = fifo()
+    with Program(
+        tmp_path,
+        f"pool = {face}(1)",
+        "future = pool.submit(square, 3)",
+        f"future.add_done_callback(lambda _: hang({begun.path!r}, os.devnull))",
+        "pool.shutdown()",
+    ) as program:
+        begun.hear()
+        program.press()
+        assert program.end() == -signal.SIGINT, program.output
+
+
+def test_threads_that_the_end_overtakes_end_nobody(tmp_path: Path, face: str, fifo: Callable[[], Fifo]) -> None:
+    """The interpreter's end comes while daemon threads are about to take its lock again."""
+    with Program(
+        tmp_path,
+        f"with {face}(2) as pool:",
+        "    def wait():",
+        "        with contextlib.suppress(RuntimeError):",
+        "            while True: pool.submit(square, 3).result()",
+        "    for _ in range(20): threading.Thread(target=wait, daemon=True).start()",
+        "    pool.submit(square, 2).result()",
+        "    say('ready')",
+        "    signal.pause()",
+    ) as program:
+        program.read("ready")
+        program.press()
+        assert program.end() == -signal.SIGINT, program.output
+
+
+def test_a_handler_that_exits_leaves_shutdown(tmp_path: Path, face: str, fifo: Callable[[], Fifo]) -> None:
+    """A program told to stop by a signal whose handler calls sys.exit, as in many containers."""
+    begun = fifo()
+    with Program(
+        tmp_path,
+        "signal.signal(signal.SIGINT, lambda number, frame: sys.exit(7))",
+        f"pool = {face}(1)",
+        f"pool.submit(hang_deaf, {begun.path!r}, '')",
+        "pool.shutdown()",
+    ) as program:
+        begun.hear()
+        program.press()
+        assert program.end() == 7, program.output
 
 
 def test_a_prompt_goes_on_and_nothing_of_the_pool_is_left(tmp_path: Path, face: str, fifo: Callable[[], Fifo]) -> None:

@@ -3,10 +3,13 @@ fork of the host that ends as any program does."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -116,3 +119,76 @@ def test_a_fork_of_the_host_ends() -> None:
         [sys.executable, "-c", FORKS], capture_output=True, text=True, env=environment, timeout=60, check=False
     )
     assert done.stdout.split() == ["6", "False", "0"], done.stderr
+
+
+# ---- a person, while a block has a long time ----
+
+
+def _stop(channel: StandbyChannel) -> None:
+    for pid in channel.replica_pids():
+        os.kill(pid, signal.SIGSTOP)
+
+
+@contextlib.contextmanager
+def _interrupted(channel: StandbyChannel, within: Callable[[], object]) -> Iterator[None]:
+    """What is within happens when SIGINT comes while this thread is in process()."""
+    over = threading.Event()
+
+    def hear(signal_number: int, frame: Any) -> None:
+        if channel._core.in_process_here:
+            within()
+
+    def send() -> None:
+        while not over.wait(0.05):  # one that came before the wait is followed by another
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, hear)
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        sender.join()
+        signal.signal(signal.SIGINT, before)
+
+
+def _raise_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_ends_a_block_that_has_a_long_time() -> None:
+    with StandbyChannel(Chain, hang_after=1e18, patience=1e18, **OPTIONS) as channel:
+        channel.process(block_of(1), timeout=FAR)
+        _stop(channel)
+        with _interrupted(channel, _raise_interrupt), pytest.raises(KeyboardInterrupt):
+            channel.process(block_of(1), timeout=1e6)
+        assert channel.stats().late == 1
+
+
+def test_a_handler_that_raises_nothing_ends_no_block() -> None:
+    def go_on() -> None:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+    with StandbyChannel(Chain, hang_after=1e18, patience=1e18, **OPTIONS) as channel:
+        state = number(channel.process(block_of(1), timeout=FAR))
+        stopped = channel.replica_pids()
+        _stop(channel)
+        with _interrupted(channel, go_on):
+            answer = number(channel.process(block_of(2), timeout=1e6))
+        assert (answer, channel.late) == (next_state(state, 2), False)
+
+
+def test_a_handler_may_close_the_channel_within_a_block() -> None:
+    def close() -> None:
+        channel.close()
+        raise InterruptedError
+
+    channel = StandbyChannel(Chain, hang_after=1e18, patience=1e18, **OPTIONS)
+    channel.process(block_of(1), timeout=FAR)
+    _stop(channel)
+    with _interrupted(channel, close), pytest.raises(InterruptedError):
+        channel.process(block_of(1), timeout=1e6)
+    channel.close()
+    assert channel.closed

@@ -212,3 +212,39 @@ def test_terminate_workers_ends_those_with_a_handler_too(handler: Any, start: st
         executor.shutdown()
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, GeneratorExit, ValueError])
+def test_what_a_callback_raises_keeps_no_other_from_being_told(raised: type[BaseException]) -> None:
+    told = threading.Event()
+
+    def fail(future: Any) -> None:
+        raise raised("of a callback")
+
+    with Pool(1) as pool:
+        future = pool.submit(square, 3)
+        future.add_done_callback(fail)
+        future.add_done_callback(lambda _: told.set())
+        assert told.wait(60)
+        assert pool.submit(square, 4).result() == 16
+
+
+def test_what_a_callback_raises_in_cancel_comes_out_when_all_are_told(fifo: Callable[[], Fifo]) -> None:
+    begun, go_on = fifo(), fifo()
+    told: list[Any] = []
+
+    def leave(future: Any) -> None:
+        raise SystemExit(5)
+
+    with Pool(1) as pool:
+        running = pool.submit(meet, begun, go_on)
+        begun.hear()
+        waiting = pool.submit(square, 3)
+        waiting.add_done_callback(leave)
+        waiting.add_done_callback(told.append)
+        with pytest.raises(SystemExit):
+            waiting.cancel()
+        assert told == [waiting]
+        assert waiting.cancelled()
+        go_on.tell()
+        running.result()

@@ -175,3 +175,16 @@ def test_a_map_whose_call_is_refused_has_not_begun(tmp_path: Path) -> None:
     pool.shutdown()
     with pytest.raises(PoolClosed):
         pool.map(square, [1])
+
+
+class WithoutALength(list[int]):
+    def __len__(self) -> int:
+        raise TypeError("not known yet")
+
+
+def test_a_length_that_is_not_known_is_not_asked_for() -> None:
+    items = WithoutALength([1, 2, 3])
+    with ProcessPoolExecutor(1) as executor:
+        assert list(executor.map(square, items)) == [1, 4, 9]
+    with Pool(1) as pool:
+        assert list(pool.map(square, items)) == [1, 4, 9]

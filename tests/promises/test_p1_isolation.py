@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -336,3 +338,47 @@ def test_an_argument_that_cannot_be_pickled_costs_itself_only(pool: Pool) -> Non
     results = list(pool.map(_same, items, return_exceptions=True))
     assert [n for n, x in enumerate(results) if isinstance(x, Exception)] == [2_345]
     assert len(results) == 3_000
+
+
+NO_DESCRIPTORS = """
+import errno, os, resource, sys
+from hotspare import Pool
+
+if __name__ == "__main__":
+    free = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, 4096))
+    held = []
+    try:
+        while True:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    for fd in held[-free:]:
+        os.close(fd)
+    del held[-free:]
+    try:
+        pool = Pool(1, start="fork")
+        future = pool.submit(len, "abc")
+    except RuntimeError as error:
+        assert "Too many open files" in str(error), error
+        print("refused")
+        sys.exit()
+    for fd in held:
+        os.close(fd)
+    assert pool.submit(resource.getrlimit, resource.RLIMIT_NOFILE).result() == (200, 4096)
+    try:
+        print(future.result())
+    except OSError as error:
+        assert error.errno == errno.EMFILE  # what pickling needs could not be imported then
+        print("refused")
+    pool.shutdown()
+"""
+
+
+@pytest.mark.parametrize("free", range(8, 16))
+def test_a_pool_made_when_descriptors_were_short_works_when_they_are_not(free: int) -> None:
+    """Its zygote is a copy of the program of then, and stays so."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_DESCRIPTORS, str(free)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout in ("refused\n", "3\n"), done.stderr

@@ -291,10 +291,9 @@ def test_a_keyboard_interrupt_leaves_nothing(tmp_path: Path, fifo: Callable[[], 
         tmp_path,
         "fork",
         "print(*pids, flush=True)",
-        f"future = pool.submit(meet, Fifo({begun.path!r}))",
         "try:",
         "    with pool:",
-        "        future.result()",
+        f"        pool.submit(meet, Fifo({begun.path!r})).result()",
         "except KeyboardInterrupt:",
         "    print('interrupted', flush=True)",
         "    raise",
@@ -366,3 +365,36 @@ def test_a_worker_task_that_waits_for_ever_ends_with_a_kill(pool: Pool, fifo: Ca
     pid = int(begun.hear())
     assert future.cancel(kill=True)
     wait_for_end(pid)
+
+
+CLOSES_ALL = """
+import os, sys
+from hotspare import Pool, PoolBroken, StandbyChannel
+from python_processors import BLOCK, Chain
+
+def numbers_and_files():
+    return [(fd, os.fstat(fd).st_ino) for fd in own]
+
+if __name__ == "__main__":
+    kind, start = sys.argv[1:]
+    if kind == "pool":
+        it = Pool(1, start=start)
+        it.submit(abs, -1).result()
+    else:
+        it = StandbyChannel(Chain, block=BLOCK, period=0.01, start=start)
+    os.closerange(3, 1024)  # as programs do that become daemons
+    own = [os.open("/", os.O_RDONLY) for _ in range(60)]
+    before = numbers_and_files()
+    it.shutdown() if kind == "pool" else it.close()
+    assert numbers_and_files() == before
+    print("kept")
+"""
+
+
+@pytest.mark.parametrize("kind", ["pool", "channel"])
+def test_a_program_that_has_closed_all_descriptors_keeps_those_that_it_opens(kind: str, start: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSES_ALL, kind, start], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.stdout == "kept\n", done.stderr

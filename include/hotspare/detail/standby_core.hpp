@@ -52,6 +52,7 @@ HOTSPARE_API std::shared_ptr<StandbyCore> open_channel(StandbyOptions options, c
 /// Waits until nothing is left of its processes and threads; nobody may be in process_block(). Who waits in wait_in_step()
 /// is told.
 HOTSPARE_API void close_channel(StandbyCore& core);
+/// Throws what the answer to an interruption of this thread's waits throws (Interruptible); the block is late then.
 HOTSPARE_API BlockOutcome process_block(StandbyCore& core, std::span<const std::byte> in, std::span<std::byte> out,
                                         std::chrono::steady_clock::time_point deadline);
 HOTSPARE_API std::chrono::nanoseconds period_of(const StandbyCore& core) noexcept;
