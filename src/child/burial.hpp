@@ -1,11 +1,14 @@
 #pragma once
 
 #include "child/process.hpp"
+#include "death/detection.hpp"
 #include "os/process.hpp"
 #include "worker/last_words.hpp"
 
 #include <hotspare/crash_report.hpp>
 
+#include <chrono>
+#include <cstddef>
 #include <memory>
 
 /// The end of a death that pools and channels have in common: evidence, verdict, report.
@@ -16,6 +19,15 @@ namespace hotspare::child {
 os::ExitStatus status_without_parent(const Process& process);
 /// All that is known by now becomes evidence.
 void complete_evidence(Process& process, const os::ExitStatus& status, const worker::LastWords& words);
+/// Adds it to the figures of its owner: Stats or StandbyStats.
+template <class Counts>
+void count_death(Counts& counts, const Process& process, Cause cause) {
+  ++counts.deaths;
+  ++counts.deaths_by_cause[static_cast<std::size_t>(cause)];
+  if (!process.was_ready) ++counts.deaths_before_ready;
+  if (const auto ns = death::detection(process.evidence, process.asked_at, process.noticed_at))
+    counts.detection.add(std::chrono::nanoseconds(*ns));
+}
 /// The verdict, and what is known of the process. What it did for its owner is the owner's to add.
 std::shared_ptr<CrashReport> report_on(const Process& process);
 

@@ -127,11 +127,11 @@ bool Nursery::send(zygote::Handle& to, const zygote::Request& request) {
   return true;
 }
 
-bool Nursery::ask_to_reap(std::uint64_t id, Process& process) {
+bool Nursery::ask_to_reap(Process& process) {
   process.reap_asked = true;
   zygote::Request reap;
   reap.ask = zygote::Ask::reap;
-  reap.worker = id;
+  reap.worker = process.id;
   reap.pid = process.pid;
   return request(process.parent, reap);
 }
@@ -145,7 +145,7 @@ void Nursery::ask_to_signal(const Process& process, int signal, Whom whom) {
   static_cast<void>(request(process.parent, ask));
 }
 
-void Nursery::foster(std::uint64_t id, Process& process) {
+void Nursery::foster(Process& process) {
   process.parent = seed_ ? seed_->pid : 0;
   if (process.pid == 0) return;
   zygote::Request foster;
@@ -162,7 +162,8 @@ void Nursery::foster(std::uint64_t id, Process& process) {
   if (end && seed_) {
     const int fd = end->theirs.get();
     process.pidfd = std::move(end->ours);
-    if (poller_.watch(process.pidfd, tag(Tag::exit, id)) && zygote::send(seed_->control.fd(), foster, {&fd, 1})) return;
+    if (poller_.watch(process.pidfd, tag(Tag::exit, process.id)) && zygote::send(seed_->control.fd(), foster, {&fd, 1}))
+      return;
   }
   process.parent = 0;
   os::shut(process.lifeline.fd());  // nobody could tell of its end, so it ends now: its end of that closes
@@ -247,7 +248,7 @@ void Nursery::on_reply(zygote::Handle& from, const zygote::Reply& reply, os::Rec
   }
   answered(reply.worker);
   if (!reply.was_heir) note_refusal();
-  into.emplace_back(told::Refused{reply.worker, reply.text});
+  into.emplace_back(told::Refused{reply.worker, reply.text, reply.was_heir});
 }
 
 void Nursery::answered(std::uint64_t id) {

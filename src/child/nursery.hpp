@@ -31,6 +31,7 @@ struct Spawned {
 struct Refused {     ///< Tried again later: see due_at().
   std::uint64_t id;  ///< 0: what was refused was no process of the owner's, but a zygote.
   std::string why;
+  bool was_heir = false;  ///< It was to be adopted, and is not there.
 };
 struct Reaped {
   std::uint64_t id;
@@ -106,10 +107,10 @@ class Nursery {
   /// What the owner itself needs for a process was refused.
   void note_refusal();
   /// Asks its parent for its status, and to end what it started; told::Reaped answers. False: it has none.
-  bool ask_to_reap(std::uint64_t id, Process& process);
+  bool ask_to_reap(Process& process);
   void ask_to_signal(const Process& process, int signal, Whom whom);
   /// A process whose parent has died: the seed is its parent now, or nobody.
-  void foster(std::uint64_t id, Process& process);
+  void foster(Process& process);
   /// What stands for its end has become readable. False: only because its parent is dead, see foster().
   bool has_ended(Process& process);
   /// Nobody could tell of its end: it is over when its end of the lifeline closes.

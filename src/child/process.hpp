@@ -23,16 +23,18 @@ struct Ties {
 /// A child process as the host sees it, a worker of a pool or a replica of a channel: born, dying, gone. Guarded by its
 /// owner's mutex.
 struct Process {
-  explicit Process(Ties ties)
-      : lifeline(std::move(ties.lifeline.ours)),
+  Process(std::uint64_t number_of_owners, Ties ties)
+      : id(number_of_owners),
+        lifeline(std::move(ties.lifeline.ours)),
         stderr_pipe(std::move(ties.stderr_pipe.ours)),
         its_lifeline(std::move(ties.lifeline.theirs)),
         its_stderr(std::move(ties.stderr_pipe.theirs)) {}
 
-  pid_t pid = 0;     ///< For people. WARNING: for system calls there is number().
-  os::Fd pidfd;      ///< Empty: not born yet, or the kernel has none.
-  pid_t parent = 0;  ///< Who reaps it: the zygote or the seed. 0: neither lives any more.
-  HostEnd lifeline;  ///< Closed: the kernel ends it and its group.
+  const std::uint64_t id;  ///< The owner's number, never another's.
+  pid_t pid = 0;           ///< 0: not born yet. For people. WARNING: for system calls there is number().
+  os::Fd pidfd;            ///< Empty: not born yet, or the kernel has none.
+  pid_t parent = 0;        ///< Who reaps it: the zygote or the seed. 0: neither lives any more.
+  HostEnd lifeline;        ///< Closed: the kernel ends it and its group.
   os::Fd stderr_pipe;
   os::Fd its_lifeline, its_stderr;  ///< Its ends, until it has them.
 

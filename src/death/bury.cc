@@ -1,6 +1,5 @@
 #include "child/burial.hpp"
 #include "child/ending.hpp"
-#include "death/detection.hpp"
 #include "death/stack_image.hpp"
 #include "death/stacks_of_hung.hpp"
 #include "os/clock.hpp"
@@ -15,25 +14,6 @@
 /// running learns the truth.
 namespace hotspare::detail {
 
-/// Its pidfd says that the whole process has ended.
-void Engine::on_exit(Worker& worker) {
-  worker.exited = true;
-  worker.evidence.program = os::program_after_exec(worker.pid);
-  poller_->forget(worker.pidfd);
-  notice_death(worker);
-  ask_reap(worker);
-}
-
-/// Its parent is asked. While its stack is being taken the zombie must keep its number.
-void Engine::ask_reap(Worker& worker) {
-  constexpr std::int64_t patience_ns = 250'000'000;
-  if (!worker.exited || worker.held_for_stack || worker.reap_asked) return;
-  if (!nursery_->ask_to_reap(worker.id, worker)) return bury(worker, {});
-  // It answers at once, unless somebody has stopped it: the task that died must not wait for that.
-  worker.gone_by = os::monotonic_ns() + patience_ns;
-  arm_timer();
-}
-
 void Engine::bury(Worker& worker, const os::ExitStatus& told) {
   const os::ExitStatus status = told.known || !worker.exited ? told : child::status_without_parent(worker);
   const bool left =
@@ -41,9 +21,7 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
   const bool planned = left || worker.evidence.ended_by == death::EndedBy::shutdown;
   const bool before_ready = !worker.was_ready;
   child::complete_evidence(worker, status, worker.channel().last_words);
-  constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
-  for (int piece = 0; piece < most_pieces && forward_stderr(worker);) ++piece;
-  if (!to_tee_.empty()) supervisor_call_->notify();  // the supervisor writes it
+  read_last_stderr(worker);
   worker.step(workers::Event::reaped);
   if (planned && !worker.victim) {
     ++counts_.retired;
@@ -54,7 +32,8 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
     tell(std::move(event));
   } else {
     const std::shared_ptr<CrashReport> report = write_report(worker);
-    count_death(worker, report->cause);
+    child::count_death(counts_, worker, report->cause);
+    if (!worker.victim && worker.evidence.ended_by != death::EndedBy::cancel) ++counts_.deaths_idle;
     Event event;
     event.kind = Event::Kind::death;
     event.pid = worker.pid;
@@ -77,15 +56,6 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
   forget(worker);
   refill_soon();
   if (!queue_.empty()) pump_and_look();  // what waited to know what it died of
-}
-
-void Engine::count_death(const Worker& worker, Cause cause) {
-  ++counts_.deaths;
-  ++counts_.deaths_by_cause[static_cast<std::size_t>(cause)];
-  if (!worker.was_ready) ++counts_.deaths_before_ready;
-  if (!worker.victim && worker.evidence.ended_by != death::EndedBy::cancel) ++counts_.deaths_idle;
-  if (const auto ns = death::detection(worker.evidence, worker.asked_at, worker.noticed_at))
-    counts_.detection.add(std::chrono::nanoseconds(*ns));
 }
 
 std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
@@ -150,29 +120,17 @@ void Engine::note_death_before_ready(const CrashReport& report) {
 void Engine::take_stack_then_kill(Worker& worker) {
   coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd, &words = worker.channel().last_words] {
     auto stacks = death::stacks_of_hung(pid, pidfd, words);  // the worker is held for us
-    Lock lock(mutex_);
-    const auto found = workers_.find(id);
-    HS_CHECK(found != workers_.end());  // it is held for us
-    Worker& held = *found->second;
-    if (stacks) {
-      held.evidence.stack = std::move(stacks->front());
-      held.evidence.other_stacks.assign(stacks->begin() + 1, stacks->end());
-    } else {
-      held.evidence.detail = "its stack could not be taken: " + stacks.failure().text();
-    }
-    held.held_for_stack = false;
-    if (held.grace != 0 && !held.exited) {
-      child::signal_group(held, *nursery_, SIGTERM);
-      held.gone_by = os::monotonic_ns() + held.grace;
-      arm_timer();
-    } else {
-      kill(held);
-    }
-    ask_reap(held);
-    if (!descriptors_lost_ || !workers_.contains(id)) return;
-    let_go(held);
-    end_without_descriptors();
+    const Lock lock(mutex_);
+    on_stacks(id, std::move(stacks));
   });
+}
+
+void Engine::end_held(child::Process& process) {
+  Worker& worker = worker_of(process);
+  if (worker.grace == 0 || worker.exited) return kill(worker);
+  child::signal_group(worker, *nursery_, SIGTERM);
+  worker.gone_by = os::monotonic_ns() + worker.grace;
+  arm_timer();
 }
 
 }  // namespace hotspare::detail

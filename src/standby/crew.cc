@@ -20,10 +20,9 @@
 /// The crew's two threads, and what they hear.
 namespace hotspare::standby {
 
-using child::Tag;
-
 Crew::Crew(const StandbyOptions& options, Shared& shared)
-    : options_(options),
+    : Keeper({"standby channel \"" + options.name + '"', "channel", "replica"}),
+      options_(options),
       shared_(shared),
       on_event_(std::make_shared<const std::function<void(const hotspare::Event&)>>(options.on_event)),
       breaker_(options.breaker_deaths),
@@ -35,11 +34,7 @@ Crew::~Crew() = default;
 
 void Crew::start() {
   const char* what = "a standby channel cannot be made";
-  poller_ = os::or_throw(os::Poller::make(), what);
-  call_ = os::or_throw(os::Notifier::make(), what);
-  timer_ = os::or_throw(os::Timer::make(), what);
-  os::or_throw(poller_->watch(call_->fd(), child::tag(Tag::call)), what);
-  os::or_throw(poller_->watch(timer_->fd(), child::tag(Tag::timer)), what);
+  make_event_loop(what);
   start_nursery();  // before there are threads: a fork of this process is taken
   try {
     start_threads();
@@ -70,7 +65,7 @@ void Crew::close() {
     closing_ = true;
     wake_waiters();
     if (call_) call_->notify();
-    if (descriptors_lost_) closing_done();
+    end_without_descriptors();
   }
   std::unique_lock one(joining_, std::defer_lock);
   if (!callbacks_.is_current()) {
@@ -237,7 +232,7 @@ void Crew::look_at_phase(Member& member) {
 
 void Crew::on_in_step(Member& member) {
   member.step(Event::in_step);
-  member.was_ready = had_member_ = true;
+  member.was_ready = had_child_ = true;
   beginning_anew_ = false;
   if (member.donor != 0) forks_failed_ = 0;
   member.gone_by = 0;
@@ -280,69 +275,12 @@ void Crew::note_refused(std::uint32_t refused) {
 
 void Crew::supervise() {
   if (options_.realtime_priority > 0) static_cast<void>(os::use_realtime(options_.realtime_priority - 3));
-  std::vector<std::byte> teed;
-  os::forbid_cancel();
-  for (;;) {
-    auto ready = poller_->wait();
-    bool done = false;
-    {
-      const Lock lock(mutex_);
-      if (!ready || descriptors_lost_) return lose_descriptors();
-      for (const os::Ready& notice : *ready) on_ready(notice);
-      done = closing_ && closing_done();
-      to_tee_.swap(teed);
-    }
-    os::write_stderr(teed);  // a terminal may be slow, and nobody waits for it
-    teed.clear();
-    if (done) return;
-  }
+  Keeper::supervise(mutex_);
 }
 
-void Crew::on_ready(const os::Ready& ready) {
-  const Tag kind = child::kind_of(ready.tag);
-  switch (kind) {
-    case Tag::call:
-      call_->clear();
-      judge_lags();
-      return replace_the_dying();
-    case Tag::timer: timer_->clear(); return on_timer();
-    case Tag::nursery_message:
-    case Tag::nursery_exit: {
-      std::vector<child::Told> told;
-      nursery_->on_ready(ready.tag, told);
-      return hear(std::move(told));
-    }
-    case Tag::exit:
-    case Tag::lifeline:
-    case Tag::standard_error: break;
-  }
-  const auto found = members_.find(child::process_of(ready.tag));
-  if (found != members_.end()) on_member_event(kind, *found->second, ready);
-}
-
-void Crew::on_member_event(Tag kind, Member& member, const os::Ready& ready) {
-  switch (kind) {
-    case Tag::exit:
-      if (nursery_->has_ended(member)) on_exit(member);
-      return;
-    case Tag::lifeline:
-      poller_->forget(member.lifeline.fd());
-      if (child::Nursery::ends_unseen(member)) return on_exit(member);
-      if (member.state == State::asked) return on_heir_lost(member);
-      // Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.
-      if (counts(member.state) && !os::exited(member.pidfd) &&
-          (shared_.lane(member.lane).host_word().load() & FUTEX_OWNER_DIED) == 0) {
-        member.evidence.ended_by = death::EndedBy::lifeline;
-        notice(member);
-        kill(member);
-      }
-      return;
-    case Tag::standard_error:
-      forward_stderr(member);
-      if (ready.hung_up && !ready.readable) poller_->forget(member.stderr_pipe);
-      return;
-    default: return;
-  }
+void Crew::on_call() {
+  judge_lags();
+  replace_the_dying();
 }
 
 void Crew::on_timer() {
@@ -451,19 +389,6 @@ void Crew::break_channel(const std::string& why) {
   wake_waiters();
 }
 
-/// Not even SIGKILL ends them: they sit in an uninterruptible system call, say. Nobody waits for that. True when none is left.
-bool Crew::leave_the_unkillable() {
-  std::vector<Member*> all;
-  for (const auto& [id, member] : members_)
-    if (!member->held_for_stack) all.push_back(member.get());
-  for (Member* member : all) {
-    notice(*member);
-    bury(*member, {});
-  }
-  closed_ = members_.empty();
-  return closed_;
-}
-
 /// One step further towards the end. True when nobody is left.
 bool Crew::closing_done() {
   if (closed_) return true;
@@ -489,7 +414,10 @@ bool Crew::closing_done() {
       member->evidence.ended_by = death::EndedBy::shutdown;
       kill(*member);
     }
-    if (leave_deadline_ != 0 && ++leave_rounds_ >= most_rounds) return leave_the_unkillable();
+    if (leave_deadline_ != 0 && ++leave_rounds_ >= most_rounds) {
+      leave_the_unkillable();
+      return closed_ = members_.empty();
+    }
     leave_deadline_ = now + grace_ns;
     arm_timer();
   }

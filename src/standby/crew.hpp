@@ -1,11 +1,10 @@
 #pragma once
 
-#include "child/nursery.hpp"
+#include "child/keeper.hpp"
 #include "death/breaker.hpp"
 #include "death/sentries.hpp"
 #include "metrics/recorder.hpp"
 #include "os/clock.hpp"
-#include "os/event_loop.hpp"
 #include "os/futex.hpp"
 #include "os/pi_mutex.hpp"
 #include "os/socket.hpp"
@@ -38,7 +37,7 @@ namespace hotspare::standby {
 
 /// Keeps as many replicas in step as the channel is to have: starts them, hears of their deaths, reports, replaces. Two
 /// threads: the listener sleeps on all robust words and hears deaths first; the supervisor hears the rest.
-class Crew {
+class Crew final : private child::Keeper {
  public:
   Crew(const StandbyOptions& options, Shared& shared);
   ~Crew();
@@ -98,23 +97,19 @@ class Crew {
   void note_refused(std::uint32_t refused);
   void look_at_phase(Member& member);
   void supervise();
-  void on_ready(const os::Ready& ready);
-  void on_member_event(child::Tag kind, Member& member, const os::Ready& ready);
-  void on_timer();
-  void arm_timer();
-  void tell(hotspare::Event event);
+  void on_call() override;
+  void on_timer() override;
+  void arm_timer() override;
+  void tell(hotspare::Event event) override;
   /// Once for each what. detail: of this time.
   void note_unavailable(const std::string& what, const std::string& detail = "");
   bool remember_unavailable(const std::string& what, const std::string& detail);
   void break_channel(const std::string& why);
+  bool is_over() override { return closing_ && closing_done(); }
+  bool finishing() const override { return closing_; }
   bool closing_done();
-  bool leave_the_unkillable();
   std::int64_t made_by(const Member& member) const;
   void nudge_listener();
-
-  // lost_descriptors.cc
-  bool has_lost_descriptors(const Member& member) const;
-  void lose_descriptors();
 
   void start_threads();
   void end_threads();
@@ -124,7 +119,7 @@ class Crew {
   void wake_waiters() const;
 
   // recruit.cc: who comes
-  void refill();
+  void refill() override;
   bool recruit(bool as_spare = false);
   bool ask_zygote(Member& member);
   bool ask_donor(Member& member, Member& donor);
@@ -143,10 +138,8 @@ class Crew {
   void begin_anew(std::uint64_t newest);
   std::optional<unsigned> free_lane() const;
   void order(Member& member, Order what, std::uint64_t ticket);
-  void on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd, pid_t parent);
   void adopt(Member& member, pid_t pid);
   void on_heir_lost(Member& member);
-  void abandon(Member& member);
   void man_the_helm();
   Situation situation();
 
@@ -162,20 +155,16 @@ class Crew {
   void on_left_behind(Member& member);
 
   // loss.cc: who goes
-  void notice(Member& member, std::int64_t at = os::monotonic_ns());
+  void notice(Member& member, std::int64_t at);
   bool waits_for_verdict(const Member& member) const;
   bool only_starves(Member& member, std::int64_t stuck);
   void end_hung(Member& member, std::int64_t due_at);
   void replace_the_dying();
   void judge_lags();
-  void on_exit(Member& member);
-  void ask_reap(Member& member);
   void kill(Member& member);
   void bury(Member& member, const os::ExitStatus& status);
   bool is_hopeless(bool will_pass);
-  void count_death(const Member& member, Cause cause);
   std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
-  bool forward_stderr(Member& member);
   void forget(Member& member);
 
   // left_out.cc: blocks that kill
@@ -201,18 +190,24 @@ class Crew {
   void give_up_if_too_many_died();
   void note_if_deserted();
 
-  // crew_zygote.cc
-  zygote::Setup make_setup() const;
+  // children.cc
+  zygote::Setup setup() const { return zygote::setup_of(options_, zygote::Breed::replicas); }
   void start_nursery();
-  void hear(std::vector<child::Told> told);
-  void on_told(child::told::Ready& told);
-  void on_told(child::told::Spawned& told);
-  void on_told(child::told::Refused& told);
-  void on_told(child::told::Reaped& told);
-  void on_told(child::told::ZygoteDied& told);
-  void on_told(child::told::NoZygote& told);
-  void on_told(child::told::Broken& told);
-  void on_refusal(const std::string& why);
+  child::Process* child(std::uint64_t id) override;
+  child::Process* child_after(std::uint64_t id) override;
+  void on_forked(child::Process& process) override;
+  void on_born(child::Process& process) override;
+  bool is_heir(const child::Process& process) const override;
+  void on_fostered_heir(child::Process& process) override;
+  void abandon(child::Process& process) override;
+  void on_lifeline_closed(child::Process& process) override;
+  void notice(child::Process& process) override;
+  void end_held(child::Process& process) override;
+  void bury(child::Process& process, const os::ExitStatus& status) override;
+  bool tees_stderr() const override { return options_.replica_stderr == Stderr::tee; }
+  void break_down(const std::string& why) override { break_channel(why); }
+  void note_refusal(const std::string& what) override;
+  static Member& member_of(child::Process& process) { return static_cast<Member&>(process); }
 
   const StandbyOptions& options_;
   Shared& shared_;
@@ -236,10 +231,7 @@ class Crew {
   std::int64_t state_pause_ = 0;     ///< For how long that was so the last time, ns.
   bool closing_ = false;
   bool closed_ = false;
-  bool descriptors_lost_ = false;  ///< Somebody else closed them.
   std::string broken_;
-  std::vector<std::byte>
-      to_tee_;  ///< What replicas wrote to stderr; the supervisor writes it when it has let go of the mutex.
   std::string last_death_;  ///< For the reason why a channel cannot be made.
   mutable StandbyStats counts_;
   metrics::Recorder rejoin_;
@@ -252,7 +244,6 @@ class Crew {
   std::uint64_t anew_from_ = 1;             ///< The block with which those began whose state is the stream's.
   std::deque<std::int64_t> recent_deaths_;  ///< When they were noticed, ns; the last most_deaths of them.
   std::vector<std::int64_t> vacancies_;     ///< When those were noticed who are not yet replaced, ns.
-  bool had_member_ = false;                 ///< One has been in step.
   std::int64_t slowest_make_ = 0;           ///< Of a processor, ns; 0: none was made yet.
   std::int64_t leave_deadline_ = 0;
   unsigned leave_rounds_ = 0;  ///< How often that has passed.
@@ -271,17 +262,12 @@ class Crew {
       answered_;  ///< Of each place in the history, the last block that was answered.
   std::atomic<bool> deserted_{false};
 
-  std::optional<os::Poller> poller_;
-  std::optional<child::Nursery> nursery_;
-  std::optional<os::Notifier> call_;
-  std::optional<os::Timer> timer_;
   std::atomic<std::uint32_t> roster_bell_{0};
   std::atomic<bool> one_word_each_{
       false};  ///< futex_waitv cannot be had: the listener sleeps on the replicas' bell alone.
   std::optional<death::Sentries> sentries_;  ///< Then: one for each lane.
   Heard heard_;                              ///< While the listener looks.
   std::mutex joining_;                       ///< close() by two threads: the second one finds all done.
-  std::thread supervisor_;
   std::thread listener_;
   supervisor::CallbackThread callbacks_;
   supervisor::CallbackThread coroner_;  ///< Takes stacks of the hung.

@@ -1,6 +1,5 @@
 #include "child/burial.hpp"
 #include "child/ending.hpp"
-#include "death/detection.hpp"
 #include "death/stack_image.hpp"
 #include "death/stacks_of_hung.hpp"
 #include "os/clock.hpp"
@@ -123,37 +122,8 @@ void Crew::end_hung(Member& member, std::int64_t due_at) {
   coroner_.run([this, id = member.id, pid = member.pid, &pidfd = member.pidfd, &words] {
     auto stacks = death::stacks_of_hung(pid, pidfd, words);  // it is held for us
     const Lock lock(mutex_);
-    Member& held = *members_.at(id);
-    if (stacks) {
-      held.evidence.stack = std::move(stacks->front());
-      held.evidence.other_stacks.assign(stacks->begin() + 1, stacks->end());
-    } else {
-      held.evidence.detail = "its stack could not be taken: " + stacks.failure().text();
-    }
-    held.held_for_stack = false;
-    kill(held);
-    ask_reap(held);
-    if (!descriptors_lost_ || !members_.contains(id)) return;
-    bury(held, {});
-    if (closing_) closing_done();
+    on_stacks(id, std::move(stacks));
   });
-}
-
-void Crew::on_exit(Member& member) {
-  member.exited = true;
-  member.evidence.program = os::program_after_exec(member.pid);
-  poller_->forget(member.pidfd);
-  notice(member);
-  ask_reap(member);
-}
-
-void Crew::ask_reap(Member& member) {
-  constexpr std::int64_t patience_ns = 250'000'000;
-  if (!member.exited || member.held_for_stack || member.reap_asked) return;
-  if (!nursery_->ask_to_reap(member.id, member)) return bury(member, {});
-  // It answers at once, unless somebody has stopped it.
-  member.gone_by = os::monotonic_ns() + patience_ns;
-  arm_timer();
 }
 
 void Crew::kill(Member& member) { child::end(member, *nursery_); }
@@ -168,7 +138,7 @@ void Crew::bury(Member& member, const os::ExitStatus& told) {
     tell(std::move(event));
   } else {
     const auto report = write_report(member, status);
-    count_death(member, report->cause);
+    child::count_death(counts_, member, report->cause);
     last_death_ = report->summary();
     if (!report->detail.empty()) last_death_ += ": " + report->detail;
     event.kind = hotspare::Event::Kind::death;
@@ -203,33 +173,14 @@ bool Crew::is_hopeless(bool will_pass) {
   return ++died_in_blocks_ >= blocks_count_less * options_.breaker_deaths;
 }
 
-void Crew::count_death(const Member& member, Cause cause) {
-  ++counts_.deaths;
-  ++counts_.deaths_by_cause[static_cast<std::size_t>(cause)];
-  if (!member.was_ready) ++counts_.deaths_before_ready;
-  if (const auto ns = death::detection(member.evidence, member.asked_at, member.noticed_at))
-    counts_.detection.add(std::chrono::nanoseconds(*ns));
-}
-
 std::shared_ptr<CrashReport> Crew::write_report(Member& member, const os::ExitStatus& status) {
   child::complete_evidence(member, status, shared_.lane(member.lane).last_words);
-  constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
-  for (int piece = 0; piece < most_pieces && forward_stderr(member);) ++piece;
-  if (!to_tee_.empty()) call_->notify();  // the supervisor writes it
+  read_last_stderr(member);
   std::shared_ptr<CrashReport> report = child::report_on(member);
   const std::uint64_t block = fatal_block(member);
   report->task_id = block != 0 ? block : shared_.lane(member.lane).done.load();
   report->task_name = block != 0 ? "block " + std::to_string(block) : "between blocks";
   return report;
-}
-
-/// One piece: one that writes without pause is heard again, and the mutex is free between. False: there was nothing.
-bool Crew::forward_stderr(Member& member) {
-  std::array<std::byte, 4096> room;
-  const std::size_t size = os::read_available(member.stderr_pipe, room);
-  member.stderr_tail.add({room.data(), size});
-  if (options_.replica_stderr == Stderr::tee) to_tee_.insert(to_tee_.end(), room.data(), room.data() + size);
-  return size != 0;
 }
 
 void Crew::forget(Member& member) {

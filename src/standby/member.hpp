@@ -22,9 +22,8 @@ struct Ties {
 /// One replica as the host sees it. Guarded by the crew's mutex.
 struct Member : child::Process {
   Member(std::uint64_t number, unsigned in_lane, Ties made)
-      : Process(std::move(made.process)), id(number), lane(in_lane), ties(std::move(made)) {}
+      : Process(number, std::move(made.process)), lane(in_lane), ties(std::move(made)) {}
 
-  const std::uint64_t id;
   const unsigned lane;
   Ties ties;
   State state = State::asked;

@@ -54,6 +54,7 @@ StandbyStats Crew::stats() const {
   const Lock lock(mutex_);
   for (const auto& [id, member] : members_) note_lost_state(*member);
   StandbyStats stats = counts_;
+  stats.zygote_deaths = zygote_deaths_;
   stats.in_step = in_step_;
   stats.spares = static_cast<std::uint64_t>(std::count_if(members_.begin(), members_.end(), [](const auto& entry) {
     return entry.second->state == State::spare && entry.second->spare && !entry.second->leaving;

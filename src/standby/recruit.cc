@@ -213,7 +213,7 @@ bool Crew::ask_donor(Member& member, Member& donor) {
   member.donor = donor.id;
   member.has_state = true;
   member.ticket = ++last_ticket_;
-  const ReplicaStart start{.setup = make_setup(), .id = member.id, .lane = member.lane, .ticket = member.ticket};
+  const ReplicaStart start{.setup = setup(), .id = member.id, .lane = member.lane, .ticket = member.ticket};
   if (const auto sent = zygote::send(donor.ties.orders.ours, start, fds_of(shared_, member)); !sent) {
     tell_parent(member, zygote::Ask::forget_heir);
     nursery_->note_refusal();
@@ -322,33 +322,6 @@ void Crew::dismiss(Member& member) {
   order(member, Order::leave, ++last_ticket_);
 }
 
-void Crew::on_spawned(std::uint64_t id, pid_t pid, os::Fd pidfd, pid_t parent) {
-  const auto found = members_.find(id);
-  if (found == members_.end() || found->second->state != State::asked) {  // abandoned: the end of its lifeline ends it
-    zygote::Request reap;
-    reap.ask = zygote::Ask::reap;
-    reap.pid = pid;
-    static_cast<void>(nursery_->request(parent, reap));
-    return;
-  }
-  Member& member = *found->second;
-  member.step(Event::spawned);
-  member.pid = pid;
-  member.pidfd = std::move(pidfd);
-  member.parent = parent;
-  member.oom_watch = child::OomWatch::of(pid);
-  member.made_at = os::monotonic_ns();
-  member.let_go_of_its_ends();
-  member.ties.orders.theirs.reset();
-  static_cast<void>(poller_->watch(member.pidfd, child::tag(child::Tag::exit, id)));
-  if (member.donor == 0)
-    static_cast<void>(poller_->watch_hang_up(member.lifeline.fd(), child::tag(child::Tag::lifeline, id)));
-  static_cast<void>(poller_->watch(member.stderr_pipe, child::tag(child::Tag::standard_error, id)));
-  arm_timer();
-  look_at(member);
-  nudge_listener();
-}
-
 /// An heir has told its pid. Its parent by now is that of its donor, or, if none of ours lives, init.
 void Crew::adopt(Member& member, pid_t pid) {
   member.adoption_asked = true;
@@ -356,8 +329,10 @@ void Crew::adopt(Member& member, pid_t pid) {
   // The number came from shared memory: believed only of the leader of a group in our session. Its end of the lifeline is
   // open after the pidfd was opened: so it lived then, and the number was its own.
   auto pidfd = os::open_pidfd(pid);
-  if (pidfd && os::leads_group_of_our_session(pid) && !os::hung_up(member.lifeline.fd()))
-    return on_spawned(member.id, pid, std::move(*pidfd), 0);
+  if (pidfd && os::leads_group_of_our_session(pid) && !os::hung_up(member.lifeline.fd())) {
+    child::told::Spawned orphan{member.id, pid, std::move(*pidfd), 0};
+    return on_spawned(orphan);
+  }
   abandon(member);
   refill();
 }
@@ -370,13 +345,6 @@ void Crew::on_heir_lost(Member& member) {
     return adopt(member, pid);
   abandon(member);
   refill();
-}
-
-/// It was never born, or its parents died before they told us: should it exist, the end of its lifeline ends it.
-void Crew::abandon(Member& member) {
-  if (member.donor != 0 && !member.adoption_asked) tell_parent(member, zygote::Ask::forget_heir);
-  member.step(Event::reaped);
-  forget(member);
 }
 
 /// In modes in which one works: the helm must not point at somebody who is gone.

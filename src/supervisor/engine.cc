@@ -50,7 +50,8 @@ death::MemoryRule memory_rule(const PoolOptions& options) {
 }  // namespace
 
 Engine::Engine(PoolOptions options)
-    : options_(checked(std::move(options))),
+    : Keeper({"pool \"" + options.name + '"', "pool", "worker"}),
+      options_(checked(std::move(options))),
       payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::usable_memory() / 4),
       most_payload_segments_(os::descriptor_limit() / 4),
       arena_(std::make_shared<shm::Arena>(shm::arena_limits())),
@@ -85,23 +86,17 @@ void Engine::start() {
   bells_ = bells_map_.as<shm::Bells>();
   wishes_ = wishes_map_.as<shm::Wishes>();
   wishes_->listener.store(shm::Ring::always);
-  poller_ = os::or_throw(os::Poller::make(), what);
-  supervisor_call_ = os::or_throw(os::Notifier::make(), what);
-  timer_ = os::or_throw(os::Timer::make(), what);
-  using child::Tag;
-  using child::tag;
-  os::or_throw(poller_->watch(supervisor_call_->fd(), tag(Tag::call)), what);
-  os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
+  make_event_loop(what);
   try {
     start_nursery();  // before there are threads: a fork of this process is taken
     start_threads();
   } catch (...) {
-    abandon();
+    give_up_start();
     throw;
   }
   arena_->on_warm([this] {
     trim_wanted_.store(true, std::memory_order_relaxed);
-    supervisor_call_->notify();
+    call_->notify();
   });
   registration_.open(options_.name, [this] { return stats(); });
 }
@@ -171,6 +166,7 @@ Stats Engine::stats() const {
   must_be_in_host();
   std::lock_guard lock(mutex_);
   Stats stats = counts_;
+  stats.zygote_deaths = zygote_deaths_;
   stats.queued = queued();
   stats.workers = active_.size();
   stats.spares = spares_.size();

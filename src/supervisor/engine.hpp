@@ -1,13 +1,12 @@
 #pragma once
 
-#include "child/nursery.hpp"
+#include "child/keeper.hpp"
 #include "death/breaker.hpp"
 #include "death/memory_guard.hpp"
 #include "death/memory_limit.hpp"
 #include "death/quarantine.hpp"
 #include "death/sentries.hpp"
 #include "metrics/registry.hpp"
-#include "os/event_loop.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
 #include "os/missing.hpp"
@@ -66,7 +65,7 @@ struct Grave {
 /// One pool's engine: everything behind Pool, guarded by one mutex of the host's. No lock is ever shared with a worker.
 /// Its parts lie where the two stories have them: task/ (submit, dispatch, harvest, settle, wait, cancel), death/
 /// (notice, takeover, bury), workers/ (roster), supervisor/ (the loops). Threads: any may call the public members.
-class Engine : public std::enable_shared_from_this<Engine> {
+class Engine final : public std::enable_shared_from_this<Engine>, private child::Keeper {
  public:
   explicit Engine(PoolOptions options);
   ~Engine();
@@ -247,8 +246,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void look_at_limits(Worker& worker, std::int64_t now);
   void ask_to_stop(Worker& worker, std::int64_t begun_at);
   void end_running(Worker& worker, std::uint64_t ticket, const task::Step& why);
-  void on_timer();
-  void arm_timer();
+  void on_timer() override;
+  void arm_timer() override;
   void on_alarm(TaskRef task);
   void expire_in_queue(TaskRef task);
 
@@ -315,22 +314,18 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void take_over_from(Worker& worker);
 
   // death/bury.cc
-  void on_exit(Worker& worker);
-  void ask_reap(Worker& worker);
   void bury(Worker& worker, const os::ExitStatus& status);
   std::shared_ptr<CrashReport> write_report(Worker& worker);
   void settle_before_death(Worker& worker);
   static void describe(Task& victim, CrashReport& report);
   void settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report);
-  void count_death(const Worker& worker, Cause cause);
   void note_death_before_ready(const CrashReport& report);
   void take_stack_then_kill(Worker& worker);
 
   // workers/roster.cc
-  void refill();
+  void refill() override;
   void refill_soon();
   void ask_worker();
-  void on_spawned(WorkerId id, pid_t pid, os::Fd pidfd, pid_t parent);
   void note_ready(Worker& worker);
   void promote();
   void retire(Worker& worker);
@@ -338,46 +333,43 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void forget(Worker& worker);
   void roster_changed(Worker& worker);
 
-  // supervisor/zygotes.cc
+  // supervisor/children.cc: what the pool decides about its children
   void start_nursery();
-  void hear(std::vector<child::Told> told);
-  void on_told(child::told::Ready& told);
-  void on_told(child::told::Spawned& told);
-  void on_told(child::told::Refused& told);
-  void on_told(child::told::Reaped& told);
-  void on_told(child::told::ZygoteDied& told);
-  void on_told(child::told::NoZygote& told);
-  void on_told(child::told::Broken& told);
-  void on_refusal(const std::string& why);
-  zygote::Setup make_setup() const;
+  child::Process* child(std::uint64_t id) override;
+  child::Process* child_after(std::uint64_t id) override;
+  void on_heard() override { started_.notify_all(); }
+  void on_forked(child::Process& process) override;
+  void on_born(child::Process& process) override;
+  void abandon(child::Process& process) override;
+  void on_lifeline_closed(child::Process& process) override;
+  void notice(child::Process& process) override;
+  void end_held(child::Process& process) override;
+  void bury(child::Process& process, const os::ExitStatus& status) override;
+  bool tees_stderr() const override { return options_.worker_stderr == Stderr::tee; }
+  void break_down(const std::string& why) override { break_pool(why); }
+  void on_no_zygote(const std::string& why) override { no_process(why); }
+  void note_refusal(const std::string& what) override;
+  void on_all_buried() override { refuse_queued(); }
+  static Worker& worker_of(child::Process& process) { return static_cast<Worker&>(process); }
 
   // supervisor/supervisor.cc
-  void supervise();
-  void on_ready(const os::Ready& ready);
-  void on_worker_event(child::Tag kind, Worker& worker, const os::Ready& ready);
-  bool forward_stderr(Worker& worker);
+  void on_call() override { watch_warm_memory(); }
+  bool is_over() override;
   void break_pool(const std::string& why);
   void refuse_queued();
   /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
-  bool finishing() const { return closing_ && unsettled_ == 0; }
-  void tell(Event event);
+  bool finishing() const override { return closing_ && unsettled_ == 0; }
+  void tell(Event event) override;
   void watch_warm_memory();
   void give_back_warm_memory();
   bool closing_done();
-  void leave_the_unkillable();
   void nudge_supervisor() {
-    if (supervisor_call_) supervisor_call_->notify();
+    if (call_) call_->notify();
   }
-
-  // supervisor/lost_descriptors.cc
-  bool has_lost_descriptors(const Worker& worker) const;
-  void lose_descriptors();
-  void let_go(Worker& worker);
-  void end_without_descriptors();
 
   // supervisor/threads.cc
   void start_threads();
-  void abandon();
+  void give_up_start();
   void end_threads();
   void end_on_callback_thread();
   // supervisor/kill.cc
@@ -443,7 +435,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   WorkerId last_worker_id_ = 0;
   std::deque<std::int64_t> vacancies_;  ///< When those were noticed for whom nobody new is ready yet, ns.
   death::Breaker breaker_;
-  bool had_worker_ = false;    ///< One has been ready.
   bool refusal_told_ = false;  ///< That workers are refused, since the last one was made.
 
   // Tasks in this process itself, while no other can be had.
@@ -460,7 +451,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::string broken_;
   bool closing_ = false;
   bool closed_ = false;
-  bool descriptors_lost_ = false;       ///< Somebody else closed them.
   std::atomic<bool> abandoned_{false};  ///< Its owner is gone, and on_event with it.
   std::shared_ptr<Engine> last_owner_;  ///< Itself, until it has ended in the background.
   std::int64_t kill_at_ = 0;            ///< When the grace of a shutdown is over, ns; 0: it has none.
@@ -473,10 +463,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   os::Mapping bells_map_, wishes_map_;
   shm::Bells* bells_ = nullptr;
   shm::Wishes* wishes_ = nullptr;
-  std::optional<os::Poller> poller_;
-  std::optional<child::Nursery> nursery_;
-  std::optional<os::Notifier> supervisor_call_;
-  std::optional<os::Timer> timer_;
   bool arms_later_ = false;  ///< While a takeover has more urgent things to do.
   bool arm_due_ = false;
   std::int64_t timer_at_ = 0;
@@ -489,15 +475,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> one_word_each_{false};   ///< futex_waitv cannot be had: a listener sleeps on one word.
   std::optional<death::Sentries> sentries_;  ///< Then.
   bool words_unplaced_ = false;              ///< No listener had room for some worker's.
-  std::thread supervisor_;
-  std::thread memory_watch_;  ///< Reads what limited tasks take: slow work, and no engine thread's.
+  std::thread memory_watch_;                 ///< Reads what limited tasks take: slow work, and no engine thread's.
   std::condition_variable memory_call_;
   bool memory_watched_ = false;  ///< It looks by itself; otherwise it must be called.
   bool memory_watch_ends_ = false;
   supervisor::CallbackThread callbacks_;
-  supervisor::CallbackThread coroner_;  ///< Takes stacks of hung workers; slow work about the dead.
-  std::vector<std::byte>
-      to_tee_;  ///< What workers wrote to stderr; the supervisor writes it when it has let go of the mutex.
+  supervisor::CallbackThread coroner_;         ///< Takes stacks of hung workers; slow work about the dead.
   metrics::Registration<Stats> registration_;  ///< Last: it looks at all of the above until it goes.
 };
 

@@ -1,89 +1,14 @@
-#include "child/tags.hpp"
 #include "metrics/subscribers.hpp"
 #include "os/clock.hpp"
-#include "os/thread.hpp"
 #include "supervisor/engine.hpp"
 
 #include <hotspare/error.hpp>
 
-#include <array>
 #include <csignal>
 #include <system_error>
 
-/// The event loop: waits, and passes each notice to the part that it concerns.
+/// What the supervisor does between its notices: tells, breaks, gives back memory, ends.
 namespace hotspare::detail {
-
-using child::Tag;
-
-void Engine::supervise() {
-  os::forbid_cancel();
-  std::vector<std::byte> teed;
-  for (;;) {
-    auto ready = poller_->wait();
-    bool done = false;
-    {
-      const Lock lock(mutex_);
-      if (!ready || descriptors_lost_) return lose_descriptors();
-      for (const os::Ready& notice : *ready) on_ready(notice);
-      done = closing_ && closing_done();
-      if (done) end_on_callback_thread();
-      to_tee_.swap(teed);
-    }
-    os::write_stderr(teed);  // a terminal may be slow, and nobody waits for it
-    teed.clear();
-    if (done) return;
-  }
-}
-
-void Engine::on_ready(const os::Ready& ready) {
-  const Tag kind = child::kind_of(ready.tag);
-  switch (kind) {
-    case Tag::call: supervisor_call_->clear(); return watch_warm_memory();
-    case Tag::timer: timer_->clear(); return on_timer();
-    case Tag::nursery_message:
-    case Tag::nursery_exit: {
-      std::vector<child::Told> told;
-      nursery_->on_ready(ready.tag, told);
-      return hear(std::move(told));
-    }
-    case Tag::exit:
-    case Tag::lifeline:
-    case Tag::standard_error: break;
-  }
-  // It may have been forgotten by an earlier notice of the same batch.
-  const auto found = workers_.find(child::process_of(ready.tag));
-  if (found != workers_.end()) on_worker_event(kind, *found->second, ready);
-}
-
-void Engine::on_worker_event(Tag kind, Worker& worker, const os::Ready& ready) {
-  switch (kind) {
-    case Tag::exit:
-      if (nursery_->has_ended(worker)) on_exit(worker);
-      return;
-    case Tag::lifeline:
-      poller_->forget(worker.lifeline.fd());
-      if (child::Nursery::ends_unseen(worker)) return on_exit(worker);
-      // Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not
-      // has closed its descriptors and lives.
-      if (worker.was_ready && !worker.life_lost() && !os::exited(worker.pidfd))
-        end_worker(worker, death::EndedBy::lifeline);
-      return;
-    case Tag::standard_error:
-      forward_stderr(worker);
-      if (ready.hung_up && !ready.readable) poller_->forget(worker.stderr_pipe);
-      return;
-    default: return;
-  }
-}
-
-/// One piece. False: there was nothing.
-bool Engine::forward_stderr(Worker& worker) {
-  std::array<std::byte, 4096> room;
-  const std::size_t size = os::read_available(worker.stderr_pipe, room);
-  worker.stderr_tail.add({room.data(), size});
-  if (options_.worker_stderr == Stderr::tee) to_tee_.insert(to_tee_.end(), room.data(), room.data() + size);
-  return size != 0;
-}
 
 void Engine::break_pool(const std::string& why) {
   if (!broken_.empty()) return;
@@ -113,22 +38,6 @@ void Engine::tell(Event event) {
   });
 }
 
-/// Not even SIGKILL ends them: they sit in an uninterruptible system call, say. Nobody waits for that.
-void Engine::leave_the_unkillable() {
-  std::vector<Worker*> all;
-  for (const auto& [id, worker] : workers_) all.push_back(worker.get());
-  for (Worker* worker : all) {
-    if (worker->state == workers::State::asked) {
-      worker->step(workers::Event::reaped);
-      forget(*worker);
-      continue;
-    }
-    if (worker->held_for_stack) continue;  // the coroner is about to come back
-    if (worker->state != workers::State::condemned) condemn(*worker);
-    bury(*worker, {});
-  }
-}
-
 void Engine::watch_warm_memory() {
   if (!trim_wanted_.exchange(false, std::memory_order_relaxed)) return;
   trim_at_ = os::monotonic_ns() + 1;
@@ -150,6 +59,13 @@ void Engine::give_back_warm_memory() {
   } catch (const std::system_error&) {
     trim_at_ = trim();  // no thread is to be had
   }
+}
+
+bool Engine::is_over() {
+  if (closed_) return true;
+  if (!closing_ || !closing_done()) return false;
+  end_on_callback_thread();
+  return true;
 }
 
 /// One step further towards the end, as far as it can go now. True when nothing is left.

@@ -28,11 +28,11 @@ void Engine::start_threads() {
   start_listeners();
   for (const os::Missing each : os::missing())
     if (each != os::Missing::wait_any) tell_missing(each);  // that the listeners have told
-  supervisor_ = os::or_throw(os::start_thread([this] { supervise(); }), refused);
+  supervisor_ = os::or_throw(os::start_thread([this] { supervise(mutex_); }), refused);
 }
 
 /// The pool is not to be had, and nobody has asked for a worker yet.
-void Engine::abandon() {
+void Engine::give_up_start() {
   {
     const Lock lock(mutex_);
     closing_ = closed_ = true;
@@ -64,7 +64,7 @@ void Engine::end_threads() {
     graveyard_.clear();
     // A pool that is closed may be kept for long, by its futures too: it holds no descriptors.
     poller_.reset();
-    supervisor_call_.reset();
+    call_.reset();
     timer_.reset();
     bells_fd_.reset();
     wishes_fd_.reset();

@@ -64,45 +64,13 @@ void Engine::ask_worker() {
   tell(std::move(event));
 }
 
-void Engine::on_spawned(WorkerId id, pid_t pid, os::Fd pidfd, pid_t parent) {
-  const auto found = workers_.find(id);
-  if (found == workers_.end()) return;
-  Worker& worker = *found->second;
-  worker.pid = pid;
-  worker.pidfd = std::move(pidfd);
-  worker.parent = parent;
-  worker.oom_watch = child::OomWatch::of(pid);
-  worker.let_go_of_its_ends();
-  worker.ties.channel_fd.reset();
-  worker.ties.segments.theirs.reset();
-  ++counts_.forks;
-  if (auto watched = poller_->watch(worker.pidfd, child::tag(child::Tag::exit, id)); !watched) {
-    // Nobody would hear of its death.
-    nursery_->note_refusal();
-    static_cast<void>(nursery_->ask_to_reap(0, worker));
-    worker.step(workers::Event::reaped);
-    forget(worker);
-    return on_refusal(watched.failure().text());
-  }
-  worker.step(workers::Event::spawned);
-  refusal_told_ = false;
-  static_cast<void>(poller_->watch_hang_up(worker.lifeline.fd(), child::tag(child::Tag::lifeline, id)));
-  static_cast<void>(poller_->watch(worker.stderr_pipe, child::tag(child::Tag::standard_error, id)));
-  roster_changed(worker);
-  started_.notify_all();
-  if (finishing() || killed_) retire(worker);
-  note_ready(worker);
-  refill();
-  if (!finishing()) nursery_->want_standby();  // there may have been none to be had
-}
-
 /// Looks whether a starting worker is through with its initializer.
 void Engine::note_ready(Worker& worker) {
   if (worker.state != workers::State::starting) return;
   // SYNC POINT worker-ready: released by run_worker.
   if (worker.channel().phase.load(std::memory_order_acquire) != shm::Phase::ready) return;
   worker.step(workers::Event::ready);
-  worker.was_ready = had_worker_ = true;
+  worker.was_ready = had_child_ = true;
   breaker_.worker_ready();
   if (!vacancies_.empty()) {
     counts_.recovery.add(std::chrono::nanoseconds(os::monotonic_ns() - vacancies_.front()));

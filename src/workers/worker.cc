@@ -27,7 +27,7 @@ os::Result<Ties> Ties::make() {
 }
 
 Worker::Worker(std::uint64_t worker_id, Ties worker_ties)
-    : Process(std::move(worker_ties.process)), id(worker_id), ties(std::move(worker_ties)), account(channel()) {}
+    : Process(worker_id, std::move(worker_ties.process)), ties(std::move(worker_ties)), account(channel()) {}
 
 void Worker::step(Event event) {
   const auto to = next(state, event);

@@ -36,7 +36,6 @@ class Worker : public child::Process {
  public:
   Worker(std::uint64_t worker_id, Ties worker_ties);
 
-  const std::uint64_t id;
   State state = State::asked;
   Ties ties;
 

@@ -8,6 +8,7 @@
 #include <hotspare/options.hpp>
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <string>
 #include <sys/types.h>
@@ -25,6 +26,17 @@ struct Image {
 template <class Options>
 Image image_of(const Options& options) {
   return {options.start, options.exec_command, options.exec_keep};
+}
+
+/// What each of its children is to be.
+template <class Options>
+Setup setup_of(const Options& options, Breed breed) {
+  Setup setup;
+  setup.breed = breed;
+  if (options.preload != nullptr) setup.preload = detail::locate(reinterpret_cast<const void*>(options.preload));
+  setup.host = os::own_pid();
+  std::strncpy(setup.name, options.name.c_str(), sizeof setup.name - 1);
+  return setup;
 }
 
 /// The host's ends of one zygote.

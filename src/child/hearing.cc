@@ -1,0 +1,101 @@
+#include "child/keeper.hpp"
+#include "os/clock.hpp"
+#include "zygote/protocol.hpp"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+/// What a keeper hears from its nursery. A zygote's death costs nothing but the time of a refill, and running children go on.
+namespace hotspare::child {
+
+void Keeper::hear(std::vector<Told> told) {
+  for (Told& each : told) std::visit([this](auto& what) { on_told(what); }, each);
+  if (nursery_->due_at() != 0) arm_timer();
+  on_heard();
+}
+
+void Keeper::on_told(told::Ready& /*told*/) {
+  refill();
+  if (!finishing()) nursery_->want_standby();  // after the children: somebody may be waiting for those
+}
+
+void Keeper::on_spawned(told::Spawned& told) {
+  Process* const process = child(told.id);
+  if (process == nullptr || process->pid != 0) {  // abandoned: the end of its lifeline ends it
+    zygote::Request reap;
+    reap.ask = zygote::Ask::reap;
+    reap.pid = told.pid;
+    static_cast<void>(nursery_->request(told.parent, reap));
+    return;
+  }
+  process->pid = told.pid;
+  process->pidfd = std::move(told.pidfd);
+  process->parent = told.parent;
+  process->oom_watch = OomWatch::of(told.pid);
+  process->let_go_of_its_ends();
+  on_forked(*process);
+  if (const auto watched = poller_->watch(process->pidfd, tag(Tag::exit, told.id)); !watched) {
+    // Nobody would hear of its death.
+    nursery_->note_refusal();
+    static_cast<void>(nursery_->ask_to_reap(*process));
+    abandon(*process);
+    return on_refusal(watched.failure().text());
+  }
+  static_cast<void>(poller_->watch_hang_up(process->lifeline.fd(), tag(Tag::lifeline, told.id)));
+  static_cast<void>(poller_->watch(process->stderr_pipe, tag(Tag::standard_error, told.id)));
+  on_born(*process);
+}
+
+void Keeper::on_told(told::Refused& told) {
+  if (Process* const process = child(told.id); process != nullptr) abandon(*process);
+  if (told.was_heir) return refill();  // it died before it was adopted
+  on_refusal(told.why);
+}
+
+void Keeper::on_told(told::Reaped& told) {
+  if (Process* const process = child(told.id); process != nullptr) bury(*process, told.status);
+}
+
+void Keeper::on_told(told::ZygoteDied& told) {
+  for_each_child([&](Process& each) { pass_on(told, each); });
+  if (finishing()) return;
+  ++zygote_deaths_;
+  Event event;
+  event.kind = Event::Kind::zygote_died;
+  event.pid = told.pid;
+  std::vector<Told> next;
+  event.detail = nursery_->replace(next);
+  tell(std::move(event));
+  hear(std::move(next));
+}
+
+/// What it had not yet forked is forgotten. The others are the seed's now, of whom the status of those is asked again that
+/// the dead one may have taken with it.
+void Keeper::pass_on(const told::ZygoteDied& died, Process& process) {
+  if (process.parent != died.pid) return;
+  const bool born = process.pid != 0;
+  if (!born && !is_heir(process)) return abandon(process);
+  nursery_->foster(process);
+  if (!born) on_fostered_heir(process);
+  if (std::exchange(process.reap_asked, false)) ask_reap(process);
+}
+
+void Keeper::on_told(told::NoZygote& told) {
+  on_no_zygote(words_.name + ": no more " + words_.child + "s can be made: " + told.why);
+}
+
+void Keeper::on_told(told::Broken& told) {
+  break_down(words_.name + ": no " + words_.child + " can be forked: " + told.why);
+}
+
+void Keeper::on_refusal(const std::string& why) {
+  constexpr std::int64_t patience_ns = 3'000'000'000;
+  const std::string text = words_.name + ": no " + words_.child + " can be forked: " + why;
+  note_refusal(text);
+  if (child_after(0) == nullptr && !had_child_ && nursery_->refused_for(os::monotonic_ns()) > patience_ns)
+    break_down(text);
+  arm_timer();
+}
+
+}  // namespace hotspare::child

@@ -1,0 +1,56 @@
+#include "child/keeper.hpp"
+#include "os/check.hpp"
+#include "os/clock.hpp"
+#include "os/process.hpp"
+
+#include <utility>
+
+/// From a child's end to its burial: who its parent is tells how it ended, unless that is dead or stopped itself.
+namespace hotspare::child {
+
+void Keeper::on_exit(Process& process) {
+  process.exited = true;
+  process.evidence.program = os::program_after_exec(process.pid);
+  poller_->forget(process.pidfd);
+  notice(process);
+  ask_reap(process);
+}
+
+void Keeper::ask_reap(Process& process) {
+  constexpr std::int64_t patience_ns = 250'000'000;
+  if (!process.exited || process.held_for_stack || process.reap_asked) return;
+  if (!nursery_->ask_to_reap(process)) return bury(process, {});
+  // It answers at once, unless somebody has stopped it: nobody must wait for that.
+  process.gone_by = os::monotonic_ns() + patience_ns;
+  arm_timer();
+}
+
+void Keeper::on_stacks(std::uint64_t id, Stacks stacks) {
+  Process* const found = child(id);
+  HS_CHECK(found != nullptr);  // it is held for us
+  Process& held = *found;
+  if (stacks) {
+    held.evidence.stack = std::move(stacks->front());
+    held.evidence.other_stacks.assign(stacks->begin() + 1, stacks->end());
+  } else {
+    held.evidence.detail = "its stack could not be taken: " + stacks.failure().text();
+  }
+  held.held_for_stack = false;
+  end_held(held);
+  ask_reap(held);
+  if (!descriptors_lost_ || child(id) == nullptr) return;
+  bury_untold(held);
+  end_without_descriptors();
+}
+
+void Keeper::bury_untold(Process& process) {
+  if (process.pid == 0) return abandon(process);
+  notice(process);
+  if (!process.held_for_stack) bury(process, {});  // who takes its stack comes back
+}
+
+void Keeper::leave_the_unkillable() {
+  for_each_child([this](Process& each) { bury_untold(each); });
+}
+
+}  // namespace hotspare::child
