@@ -44,8 +44,16 @@ def _sentinel_of(pid: int) -> int | None:
     """What becomes readable when that process ends: for parent_process().join() and is_alive()."""
     try:
         return os.pidfd_open(pid)
+    except OSError as refused:
+        gone = isinstance(refused, ProcessLookupError)
+    # Without pidfds (Linux before 5.3, a filter): the host's end is ours, so to us it lives. The other end stays open.
+    try:
+        sentinel, other_end = os.pipe()
     except OSError:
         return None
+    if gone:
+        os.close(other_end)
+    return sentinel
 
 
 def live(family: Family, run: Callable[[], object]) -> None:

@@ -6,18 +6,34 @@ import contextlib
 import os
 import select
 import signal
+import time
 from typing import Any
 
 
+def _begun_at(pid: int) -> str | None:
+    """When the process with that number was begun, which no later one of that number shares; None: it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
 class WorkerProcess:
-    """One worker process, as far as a multiprocessing.Process shows it."""
+    """One worker process, as far as a multiprocessing.Process shows it. Without pidfds (Linux before 5.3, a filter) it
+    is known by its number and when it was begun."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self._fd: int | None = None
+        self._begun: str | None = None
         try:
-            self._fd: int | None = os.pidfd_open(pid)
+            self._fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
         except OSError:
-            self._fd = None
+            self._begun = _begun_at(pid)
 
     def __del__(self) -> None:
         if self._fd is not None:
@@ -33,18 +49,24 @@ class WorkerProcess:
             poller = select.poll()
             poller.register(self._fd, select.POLLIN)
             poller.poll(None if timeout is None else timeout * 1000)
+            return
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.is_alive() and (end is None or time.monotonic() < end):
+            time.sleep(0.005)  # without pidfds the kernel tells the end of a process to its parent only
 
     def is_alive(self) -> bool:
         if self._fd is None:
-            return False
+            return self._begun is not None and _begun_at(self.pid) == self._begun
         poller = select.poll()
         poller.register(self._fd, select.POLLIN)
         return not poller.poll(0)
 
     def _send(self, number: int) -> None:
-        if self._fd is not None:
-            with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):
+            if self._fd is not None:
                 signal.pidfd_send_signal(self._fd, number)
+            elif self.is_alive():
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self._send(signal.SIGTERM)

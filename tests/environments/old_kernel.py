@@ -1,18 +1,15 @@
 #!/usr/bin/env python3
-"""old_kernel.py [ARGUMENT…]: the Python promise tests where each system call that Linux 4.18 does not have is answered
-as it answers: ENOSYS. ARGUMENT: for pytest, instead of all promises."""
+"""old_kernel.py [ARGUMENT…]: Python with these arguments where each system call that Linux 4.18 does not have is
+answered as it answers: ENOSYS. Without any: the promise tests."""
 
 import ctypes
 import errno
 import os
-import pathlib
 import platform
 import struct
 import sys
 
 FIRST_AFTER_4_18 = {"x86_64": 335, "aarch64": 294}
-LEFT_OUT: dict[str, str] = {}
-"""Test or file: why it cannot hold there. Nothing of what is promised."""
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 LOAD_NUMBER, JUMP_IF_GREATER_EQUAL, RETURN = 0x20, 0x35, 0x06
@@ -42,12 +39,6 @@ def refuse_all_from(first: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
 
 
-def main() -> None:
-    root = pathlib.Path(__file__).resolve().parents[2]
-    arguments = sys.argv[1:] or ["tests/promises", *(f"--deselect={each}" for each in LEFT_OUT)]
-    refuse_all_from(FIRST_AFTER_4_18[platform.machine()])
-    os.chdir(root)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *arguments])
-
-
-main()
+refuse_all_from(FIRST_AFTER_4_18[platform.machine()])
+arguments = sys.argv[1:] or ["-m", "pytest", "-q", "tests/promises"]
+os.execv(sys.executable, [sys.executable, *arguments])

@@ -50,13 +50,17 @@ def test_a_state_that_has_outgrown_its_room_costs_nobody_his_life() -> None:
             assert number(channel.process(block_of(1), timeout=FAR)) == count
         channel.strike("sigkill")
         count = 200
-        while not channel.stats().unavailable or channel.stats().deaths == 0:  # counted when it is judged
+        while not _tells(channel, "state_bytes is 4096") or channel.stats().deaths == 0:  # counted when it is judged
             count += 1
             assert number(channel.process(block_of(1), timeout=FAR)) == count
         stats = channel.stats()
         assert (stats.deaths, stats.states_lost, stats.late, stats.in_step) == (1, 0, 0, 1)
-        assert "state_bytes is 4096" in stats.unavailable[0]
     assert told == list(stats.unavailable)
+
+
+def _tells(channel: StandbyChannel, what: str) -> bool:
+    """It may tell of what this machine does not have, too."""
+    return any(what in each for each in channel.stats().unavailable)
 
 
 class Fragile(Chain):

@@ -380,7 +380,8 @@ def test_stats_and_events() -> None:
     assert stats.latency.count == 10
     assert 0 < stats.latency.quantile(0.5) <= stats.latency.quantile(1) <= stats.latency.max
     assert 0 < stats.latency.mean <= stats.latency.max
-    assert (stats.rejoin.count, stats.unavailable) == (1, ())
+    assert stats.rejoin.count == 1
+    assert all("is not to be had" in each for each in stats.unavailable)  # by this machine: nothing that was asked for
     kinds = [event.kind for event in deaths.events]
     assert kinds.count("worker_ready") == 3
     assert kinds.count("death") == 1
@@ -426,9 +427,8 @@ def test_threads_forbid_forks_and_that_is_said() -> None:
         while channel.stats().blocks < 4096 // 2:  # before that a new one begins with the first block
             channel.process(block_of(1), timeout=FAR)
         channel.strike("sigkill")
-        while not channel.stats().unavailable:
+        while not any("threads" in each for each in channel.stats().unavailable):
             channel.process(block_of(1), timeout=FAR)
-        assert "threads" in channel.stats().unavailable[0]
 
 
 class _Threaded(Chain):
