@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from hotspare import _core, _options
+from hotspare._buffered_map import buffered
+from hotspare._eager_map import EagerMap
 from hotspare._engine import END_GRACE
 from hotspare._errors import BrokenPool, BrokenResult, BrokenWorker, BrokenWorkerTimeout
 from hotspare._events import Event, event_callback
 from hotspare._future import Faults, Future, submitted
-from hotspare._map import EagerMap, buffered
 from hotspare._owner import Owner
 from hotspare._processes import CallQueue, PoolThread, WorkerProcess
 from hotspare._start import method_of

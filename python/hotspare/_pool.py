@@ -11,10 +11,10 @@ from hotspare import _core, _options
 from hotspare._batch import Batch
 from hotspare._events import Event, event_callback
 from hotspare._future import Faults, Future, submitted
-from hotspare._map import Feeding, StreamMap
 from hotspare._owner import Owner
 from hotspare._retries import Retries, Tag, retries_of, tags_of
 from hotspare._start import METHODS, method_of
+from hotspare._stream_map import Feeding, StreamMap
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import hotspare
 import pytest
-from hotspare import Event, Pool, Quarantined, Retries, Tag, WorkerDied, _map
+from hotspare import Event, Pool, Quarantined, Retries, Tag, WorkerDied, _chunks
 from python_tasks import Fifo, meet, square
 
 
@@ -190,8 +190,8 @@ def test_an_item_of_a_map_that_made_room_is_run_again(
     fifo: Callable[[], Fifo],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_map.Sizer, "note", lambda sizer, items, seconds: None)
-    monkeypatch.setattr(_map.Sizer, "__init__", lambda sizer: setattr(sizer, "size", size))
+    monkeypatch.setattr(_chunks.Sizer, "note", lambda sizer, items, seconds: None)
+    monkeypatch.setattr(_chunks.Sizer, "__init__", lambda sizer: setattr(sizer, "size", size))
     go_on = fifo()
 
     def let_the_other_go(event: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hotspare._map import Sizer
+from hotspare._chunks import Sizer
 
 
 def after(*notes: tuple[int, float]) -> int:

@@ -1,0 +1,146 @@
+"""The map of concurrent.futures: all items are run, whether somebody reads the results or not."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hotspare._chunks import AHEAD, Chunk, cancel_all, decode, lost, until_failure, wait_for
+from hotspare._engine import refusal
+from hotspare._future import Faults
+from hotspare._map import Map
+
+
+class EagerMap(Map):
+    """Of a list whose items are all to be run, whether somebody reads the results or not."""
+
+    def __init__(
+        self,
+        core: Any,
+        function: Callable[..., Any],
+        items: list[Any],
+        star: bool,
+        workers: int,
+        faults: type[Faults],
+        chunksize: int | None,
+        feeding: dict[EagerMap, None],
+    ) -> None:
+        """feeding: the maps of this pool that have not handed out all their items."""
+        super().__init__(core, function, star, False, None, faults)
+        self._feeding = feeding
+        self._items = items
+        self._workers = workers
+        self._fixed = chunksize
+        self._lock = threading.RLock()
+        self._chunks: deque[Chunk] = deque()
+        self._flying = 0
+        self._at = 0
+        self._stopped = False
+        with self._lock:
+            self._feeding[self] = None
+            try:
+                self._feed()
+            except BaseException:
+                self.stop()
+                raise
+
+    def _next_size(self) -> int:
+        if self._fixed is not None:
+            return self._fixed
+        share = -(-(len(self._items) - self._at) // (2 * self._workers))
+        return max(1, min(self._sizer.size, share))
+
+    def _feed(self, everything: bool = False) -> None:
+        """Hands out chunks. Under the lock."""
+        ahead = AHEAD * self._workers
+        try:
+            while self._at < len(self._items) and (everything or self._fixed is not None or self._flying < ahead):
+                size = self._next_size()
+                if everything and self._fixed is None:
+                    size = max(size, (len(self._items) - self._at) // (16 * self._workers))
+                part = self._items[self._at : self._at + size]
+                for chunk in self._submit(part):
+                    self._chunks.append(chunk)
+                    self._expect(chunk)
+                self._at += len(part)
+        except BaseException as error:  # of a signal handler: it cannot be told how far this had come
+            self._chunks.append(Chunk(None, []).refused(lost(error)))
+            self._all_handed_out()
+            raise
+        if self._at >= len(self._items):
+            self._all_handed_out()
+
+    def _all_handed_out(self) -> None:
+        self._items = []
+        self._at = 0
+        self._feeding.pop(self, None)
+
+    def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
+        return [Chunk(None, []).refused(refusal(error, self._faults.broken))]
+
+    def _expect(self, chunk: Chunk) -> None:
+        """Of a single item of the caller's own size nothing has to be known before it is read."""
+        if chunk.task is None:
+            return
+        self._flying += 1
+        if self._fixed is None or len(chunk.items) > 1:
+            chunk.owner = self
+            self._core.watch(chunk.task, chunk)
+
+    def settled(self, chunk: Chunk) -> None:
+        with self._lock:
+            if chunk.decoded:
+                return
+            self._flying -= 1
+            if self._stopped:
+                decode(chunk, self._faults, self._function, self._sizer)
+                return
+            after = self._take(chunk)
+            chunk.items = []
+            for new in after:
+                self._expect(new)
+            if after:
+                self._follow(chunk, after)
+            self._feed()
+
+    def _follow(self, chunk: Chunk, after: list[Chunk]) -> None:
+        place = self._chunks.index(chunk) + 1
+        behind = list(itertools.islice(self._chunks, place, None))
+        self._chunks = deque([*itertools.islice(self._chunks, place), *after, *behind])
+
+    def flush(self, cancel: bool) -> None:
+        """What is left is handed out now, because the pool closes or somebody else submits; or it is dropped."""
+        with self._lock:
+            if cancel:
+                self._all_handed_out()
+            else:
+                self._feed(everything=True)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            self._all_handed_out()
+            cancel_all(self._chunks)
+            self._chunks.clear()
+
+    def results(self, timeout: float | None) -> Iterator[Any]:
+        end = None if timeout is None else time.monotonic() + timeout
+        return self._results(end)
+
+    def _results(self, end: float | None) -> Iterator[Any]:
+        try:
+            while self._chunks:
+                chunk = self._chunks[0]
+                wait_for(chunk, end)
+                self.settled(chunk)
+                with self._lock:
+                    self._chunks.popleft()
+                values = until_failure(chunk)
+                del chunk
+                yield from values
+        finally:
+            self.stop()
