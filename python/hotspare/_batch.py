@@ -39,10 +39,17 @@ class Recovered(NamedTuple):
     """Where the journal lies as it was found; empty if it was whole."""
 
 
+def _file_name(path: str | os.PathLike[str]) -> str:
+    name = _options.text("the journal's path", os.fsdecode(path))
+    if "\0" in name:
+        raise ValueError("the journal's path has a null character in it")
+    return name
+
+
 def recover_journal(path: str | os.PathLike[str]) -> Recovered:
     """Puts a journal that holds all intact records of this one in its place. What was found goes to ``path``.damaged
     and is not changed; a journal that is whole stays as it is. Raises JournalError."""
-    return Recovered(*_core.recover_journal(os.fspath(path)))
+    return Recovered(*_core.recover_journal(_file_name(path)))
 
 
 class _Asked:
@@ -81,7 +88,7 @@ class Batch:
         bits = 0
         for kind in rerun:
             bits |= _RERUN[_options.choice("rerun", kind, tuple(_RERUN))]
-        self._core = _core.CoreBatch(os.fspath(path), power, bits, bool(of_any_user))
+        self._core = _core.CoreBatch(_file_name(path), power, bits, bool(of_any_user))
         self._finalizer = weakref.finalize(self, _close_quietly, self._core)
         if self._core.warning:
             warnings.warn(self._core.warning, RuntimeWarning, stacklevel=3)

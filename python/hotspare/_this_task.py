@@ -20,6 +20,8 @@ def progress(done: int = 0, total: int = 0, note: str = "") -> None:
     """Tells how far the running task is: for Future.progress(), and for ``progress_timeout``, which begins anew. Of the
     note 119 bytes are kept. Costs less than a microsecond; outside of tasks it does nothing. Any thread of the worker
     may call it."""
+    if not note.isascii():
+        note = note.encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair, of a file's name say
     _core.progress(done, total, note)
 
 

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hotspare
@@ -531,3 +532,21 @@ def test_a_string_larger_than_4_gib_goes_there_and_back() -> None:
         pytest.skip("not enough memory")
     with Pool(1, payload_limit=3 * size) as pool:
         assert pool.submit(len, "x" * size).result() == size
+
+
+@pytest.mark.parametrize("path", ["\udcff", b"\xff", "a\0b"])
+def test_a_journal_whose_name_cannot_be_carried_is_refused(pool: Pool, tmp_path: Path, path: Any) -> None:
+    whole = os.fsencode(tmp_path) + b"/" + os.fsencode(path)
+    for each in (whole, os.fsdecode(whole)):
+        with pytest.raises(ValueError, match="the journal's path"):
+            pool.batch(each)
+        with pytest.raises(ValueError, match="the journal's path"):
+            hotspare.recover_journal(each)
+
+
+def _tell(note: str) -> None:
+    hotspare.progress(1, 2, note)
+
+
+def test_a_note_that_is_no_unicode_is_told(pool: Pool) -> None:
+    pool.submit(_tell, "name\udcff").result()

@@ -62,11 +62,12 @@ def test_a_closed_channel_takes_no_blocks() -> None:
 
 def test_a_forgotten_channel_goes() -> None:
     channel = StandbyChannel.of(twice, **OPTIONS)
-    pids = channel.replica_pids()
+    pids, gone = channel.replica_pids(), channel._gone
     del channel
     gc.collect()
     for pid in pids:
         wait_for_end(pid)
+    assert gone.wait(-1.0)
 
 
 def test_close_waits_for_the_block_that_is_being_processed(fifo: Callable[[], Fifo]) -> None:

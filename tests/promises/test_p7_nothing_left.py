@@ -255,8 +255,9 @@ def test_exit_without_shutdown_finishes_the_tasks(tmp_path: Path, start: str) ->
     assert sorted(map(int, ledger.read_text().split())) == list(range(50))
 
 
-def test_exit_while_a_collected_pool_is_closing_is_clean(tmp_path: Path) -> None:
-    for _ in range(20):
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_exit_while_a_collected_pool_is_closing_is_clean(tmp_path: Path, times: int) -> None:
+    for _ in range(times):
         host = _host(
             tmp_path,
             "fork",
@@ -268,11 +269,12 @@ def test_exit_while_a_collected_pool_is_closing_is_clean(tmp_path: Path) -> None
         assert host.returncode == 0
 
 
-def test_a_host_that_makes_many_pools_lives(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [15, pytest.param(100, marks=pytest.mark.long)])
+def test_a_host_that_makes_many_pools_lives(tmp_path: Path, times: int) -> None:
     host = _host(
         tmp_path,
         "fork",
-        "for n in range(100):",
+        f"for n in range({times}):",
         "    with hotspare.Pool(1) as pool: pool.submit(square, n).result()",
     )
     _all_end(host)
