@@ -18,6 +18,8 @@ Known Crew::known_of(const Member& member) const {
   known.least_done = member.least_done;
   known.is_spare = member.spare;
   known.awaits_state = member.plan == Plan::load;
+  known.newest_when_asked = member.newest_when_asked;
+  known.begins_without = options_.mode != StandbyMode::lockstep || member.plan == Plan::replay;
   return known;
 }
 
@@ -52,7 +54,7 @@ void Crew::end_nonsense(Member& member, const std::string& why) {
 void Crew::note_lost_state(const Member& member) const {
   const std::uint32_t lost = shared_.lane(member.lane).lost_state.exchange(0, std::memory_order_relaxed);
   const Known known = known_of(member);
-  if (lost <= known.newest / (known.history / 2) + 1) counts_.states_lost += lost;
+  if (lost <= most_lost_states(known)) counts_.states_lost += lost;
 }
 
 }  // namespace hotspare::standby

@@ -42,10 +42,19 @@ struct Known {
   std::uint64_t tickets = 0;  ///< Orders given.
   std::uint64_t state_bytes = 0;
   std::uint64_t history = 0;
-  std::uint64_t least_done = 0;  ///< It cannot have forgotten what it had when we looked before.
-  bool is_spare = false;         ///< It was not told to come into step.
-  bool awaits_state = false;     ///< By its plan.
+  std::uint64_t least_done = 0;         ///< It cannot have forgotten what it had when we looked before.
+  bool is_spare = false;                ///< It was not told to come into step.
+  bool awaits_state = false;            ///< By its plan.
+  std::uint64_t newest_when_asked = 0;  ///< Block: all before was before its life.
+  bool begins_without =
+      false;  ///< It takes over, or replays: it can find that the history does not reach back to its state.
 };
+
+/// So often in its life, once each time that the history does not reach back.
+constexpr std::uint64_t most_lost_states(const Known& known) {
+  if (!known.begins_without || known.newest < known.newest_when_asked) return 0;
+  return (known.newest - known.newest_when_asked) / (known.history / 2) + 1;
+}
 
 /// Why that cannot be; null: it can, which does not make it true.
 constexpr const char* nonsense(const Claim& claim, const Known& known) {
@@ -54,9 +63,7 @@ constexpr const char* nonsense(const Claim& claim, const Known& known) {
   if (claim.done > known.newest) return "it says that its state is that after a block that has not come yet";
   if (claim.done < known.least_done) return "it says that its state is older than it was";
   if (claim.answered > known.newest) return "it says that it answered a block that has not come yet";
-  // One each time that the history does not reach back to its state.
-  if (claim.lost_states > known.newest / (known.history / 2) + 1)
-    return "it says that it lost its state more often than that can be";
+  if (claim.lost_states > most_lost_states(known)) return "it says that it lost its state more often than that can be";
   if (claim.committed > known.newest + known.tickets) return "it says that it saved more states than it was asked for";
   if (claim.state.block > known.newest) return "it says that it saved the state after a block that has not come yet";
   if (claim.state.size > known.state_bytes) return "it says that its state is larger than the room for it";

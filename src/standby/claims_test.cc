@@ -19,7 +19,13 @@ struct ClaimCase {
 };
 
 TEST(Claims, WhatCanBe) {
-  const Known known{.newest = 100, .tickets = 3, .state_bytes = 64, .history = 64, .awaits_state = true};
+  const Known known{.newest = 100,
+                    .tickets = 3,
+                    .state_bytes = 64,
+                    .history = 64,
+                    .awaits_state = true,
+                    .newest_when_asked = 36,
+                    .begins_without = true};
   const ClaimCase cases[] = {
       {"a fresh lane", {}, true},
       {"in step", {.answered = 100, .done = 100, .begun = 100, .phase = Phase::in_step}, true},
@@ -34,8 +40,8 @@ TEST(Claims, WhatCanBe) {
       {"saved what has not come", {.committed = 1, .state = {.block = 101}}, false},
       {"saved more than there is room for", {.committed = 1, .state = {.size = 65}}, false},
       {"saved without being asked", {.committed = 104}, false},
-      {"lost its state four times in 100 blocks", {.lost_states = 4}, true},
-      {"five times", {.lost_states = 5}, false},
+      {"lost its state three times in 64 blocks", {.lost_states = 3}, true},
+      {"four times", {.lost_states = 4}, false},
       {"died of nothing that there is", {.words = static_cast<worker::LastWordsKind>(99)}, false},
       {"all zeros, or anything else", {.sealed = false}, false},
       {"no phase", {.phase = static_cast<Phase>(5)}, false},
@@ -50,6 +56,10 @@ TEST(Claims, OfOneThatWasToldSomethingElse) {
   EXPECT_NE(nonsense({.phase = Phase::in_step}, {.history = 64, .is_spare = true}), nullptr);
   EXPECT_EQ(nonsense({.phase = Phase::spare}, {.history = 64, .is_spare = true}), nullptr);
   EXPECT_NE(nonsense({.phase = Phase::needs_state}, {.history = 64}), nullptr);
+  EXPECT_NE(nonsense({.lost_states = 1}, {.newest = 900, .history = 64}), nullptr);
+  EXPECT_EQ(
+      nonsense({.lost_states = 1}, {.newest = 900, .history = 64, .newest_when_asked = 900, .begins_without = true}),
+      nullptr);
 }
 
 TEST(Claims, TheBlockThatItIsIn) {

@@ -27,12 +27,13 @@ struct Member : child::Process {
   const unsigned lane;
   Ties ties;
   State state = State::asked;
-  std::uint64_t donor = 0;             ///< Who forks it, or saves for it; 0: nobody.
-  std::uint64_t ticket = 0;            ///< Of the order that the donor has for it.
-  std::uint64_t saver = 0;             ///< Who was asked to save for it before it asked for a state; 0: nobody.
-  std::uint64_t donor_commits = 0;     ///< The donor's states when it was asked for one more.
-  std::uint64_t answered_by_then = 0;  ///< When it was told to come into step: the last block that it answered.
-  std::uint64_t least_done = 0;        ///< What it says must not be less any more.
+  std::uint64_t donor = 0;              ///< Who forks it, or saves for it; 0: nobody.
+  std::uint64_t ticket = 0;             ///< Of the order that the donor has for it.
+  std::uint64_t saver = 0;              ///< Who was asked to save for it before it asked for a state; 0: nobody.
+  std::uint64_t donor_commits = 0;      ///< The donor's states when it was asked for one more.
+  std::uint64_t answered_by_then = 0;   ///< When it was told to come into step: the last block that it answered.
+  std::uint64_t newest_when_asked = 0;  ///< Block.
+  std::uint64_t least_done = 0;         ///< What it says must not be less any more.
   std::uint64_t held_in = 0;  ///< The held block that it may be in, which is why it is to be gone some time; 0: none.
   std::uint64_t awaited = 0;  ///< The block that it was to answer when we noticed its death; 0: none.
   std::uint64_t saves_refused = 0;       ///< Of its lane's, heard of.

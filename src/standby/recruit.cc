@@ -169,6 +169,7 @@ bool Crew::recruit(bool as_spare) {
   shared_.lane(*lane).begin.store(Begin{plan, anew_from_}.packed(), std::memory_order_seq_cst);
   member.parent = nursery_->zygote_pid();
   member.asked_at = os::monotonic_ns();
+  member.newest_when_asked = now.newest;
   if (!(donor != nullptr ? ask_donor(member, *donor) : ask_zygote(member))) return false;
   // A spare that is about to come into step saves before: when it is in step it is not asked for that.
   Member* const saver = as_spare && plan == Plan::load ? donor_for(plan) : nullptr;

@@ -268,7 +268,8 @@ void fuzz(const Fuzz& how) {
   }
   beacon.tell(0, fuzzer_word);
   const StandbyStats stats = channel.stats();
-  EXPECT_EQ(stats.states_lost, 0U);
+  // Who takes over says himself that the history did not reach back to his state: a liar may say it once in a short life.
+  EXPECT_LE(stats.states_lost, how.mode == StandbyMode::lockstep ? 0U : lives);
   EXPECT_EQ(stats.left_out, 0U);
   EXPECT_EQ(channel.broken(), "");
   EXPECT_GT(lives, 0U);
