@@ -50,7 +50,7 @@ TEST(MemoryAt, WhatIsMappedLaterIsFound) {
 
 TEST(MemoryAt, NumbersAreNoAddresses) {
   for (const std::uintptr_t each : {std::uintptr_t{0}, std::uintptr_t{1}, std::uintptr_t{1'000'000},
-                                    std::uintptr_t{1'700'000'000'000}, ~std::uintptr_t{0}})
+                                    std::uintptr_t{1'700'000'000}, ~std::uintptr_t{0}})
     EXPECT_EQ(memory_at(each), Memory::none) << each;
   for (const double each : {0.0, 1.0, -1e300, 3.14, 1e-3}) {
     std::uintptr_t bits = 0;
