@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 /// P5. A deadline or a memory limit holds whatever the worker does. No test here asserts how long something took: a
@@ -61,8 +62,10 @@ HOTSPARE_GUILTY void holds_mallocs_lock() {
   constexpr std::size_t block = 64 << 10;  // beyond the thread's own cache, below what is mapped singly
   auto* first = static_cast<char*>(std::malloc(block));
   auto* second = static_cast<char*>(std::malloc(block));
+  // What the host has freed before lies anywhere.
+  while (second != first + block + 2 * sizeof(void*))
+    first = std::exchange(second, static_cast<char*>(std::malloc(block)));
   auto* third = static_cast<unsigned char*>(std::malloc(block));
-  if (second < first) std::swap(first, second);
   spins = third[0] = 1;  // NOLINT(clang-analyzer-unix.Malloc): its place counts, nobody frees it
   std::signal(SIGSEGV, spins_inside_free);
   const auto page = reinterpret_cast<std::uintptr_t>(second - 2 * sizeof(void*)) & ~std::uintptr_t{4095};
