@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <exception>
 
 namespace hotspare::death {
 
@@ -31,9 +32,11 @@ void read_last_words(const worker::LastWords& words, Evidence& into) {
                           into.signal_code > 0 && beside_stack_end(into.address, *into.stack);
 }
 
-EndedBy why_survives(pid_t pid, const os::Fd& pidfd) {
+EndedBy why_survives(pid_t pid, const os::Fd& pidfd) noexcept try {
   if (os::runs(pid, pidfd)) return EndedBy::exec;
   return os::outlives_its_main_thread(pid) ? EndedBy::main_thread : EndedBy::nobody;
+} catch (const std::exception&) {  // no memory to look
+  return EndedBy::nobody;
 }
 
 bool oom_log_names(std::int64_t pid) {

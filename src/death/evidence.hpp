@@ -73,7 +73,7 @@ struct Evidence {
 void read_last_words(const worker::LastWords& words, Evidence& into);
 
 /// Why a process whose main thread's end was heard has not ended: what we end it for. nobody: it is about to.
-EndedBy why_survives(pid_t pid, const os::Fd& pidfd);
+EndedBy why_survives(pid_t pid, const os::Fd& pidfd) noexcept;
 
 /// Whether the kernel's log of this boot says that it killed this process for memory. False without the right to read.
 bool oom_log_names(std::int64_t pid);

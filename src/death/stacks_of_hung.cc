@@ -8,7 +8,7 @@
 #include "worker/crash_handler.hpp"
 
 #include <cerrno>
-#include <new>
+#include <exception>
 
 namespace hotspare::death {
 namespace {
@@ -39,8 +39,9 @@ os::Result<std::vector<std::shared_ptr<detail::StackImage>>> stacks_of_hung(pid_
   auto stacks = stacks_of_process(pid, process);
   if (!asked && stacks && divert_process(pid, process, words.script_stack_teller)) wait_for_script_stack(words);
   return stacks;
-} catch (const std::bad_alloc&) {
-  return os::Failure{ENOMEM, "copying its stack"};  // who waits for the stack must go on and end it
+} catch (const std::exception&) {
+  // Who waits for the stack must go on and end it. Short: there is no memory for more.
+  return os::Failure{ENOMEM, "its stack"};
 }
 
 }  // namespace hotspare::death

@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dirent.h>
 #include <fcntl.h>
-#include <filesystem>
 #include <linux/types.h>
 #include <poll.h>
 #include <sched.h>
@@ -195,12 +195,16 @@ std::optional<Stat> stat_at(const char* path) {
   stat.name.assign(name + 1, name_end);
   return stat;
 }
-std::optional<Stat> stat_of(pid_t pid) { return stat_at(("/proc/" + std::to_string(pid) + "/stat").c_str()); }
+std::optional<Stat> stat_of(pid_t pid) {
+  std::array<char, 32> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  return stat_at(path.data());
+}
 
 /// Whether SIGKILL waits for this thread, as it does for all of a process that was killed.
-bool is_to_be_killed(const std::string& folder) {
+bool is_to_be_killed(const char* status) {
   std::array<char, 4096> text;
-  if (read_small_file((folder + "/status").c_str(), text.data(), text.size()) == 0) return true;
+  if (read_small_file(status, text.data(), text.size()) == 0) return true;
   const char* pending = std::strstr(text.data(), "\nSigPnd:\t");
   return pending == nullptr || (std::strtoull(pending + 9, nullptr, 16) >> (SIGKILL - 1) & 1) != 0;
 }
@@ -220,18 +224,26 @@ std::optional<std::string> program_after_exec(pid_t pid) {
 }
 
 bool outlives_its_main_thread(pid_t pid) {
-  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-  std::error_code gone;
+  std::array<char, 64> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/task", pid);
+  DIR* const tasks = ::opendir(path.data());  // std::filesystem ends the program where there is no memory for it
+  if (tasks == nullptr) return false;
   bool main_thread_ended = false;
   bool another_lives = false;
-  for (const auto& each : std::filesystem::directory_iterator(tasks, gone)) {
-    const std::optional<Stat> stat = stat_at((each.path() / "stat").c_str());
-    if (each.path().filename() == std::to_string(pid)) {
-      main_thread_ended = stat && (stat->flags & exiting) != 0;
-    } else if (stat && (stat->flags & exiting) == 0 && !is_to_be_killed(each.path())) {
+  while (const dirent* each = ::readdir(tasks)) {
+    const auto thread = static_cast<pid_t>(std::strtol(each->d_name, nullptr, 10));
+    if (thread <= 0) continue;
+    std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/stat", pid, thread);
+    const std::optional<Stat> stat = stat_at(path.data());
+    const bool lives = stat && (stat->flags & exiting) == 0;
+    std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/status", pid, thread);
+    if (thread == pid) {
+      main_thread_ended = stat && !lives;
+    } else if (lives && !is_to_be_killed(path.data())) {
       another_lives = true;
     }
   }
+  ::closedir(tasks);
   return main_thread_ended && another_lives;
 }
 
