@@ -19,6 +19,16 @@ bool was_sigkilled(const os::ExitStatus& status) {
 
 }  // namespace
 
+void watch_oom(Process& process) noexcept try {
+  process.oom_watch = OomWatch::of(process.pid);
+} catch (const std::exception&) {
+}
+
+void note_program(Process& process) noexcept try {
+  process.evidence.program = os::program_after_exec(process.pid);
+} catch (const std::bad_alloc&) {
+}
+
 os::ExitStatus status_without_parent(const Process& process) {
   os::kill_group_left_by(process.pid);
   os::ExitStatus status = os::reap_child(process.pidfd);  // where the host adopts what is orphaned, as process 1 does

@@ -2,6 +2,8 @@
 #include "os/socket.hpp"
 
 #include <array>
+#include <span>
+#include <string_view>
 
 /// The supervisor's loop: waits, and passes each notice to the part that it concerns.
 namespace hotspare::child {
@@ -14,14 +16,16 @@ void Keeper::make_event_loop(const char* what) {
   os::or_throw(poller_->watch(timer_->fd(), tag(Tag::timer)), what);
 }
 
-bool Keeper::on_batch(os::Result<std::vector<os::Ready>>& ready) {
+bool Keeper::on_batch(os::Result<os::Notices>& ready) {
   if (!ready || descriptors_lost_) {
-    lose_descriptors();
+    take_step([this] { lose_descriptors(); });
     to_tee_.clear();  // stderr may be another's file by now
     return true;
   }
-  for (const os::Ready& notice : *ready) on_ready(notice);
-  return is_over();
+  for (const os::Ready& notice : *ready) take_step([&] { on_ready(notice); });
+  bool over = false;
+  take_step([&] { over = is_over(); });
+  return over;
 }
 
 void Keeper::on_ready(const os::Ready& ready) {
@@ -59,6 +63,11 @@ void Keeper::on_child_ready(Tag kind, Process& process, const os::Ready& ready) 
   }
 }
 
+void Keeper::untold() const noexcept {
+  constexpr std::string_view line = "hotspare: there was no memory to tell of an event: one is missing\n";
+  os::write_stderr(std::as_bytes(std::span(line)));
+}
+
 bool Keeper::forward_stderr(Process& process) {
   std::array<std::byte, 4096> room;
   const std::size_t size = os::read_available(process.stderr_pipe, room);
@@ -70,7 +79,7 @@ bool Keeper::forward_stderr(Process& process) {
 void Keeper::read_last_stderr(Process& process) {
   constexpr int most_pieces = 64;  // more than a pipe holds; what it has started may write on
   for (int piece = 0; piece < most_pieces && forward_stderr(process);) ++piece;
-  if (!to_tee_.empty()) call_->notify();  // the supervisor writes it
+  if (!to_tee_.empty()) call_supervisor();  // the supervisor writes it
 }
 
 }  // namespace hotspare::child

@@ -1,3 +1,4 @@
+#include "child/burial.hpp"
 #include "child/keeper.hpp"
 #include "os/clock.hpp"
 #include "zygote/protocol.hpp"
@@ -10,7 +11,8 @@
 namespace hotspare::child {
 
 void Keeper::hear(std::vector<Told> told) {
-  for (Told& each : told) std::visit([this](auto& what) { on_told(what); }, each);
+  for (Told& each : told) take_step([&] { std::visit([this](auto& what) { on_told(what); }, each); });
+  if (!descriptors_lost_ && has_lost_descriptors()) note_loss();
   if (nursery_->due_at() != 0) arm_timer();
   on_heard();
 }
@@ -32,7 +34,7 @@ void Keeper::on_spawned(told::Spawned& told) {
   process->pid = told.pid;
   process->pidfd = std::move(told.pidfd);
   process->parent = told.parent;
-  process->oom_watch = OomWatch::of(told.pid);
+  watch_oom(*process);
   process->let_go_of_its_ends();
   on_forked(*process);
   if (const auto watched = poller_->watch(process->pidfd, tag(Tag::exit, told.id)); !watched) {
@@ -61,12 +63,12 @@ void Keeper::on_told(told::ZygoteDied& told) {
   for_each_child([&](Process& each) { pass_on(told, each); });
   if (finishing()) return;
   ++zygote_deaths_;
-  Event event;
-  event.kind = Event::Kind::zygote_died;
-  event.pid = told.pid;
   std::vector<Told> next;
-  event.detail = nursery_->replace(next);
-  tell(std::move(event));
+  const std::string how = nursery_->replace(next);
+  tell(Event::Kind::zygote_died, [&](Event& event) {
+    event.pid = told.pid;
+    event.detail = how;
+  });
   hear(std::move(next));
 }
 

@@ -2,7 +2,7 @@
 
 #include "child/nursery.hpp"
 #include "child/process.hpp"
-#include "death/stack_image.hpp"
+#include "death/stacks_of_hung.hpp"
 #include "os/event_loop.hpp"
 #include "os/result.hpp"
 #include "os/socket.hpp"
@@ -10,8 +10,10 @@
 
 #include <hotspare/event.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,6 +39,30 @@ class Keeper {
  protected:
   explicit Keeper(Words words) : words_(std::move(words)) {}
   ~Keeper() = default;
+
+  /// A step of a thread of ours, under the mutex: what it throws ends neither the thread nor the host.
+  template <class Step>
+  void take_step(Step step) noexcept {
+    try {
+      step();
+    } catch (const std::exception&) {
+      step_failed();
+    }
+  }
+  virtual void tell(Event event) = 0;
+  /// fill: writes what it says. Where there is no memory for it, that is told on stderr, and nothing else fails of it.
+  template <class Fill>
+  void tell(Event::Kind kind, Fill fill) noexcept {
+    try {
+      Event event;
+      event.kind = kind;
+      fill(event);
+      tell(std::move(event));
+    } catch (const std::bad_alloc&) {
+      untold();
+    }
+  }
+  void untold() const noexcept;
 
   // event_loop.cc
   /// Throws Error. what: cannot be had then.
@@ -67,9 +93,8 @@ class Keeper {
   void on_exit(Process& process);
   /// Its parent is asked. While its stack is being taken the zombie must keep its number.
   void ask_reap(Process& process);
-  using Stacks = os::Result<std::vector<std::shared_ptr<hotspare::detail::StackImage>>>;
   /// Of one that was held for that.
-  void on_stacks(std::uint64_t id, Stacks stacks);
+  void on_stacks(std::uint64_t id, death::Stacks& stacks);
   /// Without a word from its parent.
   void bury_untold(Process& process);
   /// Not even SIGKILL ends them: they sit in an uninterruptible system call, say. Nobody waits for that.
@@ -84,6 +109,19 @@ class Keeper {
   // lost_descriptors.cc
   /// Asked at a death: it is how such a loss shows.
   bool has_lost_descriptors(const Process& process) const;
+  /// Few: a takeover waits for the answer.
+  bool has_lost_what_calls() const;
+  bool has_lost_descriptors() const;
+  /// Whoever needs one and finds it closed may be in the middle of something else: a listener, which needs none, does the rest.
+  void note_loss() noexcept;
+  void call_supervisor() noexcept {
+    if (!call_->notify()) note_loss();
+  }
+  /// The timer was armed. Whether the listener, asleep, would look too late whether it fires.
+  bool must_call_for_timer() const;
+  /// A timer that was closed after it was armed tells nobody: so a listener looks, some time after it is due. Returns when,
+  /// ns; -1: never.
+  std::int64_t look_whether_timer_fired(std::int64_t now);
   /// Nothing can be known of the children any more: all that they have ends here.
   void lose_descriptors();
   /// What the supervisor would do, were there one.
@@ -108,7 +146,10 @@ class Keeper {
   std::vector<std::byte> to_tee_;  ///< What children wrote to stderr; the supervisor writes it without the mutex.
   std::uint64_t zygote_deaths_ = 0;
   bool had_child_ = false;         ///< One has been ready.
-  bool descriptors_lost_ = false;  ///< Somebody else closed them.
+  std::int64_t timer_at_ = 0;            ///< For when the timer is armed, ns; 0: it is not.
+  std::int64_t timer_checked_at_ = 0;    ///< When a listener looks whether it has fired, ns; 0: never.
+  std::atomic<bool> loss_noted_{false};  ///< Somebody else closed descriptors: a listener is to see to that,
+  bool descriptors_lost_ = false;        ///< and has.
 
  private:
   /// Null: it is forgotten.
@@ -116,10 +157,16 @@ class Keeper {
   /// The next one by number; null: there is none.
   virtual Process* child_after(std::uint64_t id) = 0;
 
+  /// A step threw, which here means that it found no memory. Nobody is left in a half state.
+  virtual void step_failed() noexcept = 0;
+  virtual void call_listener() noexcept = 0;
+  /// This thread is the one that it would call.
+  virtual bool on_listener() const noexcept = 0;
+  virtual bool lost_what_children_share() const noexcept = 0;
+
   virtual void on_call() = 0;
   virtual void on_timer() = 0;
   virtual void arm_timer() = 0;
-  virtual void tell(Event event) = 0;
   /// One step further towards the end, if it closes. True: nothing is left.
   virtual bool is_over() = 0;
   /// Nobody is replaced any more.
@@ -150,7 +197,7 @@ class Keeper {
   virtual void on_all_buried() {}
 
   /// True: there will be no more.
-  bool on_batch(os::Result<std::vector<os::Ready>>& ready);
+  bool on_batch(os::Result<os::Notices>& ready);
   void on_ready(const os::Ready& ready);
   void on_child_ready(Tag kind, Process& process, const os::Ready& ready);
   void on_told(told::Ready& told);

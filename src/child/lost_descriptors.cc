@@ -7,10 +7,42 @@
 /// all that it finds. With their lifelines closed the children end. A listener, who needs no descriptor, hears that; the
 /// supervisor, whose poller has nothing left to tell of, never does.
 namespace hotspare::child {
+namespace {
+
+/// A timer that has not fired so long after it was due may be closed.
+constexpr std::int64_t late_ns = 250'000'000;
+
+}  // namespace
 
 bool Keeper::has_lost_descriptors(const Process& process) const {
-  return !poller_->fd().is_ours() || !call_->fd().is_ours() || !timer_->fd().is_ours() ||
-         (process.pidfd && !process.pidfd.is_ours());
+  const auto lost = [](const os::Fd& fd) { return fd && !fd.is_ours(); };
+  return lost(process.pidfd) || lost(process.lifeline.fd()) || lost(process.stderr_pipe) || has_lost_what_calls();
+}
+
+bool Keeper::has_lost_what_calls() const {
+  return !poller_->fd().is_ours() || !call_->fd().is_ours() || !timer_->fd().is_ours();
+}
+
+bool Keeper::has_lost_descriptors() const {
+  if (!poller_) return false;  // it has ended
+  return has_lost_what_calls() || lost_what_children_share() || (nursery_ && nursery_->has_lost_descriptors());
+}
+
+void Keeper::note_loss() noexcept {
+  if (!loss_noted_.exchange(true)) call_listener();
+}
+
+bool Keeper::must_call_for_timer() const {
+  if (timer_at_ == 0 || on_listener()) return false;
+  return timer_checked_at_ == 0 || timer_at_ + late_ns < timer_checked_at_;
+}
+
+std::int64_t Keeper::look_whether_timer_fired(std::int64_t now) {
+  timer_checked_at_ = 0;
+  if (timer_at_ == 0 || descriptors_lost_) return -1;
+  if (now < timer_at_ + late_ns) return timer_checked_at_ = timer_at_ + late_ns;
+  if (has_lost_descriptors()) lose_descriptors();
+  return -1;  // a busy machine: it is about to fire
 }
 
 void Keeper::lose_descriptors() {

@@ -87,17 +87,18 @@ os::Status Nursery::spawn(std::uint64_t id, std::uint32_t lane, std::span<const 
   } else if (!zygote_.unsent.empty()) {
     status = os::Failure{EAGAIN, "the zygote's socket is full"};
   } else {
+    asked_.push_back({id, std::move(*room)});  // before it is sent: its answer must find it
     zygote::Request request;
     request.ask = zygote::Ask::spawn;
     request.worker = id;
     request.lane = lane;
     status = zygote::send(zygote_.control.fd(), request, fds);
+    if (!status) asked_.pop_back();
   }
   if (!status) {
     note_refusal();
     return status;
   }
-  asked_.push_back({id, std::move(*room)});
   if (answer_by_ == 0) watch_answers();
   return status;
 }
@@ -198,6 +199,34 @@ void Nursery::on_exit(zygote::Handle& handle, std::vector<Told>& into) {
   return &handle == &zygote_ ? on_zygote_exit(into) : on_standby_exit();
 }
 
+namespace {
+
+/// What a message tells is told, though there may be no memory by then. False: it is to stay where it is.
+bool has_room_for_one(std::vector<Told>& into) noexcept try {
+  constexpr std::size_t at_most = 4;  // by one message, and what it leads to
+  if (into.capacity() - into.size() < at_most) into.reserve(2 * into.size() + at_most);
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
+/// The same failure where there is no memory to take it as where there is none to take.
+os::Result<os::Received> take_reply(const os::Fd& socket, zygote::Reply& reply) noexcept try {
+  return os::receive_message(socket, std::as_writable_bytes(std::span(&reply, 1)), os::Wait::no);
+} catch (const std::bad_alloc&) {
+  return os::Failure{ENOMEM, "recvmsg()"};
+}
+
+/// Empty where there is no memory for it.
+std::string text_of(const char* text) noexcept try { return text; } catch (const std::bad_alloc&) {
+  return {};
+}
+std::string text_of(const os::Failure& failure) noexcept try { return failure.text(); } catch (const std::bad_alloc&) {
+  return {};
+}
+
+}  // namespace
+
 void Nursery::on_message(zygote::Handle& from, std::vector<Told>& into, bool last) {
   while (!from.unsent.empty() && zygote::send(from.control.fd(), from.unsent.front())) {
     from.unsent.pop_front();
@@ -208,7 +237,8 @@ void Nursery::on_message(zygote::Handle& from, std::vector<Told>& into, bool las
   while (from.control) {
     if (!asked_.empty()) asked_.front().room.reset();
     zygote::Reply reply;
-    auto received = os::receive_message(from.control.fd(), std::as_writable_bytes(std::span(&reply, 1)), os::Wait::no);
+    if (!has_room_for_one(into)) break;
+    auto received = take_reply(from.control.fd(), reply);
     if (!received) break;
     if (received->size != sizeof reply) {
       poller_.forget(from.control.fd());  // closed: its pidfd tells the rest
@@ -243,12 +273,12 @@ void Nursery::on_reply(zygote::Handle& from, const zygote::Reply& reply, os::Rec
     case zygote::Say::failed: break;
   }
   if (reply.worker == 0) {
-    into.emplace_back(told::Broken{reply.text});
+    into.emplace_back(told::Broken{text_of(reply.text)});
     return;
   }
   answered(reply.worker);
   if (!reply.was_heir) note_refusal();
-  into.emplace_back(told::Refused{reply.worker, reply.text, reply.was_heir});
+  into.emplace_back(told::Refused{reply.worker, text_of(reply.text), reply.was_heir});
 }
 
 void Nursery::answered(std::uint64_t id) {
@@ -260,7 +290,7 @@ void Nursery::answered(std::uint64_t id) {
 void Nursery::on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::Received& received,
                          std::vector<Told>& into) {
   answered(reply.worker);
-  os::Result<os::Fd> pidfd = os::Failure{EMFILE, "a descriptor for it"};
+  os::Result<os::Fd> pidfd = os::Failure{EMFILE, "its descriptor"};
   if (!received.fds.empty()) {
     pidfd = std::move(received.fds[0]);
   } else if (received.fds_lost) {
@@ -276,7 +306,7 @@ void Nursery::on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::R
   end.pid = reply.pid;
   static_cast<void>(send(from, end));
   note_refusal();
-  into.emplace_back(told::Refused{reply.worker, pidfd.failure().text()});
+  into.emplace_back(told::Refused{reply.worker, text_of(pidfd.failure())});
 }
 
 void Nursery::want_standby() {
@@ -382,7 +412,8 @@ void Nursery::give_up(std::vector<Told>& into) const {
 
 void Nursery::on_zygote_exit(std::vector<Told>& into) {
   if (!zygote_.pidfd) return;
-  on_message(zygote_, into, true);  // what it said before it died
+  if (!has_room_for_one(into)) return;  // it is heard again
+  on_message(zygote_, into, true);      // what it said before it died
   if (!zygote_.ready) ++deaths_in_a_row_;
   dead_zygote_ = zygote_.pid;
   has_ended(zygote_);
@@ -489,21 +520,28 @@ void Nursery::remind_zygote(std::int64_t now) {
   }
 }
 
+bool Nursery::has_lost_descriptors() const {
+  const auto lost = [](const zygote::Handle& handle) {
+    return (handle.control && !handle.control.fd().is_ours()) || (handle.pidfd && !handle.pidfd.is_ours()) ||
+           (handle.lifeline && !handle.lifeline.fd().is_ours());
+  };
+  return lost(zygote_) || (standby_ && lost(*standby_)) || (seed_ && lost(*seed_));
+}
+
 Leaving Nursery::leave() {
   Leaving leaving;
-  for (zygote::Handle* each : {&zygote_, standby_ ? &*standby_ : nullptr}) {
-    if (each == nullptr) continue;
-    if (each->pidfd) {
-      poller_.forget(each->pidfd);
-      leaving.zygotes_.push_back(std::move(each->pidfd));
-    }
-    drop(*each);
-  }
+  const auto release = [this](zygote::Handle& from, os::Fd& to) {
+    if (from.pidfd) poller_.forget(from.pidfd);
+    to = std::move(from.pidfd);
+    drop(from);
+  };
+  release(zygote_, leaving.zygotes_[0]);
+  if (standby_) release(*standby_, leaving.zygotes_[1]);
   standby_.reset();
   if (seed_) {
     poller_.forget(seed_->control.fd());
     poller_.forget(seed_->pidfd);
-    leaving.seed_.push_back(std::move(*seed_));
+    leaving.seed_ = std::move(*seed_);
   }
   seed_.reset();
   leaving.unreaped_ = std::exchange(unreaped_, {});
@@ -516,6 +554,7 @@ Leaving Nursery::leave() {
 namespace {
 
 void see_off(const os::Fd& pidfd) noexcept {
+  if (!pidfd.is_ours()) return;  // nobody could tell of its end: that of its control socket ends it
   os::signal_process(pidfd, SIGCONT);
   if (os::wait_exit(pidfd, leave_patience)) return;
   os::signal_process(pidfd, SIGKILL);
@@ -525,14 +564,20 @@ void see_off(const os::Fd& pidfd) noexcept {
 }  // namespace
 
 void Leaving::wait() noexcept {
-  for (const os::Fd& pidfd : std::exchange(zygotes_, {})) {
+  for (os::Fd& pidfd : zygotes_) {
+    if (!pidfd) continue;
     see_off(pidfd);
     static_cast<void>(os::reap_child(pidfd));  // where the host adopts what is orphaned
+    pidfd.reset();
   }
-  for (zygote::Handle& seed : std::exchange(seed_, {})) {
-    seed.control.reset();
-    see_off(seed.pidfd);
-    reap(seed);
+  if (seed_) {
+    seed_->control.reset();
+    // Where the program has closed it there is another way: it is our own child, and has not been reaped.
+    if (!seed_->pidfd.is_ours() && os::is_own_child(seed_->pid))
+      if (auto again = os::open_pidfd(seed_->pid)) seed_->pidfd = std::move(*again);
+    see_off(seed_->pidfd);
+    reap(*seed_);
+    seed_.reset();
   }
   for (const Unreaped& each : std::exchange(unreaped_, {})) static_cast<void>(os::reap_child(each.pidfd));
 }

@@ -69,9 +69,9 @@ class Leaving {
 
  private:
   friend class Nursery;
-  std::vector<os::Fd> zygotes_;
+  std::array<os::Fd, 2> zygotes_;  ///< The zygote, and its standby.
   std::vector<Unreaped> unreaped_;
-  std::vector<zygote::Handle> seed_;  ///< One at most, and last to go.
+  std::optional<zygote::Handle> seed_;  ///< Last to go.
 };
 
 /// Where processes come from. The *seed* is the program's image, parked: it forks zygotes, and adopts and reaps what a dead
@@ -94,6 +94,8 @@ class Nursery {
   /// They go when they have done what they were asked.
   Leaving leave();
 
+  /// The program has closed some: no process can be had any more, or none is heard of.
+  bool has_lost_descriptors() const;
   bool exists() const { return static_cast<bool>(zygote_.control); }
   pid_t zygote_pid() const { return zygote_.pid; }
   /// Whether a process may be asked for now.

@@ -1,3 +1,4 @@
+#include "child/burial.hpp"
 #include "child/keeper.hpp"
 #include "os/check.hpp"
 #include "os/clock.hpp"
@@ -10,7 +11,7 @@ namespace hotspare::child {
 
 void Keeper::on_exit(Process& process) {
   process.exited = true;
-  process.evidence.program = os::program_after_exec(process.pid);
+  note_program(process);
   poller_->forget(process.pidfd);
   notice(process);
   ask_reap(process);
@@ -25,17 +26,12 @@ void Keeper::ask_reap(Process& process) {
   arm_timer();
 }
 
-void Keeper::on_stacks(std::uint64_t id, Stacks stacks) {
+void Keeper::on_stacks(std::uint64_t id, death::Stacks& stacks) {
   Process* const found = child(id);
   HS_CHECK(found != nullptr);  // it is held for us
   Process& held = *found;
-  if (stacks) {
-    held.evidence.stack = std::move(stacks->front());
-    held.evidence.other_stacks.assign(stacks->begin() + 1, stacks->end());
-  } else {
-    held.evidence.detail = "its stack could not be taken: " + stacks.failure().text();
-  }
   held.held_for_stack = false;
+  death::take_stacks(stacks, held.evidence);
   end_held(held);
   ask_reap(held);
   if (!descriptors_lost_ || child(id) == nullptr) return;

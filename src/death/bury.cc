@@ -20,36 +20,24 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
       worker.retiring && (!status.known || (WIFEXITED(status.wait_status) && WEXITSTATUS(status.wait_status) == 0));
   const bool planned = left || worker.evidence.ended_by == death::EndedBy::shutdown;
   const bool before_ready = !worker.was_ready;
-  child::complete_evidence(worker, status, worker.channel().last_words);
-  read_last_stderr(worker);
+  gather_evidence(worker, status);
   worker.step(workers::Event::reaped);
   if (planned && !worker.victim) {
     ++counts_.retired;
-    Event event;
-    event.kind = Event::Kind::retired;
-    event.pid = worker.pid;
-    event.detail = worker.evidence.detail;
-    tell(std::move(event));
-  } else {
-    const std::shared_ptr<CrashReport> report = write_report(worker);
+    tell(Event::Kind::retired, [&](Event& event) {
+      event.pid = worker.pid;
+      event.detail = worker.evidence.detail;
+    });
+  } else if (const std::shared_ptr<CrashReport> report = write_report(worker); report != nullptr) {
     child::count_death(counts_, worker, report->cause);
     if (!worker.victim && worker.evidence.ended_by != death::EndedBy::cancel) ++counts_.deaths_idle;
-    Event event;
-    event.kind = Event::Kind::death;
-    event.pid = worker.pid;
-    event.task_id = report->task_id;
-    event.detail = std::string(name(report->cause));
-    event.report = report;
-    tell(std::move(event));
-    if (worker.successor != 0) {
-      Event takeover;
-      takeover.kind = Event::Kind::takeover;
-      takeover.pid = worker.successor;
-      takeover.detail = "for worker " + std::to_string(worker.pid);
-      tell(std::move(takeover));
-    }
+    tell_death(worker, report);
     settle_victim(worker, report);
     if (before_ready && !finishing()) note_death_before_ready(*report);
+  } else {
+    child::count_death(counts_, worker, Cause::unknown);
+    if (!worker.victim && worker.evidence.ended_by != death::EndedBy::cancel) ++counts_.deaths_idle;
+    settle_unreported(worker);
   }
   worker.leases.clear();
   arena_->writer_gone(worker.id);
@@ -58,21 +46,62 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
   if (!queue_.empty()) pump_and_look();  // what waited to know what it died of
 }
 
-std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) {
+/// What there is no memory for is not in the report.
+void Engine::gather_evidence(Worker& worker, const os::ExitStatus& status) noexcept {
+  try {
+    child::complete_evidence(worker, status, worker.channel().last_words);
+  } catch (const std::bad_alloc&) {
+  }
+  try {
+    read_last_stderr(worker);
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+void Engine::tell_death(const Worker& worker, const std::shared_ptr<CrashReport>& report) {
+  tell(Event::Kind::death, [&](Event& event) {
+    event.pid = worker.pid;
+    event.task_id = report->task_id;
+    event.detail = std::string(name(report->cause));
+    event.report = report;
+  });
+  if (worker.successor == 0) return;
+  tell(Event::Kind::takeover, [&](Event& event) {
+    event.pid = worker.successor;
+    event.detail = "for worker " + std::to_string(worker.pid);
+  });
+}
+
+/// Null: there is no memory for one.
+std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) try {
   std::shared_ptr<CrashReport> report = child::report_on(worker);
   if (worker.victim) {
     describe(*worker.victim, *report);
     if (worker.evidence.ended_by != death::EndedBy::pressure) note_history(*worker.victim, *report);
   }
   return report;
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+
+/// They died, and nothing can be said about it, nor can another attempt be made.
+void Engine::settle_unreported(Worker& worker) {
+  const auto end = [this](TaskRef task) {
+    leave_gates(*task, task::Gate::End::failed);
+    no_memory_for(std::move(task));
+  };
+  for (TaskRef& task : std::exchange(worker.other_victims, {})) end(std::move(task));
+  if (!worker.victim) return;
+  close_grave(*worker.victim);
+  end(std::move(worker.victim));
 }
 
 /// SIGKILL has not ended it yet: it sits in an uninterruptible system call, or is frozen. What it ran need not wait for that.
 void Engine::settle_before_death(Worker& worker) {
   if (!worker.victim) return;
-  worker.evidence.detail =
-      "it was killed, but has not ended yet: it sits in an uninterruptible system call, or is frozen";
-  settle_victim(worker, write_report(worker));
+  note_detail(worker, "it was killed, but has not ended yet: it sits in an uninterruptible system call, or is frozen");
+  if (const std::shared_ptr<CrashReport> report = write_report(worker)) return settle_victim(worker, report);
+  settle_unreported(worker);
 }
 
 /// Which attempt it was. It is over, and has failed.
@@ -90,7 +119,7 @@ void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& r
   if (!worker.victim) return;
   close_grave(*worker.victim);
   leave_gates(*worker.victim, task::Gate::End::failed);
-  if (descriptors_lost_) return refuse(std::move(worker.victim), std::make_exception_ptr(PoolBroken(broken_)));
+  if (descriptors_lost_) return refuse(std::move(worker.victim), [this] { return PoolBroken(broken_); });
   if (put_back_after_pressure(worker)) return;
   TaskRef victim = std::move(worker.victim);
   TaskExtra& extra = victim->extra();
@@ -118,11 +147,22 @@ void Engine::note_death_before_ready(const CrashReport& report) {
 
 /// Off the engine's threads: reading a stack may take milliseconds, and the takeover has already happened.
 void Engine::take_stack_then_kill(Worker& worker) {
-  coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd, &words = worker.channel().last_words] {
-    auto stacks = death::stacks_of_hung(pid, pidfd, words);  // the worker is held for us
-    const Lock lock(mutex_);
-    on_stacks(id, std::move(stacks));
-  });
+  try {
+    coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd, &words = worker.channel().last_words] {
+      auto stacks = death::stacks_of_hung(pid, pidfd, words);  // the worker is held for us
+      const Lock lock(mutex_);
+      take_step([&] { on_stacks(id, stacks); });
+    });
+  } catch (const std::bad_alloc&) {
+    worker.held_for_stack = false;
+    note_detail(worker, "its stack could not be taken: no memory");
+    kill(worker);
+  }
+}
+
+void Engine::note_detail(Worker& worker, const char* detail) noexcept try {
+  worker.evidence.detail = detail;
+} catch (const std::bad_alloc&) {  // then it is not told
 }
 
 void Engine::end_held(child::Process& process) {

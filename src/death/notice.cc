@@ -43,26 +43,22 @@ void Engine::notice_death(Worker& worker) {
 /// What is due by now. The robust futex speaks for the main thread only: should others live on, they end now. Where the
 /// parent of one that has exited does not tell how, it is buried without.
 void Engine::end_survivors(std::int64_t now) {
-  std::vector<Worker*> untold;
-  for (const auto& [id, worker] : workers_) {
-    if (worker->gone_by == 0 || worker->gone_by > now) continue;
-    worker->gone_by = 0;
-    if (worker->exited && worker->reap_asked) untold.push_back(worker.get());
-    if (worker->exited || worker->held_for_stack) continue;
-    if (worker->killed) {
-      settle_before_death(*worker);
-      continue;
-    }
+  for_each_worker([&](Worker& worker) {
+    if (worker.gone_by == 0 || worker.gone_by > now) return;
+    worker.gone_by = 0;
+    if (worker.exited && worker.reap_asked) return bury(worker, {});
+    if (worker.exited || worker.held_for_stack) return;
+    if (worker.killed) return settle_before_death(worker);
     // An exec marks the robust futex, too. The verdict must not take our SIGKILL for one from outside.
-    if (worker->life_lost() && worker->evidence.ended_by == death::EndedBy::nobody)
-      worker->evidence.ended_by = death::why_survives(worker->pid, worker->pidfd);
-    kill(*worker);
-  }
-  for (Worker* worker : untold) bury(*worker, {});
+    if (worker.life_lost() && worker.evidence.ended_by == death::EndedBy::nobody)
+      worker.evidence.ended_by = death::why_survives(worker.pid, worker.pidfd);
+    kill(worker);
+  });
 }
 
 void Engine::kill(Worker& worker) {
   constexpr std::int64_t patience_ns = 5'000'000'000;
+  if (worker.pidfd && !worker.pidfd.is_ours()) note_loss();  // nobody would hear of its end
   child::end(worker, *nursery_);
   worker.gone_by = os::monotonic_ns() + patience_ns;
   arm_timer();

@@ -9,6 +9,8 @@
 
 #include <cerrno>
 #include <exception>
+#include <new>
+#include <utility>
 
 namespace hotspare::death {
 namespace {
@@ -33,8 +35,7 @@ bool ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWord
 
 }  // namespace
 
-os::Result<std::vector<std::shared_ptr<detail::StackImage>>> stacks_of_hung(pid_t pid, const os::Fd& process,
-                                                                            const worker::LastWords& words) try {
+Stacks stacks_of_hung(pid_t pid, const os::Fd& process, const worker::LastWords& words) noexcept try {
   const bool asked = ask_for_script_stack(pid, process, words);
   auto stacks = stacks_of_process(pid, process);
   if (!asked && stacks && divert_process(pid, process, words.script_stack_teller)) wait_for_script_stack(words);
@@ -42,6 +43,16 @@ os::Result<std::vector<std::shared_ptr<detail::StackImage>>> stacks_of_hung(pid_
 } catch (const std::exception&) {
   // Who waits for the stack must go on and end it. Short: there is no memory for more.
   return os::Failure{ENOMEM, "its stack"};
+}
+
+void take_stacks(Stacks& stacks, Evidence& into) noexcept try {
+  if (!stacks) {
+    into.detail = "its stack could not be taken: " + stacks.failure().text();
+    return;
+  }
+  into.stack = std::move(stacks->front());
+  into.other_stacks.assign(stacks->begin() + 1, stacks->end());
+} catch (const std::bad_alloc&) {
 }
 
 }  // namespace hotspare::death

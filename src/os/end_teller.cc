@@ -23,12 +23,12 @@ void tell_end(const Fd& teller) noexcept {
 bool is_end_teller(const Fd& fd) noexcept {
   int type = 0;
   socklen_t size = sizeof type;
-  return fd && ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+  return fd.is_ours() && ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
 bool teller_gone(const Fd& fd) noexcept {
   char word = 0;
-  return fd && retry([&] { return ::recv(fd.get(), &word, 1, MSG_PEEK | MSG_DONTWAIT); }) == 0;
+  return fd.is_ours() && retry([&] { return ::recv(fd.get(), &word, 1, MSG_PEEK | MSG_DONTWAIT); }) == 0;
 }
 
 Result<ChildEnds> ChildEnds::make() {

@@ -3,6 +3,7 @@
 #include "os/clock.hpp"
 
 #include <array>
+#include <cerrno>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,11 +17,13 @@ Status add(const Fd& poller, const Fd& fd, std::uint32_t events, std::uint64_t t
   epoll_event event{};
   event.events = events;
   event.data.u64 = tag;
+  if (!poller.is_ours() || !fd.is_ours()) return Failure{EBADF, "epoll_ctl()"};
   if (::epoll_ctl(poller.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) return failed("epoll_ctl(EPOLL_CTL_ADD)");
   return Done{};
 }
 
 void drain(const Fd& fd) noexcept {
+  if (!fd.is_ours()) return;
   std::uint64_t count = 0;
   [[maybe_unused]] const auto ignored = ::read(fd.get(), &count, sizeof count);  // EAGAIN: nothing to drain
 }
@@ -40,24 +43,28 @@ Status Poller::watch_room(const Fd& fd, std::uint64_t tag, bool wanted) {
   event.events = EPOLLIN;
   if (wanted) event.events |= EPOLLOUT;
   event.data.u64 = tag;
+  if (!fd_.is_ours() || !fd.is_ours()) return Failure{EBADF, "epoll_ctl()"};
   if (::epoll_ctl(fd_.get(), EPOLL_CTL_MOD, fd.get(), &event) != 0) return failed("epoll_ctl(EPOLL_CTL_MOD)");
   return Done{};
 }
-void Poller::forget(const Fd& fd) noexcept { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd.get(), nullptr); }
+void Poller::forget(const Fd& fd) noexcept {
+  if (fd_.is_ours() && fd.is_ours()) ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+}
 
-Result<std::vector<Ready>> Poller::wait() {
-  std::array<epoll_event, 64> events;
+Result<Notices> Poller::wait() {
+  std::array<epoll_event, Notices::most> events;
+  if (!fd_.is_ours()) return Failure{EBADF, "epoll_wait()"};
   int before = PTHREAD_CANCEL_ENABLE;
   ::pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before);
   const int count = retry([&] { return ::epoll_wait(fd_.get(), events.data(), static_cast<int>(events.size()), -1); });
   ::pthread_setcancelstate(before, nullptr);
   if (count < 0) return failed("epoll_wait()");
-  std::vector<Ready> ready;
+  Notices ready;
   for (int i = 0; i < count; ++i) {
     const std::uint32_t bits = events[static_cast<std::size_t>(i)].events;
-    ready.push_back({.tag = events[static_cast<std::size_t>(i)].data.u64,
-                     .readable = (bits & EPOLLIN) != 0,
-                     .hung_up = (bits & (EPOLLHUP | EPOLLERR)) != 0});
+    ready.add({.tag = events[static_cast<std::size_t>(i)].data.u64,
+               .readable = (bits & EPOLLIN) != 0,
+               .hung_up = (bits & (EPOLLHUP | EPOLLERR)) != 0});
   }
   return ready;
 }
@@ -68,10 +75,11 @@ Result<Notifier> Notifier::make() {
   return Notifier(std::move(fd));
 }
 
-void Notifier::notify() noexcept {
-  if (!fd_.is_ours()) return;  // eight bytes into a file of the program's own
+bool Notifier::notify() noexcept {
+  if (!fd_.is_ours()) return false;  // eight bytes into a file of the program's own
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto ignored = ::write(fd_.get(), &one, sizeof one);  // EAGAIN: it is already set
+  return true;
 }
 
 void Notifier::clear() noexcept { drain(fd_); }
@@ -82,10 +90,11 @@ Result<Timer> Timer::make() {
   return Timer(std::move(fd));
 }
 
-void Timer::arm(std::int64_t at_ns) noexcept {
+bool Timer::arm(std::int64_t at_ns) noexcept {
+  if (!fd_.is_ours()) return false;
   itimerspec when{};
   when.it_value = to_timespec(at_ns);
-  ::timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  return ::timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &when, nullptr) == 0;
 }
 
 void Timer::clear() noexcept { drain(fd_); }

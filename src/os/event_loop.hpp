@@ -3,6 +3,8 @@
 #include "os/fd.hpp"
 #include "os/result.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -13,6 +15,19 @@ struct Ready {
   std::uint64_t tag = 0;
   bool readable = false;
   bool hung_up = false;
+};
+
+/// What one wait brought. No allocation: a loop that has no memory goes on.
+class Notices {
+ public:
+  static constexpr std::size_t most = 64;
+  void add(const Ready& ready) noexcept { all_[count_++] = ready; }
+  const Ready* begin() const noexcept { return all_.data(); }
+  const Ready* end() const noexcept { return all_.data() + count_; }
+
+ private:
+  std::array<Ready, most> all_{};
+  std::size_t count_ = 0;
 };
 
 /// Owns an epoll instance. Level-triggered.
@@ -27,7 +42,7 @@ class Poller {
   void forget(const Fd& fd) noexcept;
   /// Waits without a time limit. Fails when somebody has closed the poller itself. Here, and nowhere else, the thread can be
   /// cancelled (os/thread.hpp).
-  Result<std::vector<Ready>> wait();
+  Result<Notices> wait();
   const Fd& fd() const { return fd_; }
 
  private:
@@ -39,7 +54,8 @@ class Poller {
 class Notifier {
  public:
   static Result<Notifier> make();
-  void notify() noexcept;
+  /// False: the program has closed it, and nobody is woken.
+  bool notify() noexcept;
   void clear() noexcept;
   const Fd& fd() const { return fd_; }
 
@@ -52,8 +68,8 @@ class Notifier {
 class Timer {
  public:
   static Result<Timer> make();
-  /// Fires at this absolute time (ns); 0 disarms.
-  void arm(std::int64_t at_ns) noexcept;
+  /// Fires at this absolute time (ns); 0 disarms. False: the program has closed it.
+  bool arm(std::int64_t at_ns) noexcept;
   void clear() noexcept;
   const Fd& fd() const { return fd_; }
 

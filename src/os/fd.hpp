@@ -31,12 +31,12 @@ class Fd {
   void reset() noexcept;
   /// False: there is none, or somebody else has closed it. Anonymous ones (eventfd, epoll, timerfd) are not told from each other.
   bool is_ours() const noexcept { return fd_ >= 0 && file_at(fd_) == file_; }
+  /// Which file a number means now; 0: none. errno is kept.
+  static std::uint64_t file_at(int fd) noexcept;
 
  private:
   static constexpr int highest_standard = 2;
   static int moved_up(int fd) noexcept;
-  /// Which file a number means now; 0: none. errno is kept.
-  static std::uint64_t file_at(int fd) noexcept;
   int fd_ = -1;
   std::uint64_t file_ = 0;
 };

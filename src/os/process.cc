@@ -89,7 +89,7 @@ void take_usage(const rusage& usage, ExitStatus& status) noexcept {
 }  // namespace
 
 Delivery signal_process(const Fd& pidfd, int signal) noexcept {
-  if (!pidfd) return Delivery::refused;
+  if (!pidfd.is_ours()) return Delivery::refused;
   return delivery_of(::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0));
 }
 
@@ -112,6 +112,7 @@ ExitStatus reap_child(pid_t pid) noexcept {
 
 ExitStatus reap_child(const Fd& pidfd) noexcept {
   constexpr int by_pidfd = 3;  // P_PIDFD, Linux 5.4
+  if (!pidfd.is_ours()) return {};
   siginfo_t info{};
   rusage usage{};
   ExitStatus status;
@@ -161,6 +162,7 @@ ExitStatus exit_status_of(const Fd& pidfd) noexcept {
   PidfdInfo info{};
   info.mask = pidfd_info_exit;
   ExitStatus status;
+  if (!pidfd.is_ours()) return status;
   if (::ioctl(pidfd.get(), pidfd_get_info, &info) != 0 || (info.mask & pidfd_info_exit) == 0) return status;
   status.known = true;
   status.wait_status = info.exit_code;
@@ -168,6 +170,7 @@ ExitStatus exit_status_of(const Fd& pidfd) noexcept {
 }
 
 bool exited(const Fd& pidfd) noexcept {
+  if (!pidfd.is_ours()) return false;
   pollfd state{pidfd.get(), POLLIN, 0};
   return ::poll(&state, 1, 0) == 1 && !teller_gone(pidfd);
 }
@@ -298,6 +301,7 @@ void wait_exit(const Fd& pidfd) noexcept {
 }
 
 bool wait_exit(const Fd& pidfd, std::chrono::milliseconds at_most) noexcept {
+  if (!pidfd.is_ours()) return false;
   const auto end = std::chrono::steady_clock::now() + at_most;
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());

@@ -63,6 +63,9 @@ Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::spa
 }
 
 Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wait wait) {
+  Received received;
+  received.fds.reserve(max_fds_in_message);  // where there is no memory for it, the message stays where it is
+  if (!socket.is_ours()) return Failure{EBADF, "recvmsg()"};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * max_fds_in_message)> control{};
   iovec data{room.data(), room.size()};
   msghdr message{};
@@ -73,7 +76,6 @@ Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wa
   const int flags = MSG_CMSG_CLOEXEC | (wait == Wait::no ? MSG_DONTWAIT : 0);
   const ssize_t size = retry([&] { return ::recvmsg(socket.get(), &message, flags); });
   if (size < 0) return failed("recvmsg()");
-  Received received;
   received.size = static_cast<std::size_t>(size);
   received.fds_lost = (message.msg_flags & MSG_CTRUNC) != 0;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
@@ -91,9 +93,12 @@ Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wa
   return received;
 }
 
-void shut(const Fd& socket) noexcept { ::shutdown(socket.get(), SHUT_WR); }
+void shut(const Fd& socket) noexcept {
+  if (socket.is_ours()) ::shutdown(socket.get(), SHUT_WR);
+}
 
 bool hung_up(const Fd& socket) noexcept {
+  if (!socket.is_ours()) return false;
   pollfd state{socket.get(), 0, 0};
   return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
 }

@@ -13,15 +13,32 @@ constexpr std::size_t granule = 64 * 1024;
 /// One task's arguments and its result: a caller who submits one task after the other finds these warm, however large.
 constexpr std::size_t of_one_task = 2;
 
-os::Result<detail::Segment*> make_segment(std::size_t size, std::uint64_t writer) {
+os::Result<std::unique_ptr<detail::Segment>> make_segment(std::size_t size, std::uint64_t writer) {
   auto fd = os::make_memfd("hotspare-payload", size, writer == 0 ? os::Room::now : os::Room::later);
   if (!fd) return fd.failure();
   auto mapping = os::Mapping::of(*fd, size, os::Access::read_write);  // a fork may look at what its parent holds
   if (!mapping) return mapping.failure();
-  return new detail::Segment(detail::next_segment_id(), size, std::move(*fd), std::move(*mapping));
+  return std::make_unique<detail::Segment>(detail::next_segment_id(), size, std::move(*fd), std::move(*mapping));
 }
 
 }  // namespace
+
+class Arena::Promised {
+ public:
+  Promised(Arena& arena, std::size_t bytes) : arena_(arena), bytes_(bytes) {}
+  ~Promised() {
+    if (bytes_ == 0) return;
+    const std::lock_guard lock(arena_.mutex_);
+    arena_.bytes_ -= bytes_;
+  }
+  Promised(const Promised&) = delete;
+  Promised& operator=(const Promised&) = delete;
+  void keep() { bytes_ = 0; }
+
+ private:
+  Arena& arena_;
+  std::size_t bytes_;
+};
 
 ArenaLimits arena_limits() {
   const std::size_t memory = os::usable_memory();
@@ -60,14 +77,13 @@ os::Result<detail::SegmentRef> Arena::allocate(std::size_t size, std::uint64_t w
     }
   }
   if (segment == nullptr) {
+    Promised promised(*this, rounded);
     auto made = make_segment(rounded, writer);  // without the mutex: its pages may have to be made
+    if (!made) return made.failure();
     const std::lock_guard lock(mutex_);
-    if (!made) {
-      bytes_ -= rounded;
-      return made.failure();
-    }
-    segment = *made;
-    alive_.insert(segment->id());
+    alive_.insert((*made)->id());
+    segment = made->release();
+    promised.keep();
   }
   segment->writer = writer;
   segment->back_at = 0;
@@ -93,18 +109,21 @@ void Arena::shown(detail::Segment& segment) {
 }
 
 void Arena::writer_gone(std::uint64_t writer) {
-  std::unique_lock lock(mutex_);
+  for (detail::Segment* unsafe = take_warm_of(writer); unsafe != nullptr; unsafe = take_warm_of(writer)) free(unsafe);
+}
+
+/// One that it may still write; null: none is left.
+detail::Segment* Arena::take_warm_of(std::uint64_t writer) noexcept {
+  const std::lock_guard lock(mutex_);
   writers_.erase(writer);
-  const auto gone = std::stable_partition(warm_.begin(), warm_.end(),
-                                          [writer](const auto* segment) { return segment->writer != writer; });
-  const std::vector<detail::Segment*> unsafe(gone, warm_.end());
-  warm_.erase(gone, warm_.end());
-  for (detail::Segment* segment : unsafe) {
-    warm_bytes_ -= segment->size();
-    account_for_end(*segment);
-  }
-  lock.unlock();
-  for (detail::Segment* segment : unsafe) free(segment);
+  const auto found =
+      std::find_if(warm_.begin(), warm_.end(), [writer](const auto* segment) { return segment->writer == writer; });
+  if (found == warm_.end()) return nullptr;
+  detail::Segment* const unsafe = *found;
+  warm_.erase(found);
+  warm_bytes_ -= unsafe->size();
+  account_for_end(*unsafe);
+  return unsafe;
 }
 
 void Arena::take_back(detail::Segment* segment) noexcept { free_surplus(keep_warm(*segment) ? nullptr : segment); }

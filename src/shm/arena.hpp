@@ -59,6 +59,9 @@ class Arena : public detail::SegmentHome, public std::enable_shared_from_this<Ar
 
  private:
   detail::Segment* take_warm(std::size_t size, std::uint64_t writer);
+  /// Bytes that were promised to a segment which is being made: given back unless that succeeds.
+  class Promised;
+  detail::Segment* take_warm_of(std::uint64_t writer) noexcept;
   detail::Segment* take_oldest() noexcept;
   detail::Segment* take_surplus() noexcept;
   bool too_much_is_warm() const noexcept;

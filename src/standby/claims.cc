@@ -45,7 +45,10 @@ bool Crew::talks_sense(Member& member) {
 
 void Crew::end_nonsense(Member& member, const std::string& why) {
   member.evidence.ended_by = death::EndedBy::protocol;
-  member.evidence.protocol_error = why;
+  try {
+    member.evidence.protocol_error = why;
+  } catch (const std::bad_alloc&) {  // then it is not told
+  }
   notice(member);
   kill(member);
 }

@@ -28,6 +28,7 @@ Crew::Crew(const StandbyOptions& options, Shared& shared)
       breaker_(options.breaker_deaths),
       answered_(options.history) {
   for (auto& each : joined_at_) each.store(unwatched);
+  words_.reserve(2 + 2 * most_lanes);
 }
 
 Crew::~Crew() = default;
@@ -64,8 +65,8 @@ void Crew::close() {
     const Lock lock(mutex_);
     closing_ = true;
     wake_waiters();
-    if (call_) call_->notify();
-    end_without_descriptors();
+    if (call_) call_supervisor();
+    take_step([this] { end_without_descriptors(); });
   }
   std::unique_lock one(joining_, std::defer_lock);
   if (!callbacks_.is_current()) {
@@ -117,49 +118,61 @@ void Crew::nudge_listener() {
 /// Robust words first: the kernel marks them before it tears a process down.
 void Crew::listen() {
   const os::Prompt prompt;
-  if (options_.realtime_priority > 0) {
-    // Above the replicas, one of which may be busy dying where this thread is to run. It does little, and only at a death.
-    if (const auto set = os::use_realtime(options_.realtime_priority - 1); !set)
-      tell_unavailable("no real-time scheduling (" + set.failure().text() +
-                       "): blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
-  }
+  become_prompt();
   if (!os::can_wait_any()) fall_back();
-  std::vector<os::FutexWatch> words;
   Heard heard;
   for (;;) {
     std::uint32_t bell = 0;
+    std::int64_t check_at = -1;
     {
       const Lock lock(mutex_);
       if (closed_) return;
       const std::uint32_t roster = roster_bell_.load(std::memory_order_acquire);
       bell = shared_.bells().host.load(std::memory_order_acquire);
       heard_ = heard;  // the lock may have kept us waiting
-      look_at_all();
+      take_step([this] {
+        if (loss_noted_) lose_descriptors();
+        look_at_all();
+      });
+      take_step([&] { check_at = look_whether_timer_fired(os::monotonic_ns()); });
       heard_ = {};
-      if (!read_words(words, roster, bell)) continue;
+      if (closed_) return;  // here: who calls us after that may have done so by now
+      if (!read_words(roster, bell)) continue;
     }
     if (one_word_each_.load(std::memory_order_acquire)) {
-      os::futex_wait(shared_.bells().host, bell, os::FutexScope::shared);
+      os::futex_wait(shared_.bells().host, bell, os::FutexScope::shared, check_at);
       heard = {};
       continue;
     }
-    const int woken = os::futex_wait_any(words, -1);
+    const int woken = os::futex_wait_any(words_, check_at);
     if (woken == os::cannot_wait_any) fall_back();
-    heard = {woken >= 0 ? words[static_cast<std::size_t>(woken)].word : nullptr, os::monotonic_ns()};
+    heard = {woken >= 0 ? words_[static_cast<std::size_t>(woken)].word : nullptr, os::monotonic_ns()};
   }
 }
 
+/// Above the replicas, one of which may be busy dying where this thread is to run. It does little, and only at a death.
+void Crew::become_prompt() {
+  if (options_.realtime_priority <= 0) return;
+  const Lock lock(mutex_);
+  take_step([this] {
+    if (const auto set = os::use_realtime(options_.realtime_priority - 1); !set)
+      note_unavailable("no real-time scheduling (" + set.failure().text() +
+                       "): blocks are late whenever the machine is busy. It needs CAP_SYS_NICE or an rtprio limit");
+  });
+}
+
 /// What to sleep on, as it is now. False: somebody has died since we looked.
-bool Crew::read_words(std::vector<os::FutexWatch>& words, std::uint32_t roster, std::uint32_t bell) {
-  words.assign(
-      {{&roster_bell_, roster, os::FutexScope::process}, {&shared_.bells().host, bell, os::FutexScope::shared}});
+bool Crew::read_words(std::uint32_t roster, std::uint32_t bell) {
+  words_.clear();
+  words_.push_back({&roster_bell_, roster, os::FutexScope::process});
+  words_.push_back({&shared_.bells().host, bell, os::FutexScope::shared});
   for (const auto& [id, member] : members_) {
     if (!counts(member->state)) continue;
     const std::atomic<std::uint32_t>& word = shared_.lane(member->lane).host_word();
     const std::uint32_t life = word.load(std::memory_order_acquire);
     if ((life & FUTEX_OWNER_DIED) != 0 && member->state != State::asked) return false;
     // Also if it is not held yet: whoever takes it says that there is a waiter.
-    if ((life & FUTEX_OWNER_DIED) == 0) words.push_back({&word, life, os::FutexScope::shared});
+    if ((life & FUTEX_OWNER_DIED) == 0) words_.push_back({&word, life, os::FutexScope::shared});
   }
   return true;
 }
@@ -169,25 +182,25 @@ void Crew::fall_back() {
   // SYNC POINT one-word: who nudges has changed something before it looks at this; we look for changes after it.
   if (one_word_each_.exchange(true, std::memory_order_seq_cst)) return;
   const int priority = options_.realtime_priority;
-  sentries_.emplace(
-      [priority] {
-        const os::Prompt prompt;
-        if (priority > 0) static_cast<void>(os::use_realtime(priority - 1));
-      },
-      [this] { nudge_listener(); });
-  sentries_->start(shared_.geometry().lanes);
-  for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane)
-    sentries_->watch(shared_.lane(lane).host_word(), nullptr, death::Sentries::Until::end);
-  tell_unavailable(os::cost_of(os::Missing::wait_any));
+  const Lock lock(mutex_);
+  take_step([&] {
+    sentries_.emplace(
+        [priority] {
+          const os::Prompt prompt;
+          if (priority > 0) static_cast<void>(os::use_realtime(priority - 1));
+        },
+        [this] { nudge_listener(); });
+    sentries_->start(shared_.geometry().lanes);
+    for (unsigned lane = 0; lane < shared_.geometry().lanes; ++lane)
+      sentries_->watch(shared_.lane(lane).host_word(), nullptr, death::Sentries::Until::end);
+    note_unavailable(os::cost_of(os::Missing::wait_any));
+  });
 }
 
 void Crew::look_at_all() {
-  std::vector<Member*> all;
-  for (const auto& [id, member] : members_) all.push_back(member.get());
-  for (Member* member : all) {
-    look_at(*member);
-    if (descriptors_lost_) return;  // they are gone
-  }
+  for_each_member([this](Member& member) {
+    if (!descriptors_lost_) look_at(member);
+  });
   if (!held_.empty()) decide_about_held();
 }
 
@@ -247,12 +260,9 @@ void Crew::on_in_step(Member& member) {
     rejoin_.add(os::monotonic_ns() - vacancies_.front());
     vacancies_.erase(vacancies_.begin());
   }
-  hotspare::Event event;
-  event.kind = hotspare::Event::Kind::worker_ready;
-  event.pid = member.pid;
-  tell(std::move(event));
+  tell(hotspare::Event::Kind::worker_ready, [&](hotspare::Event& event) { event.pid = member.pid; });
   man_the_helm();
-  call_->notify();  // it can be the donor of one for whom there was none
+  call_supervisor();  // it can be the donor of one for whom there was none
   wake_waiters();
 }
 
@@ -286,37 +296,41 @@ void Crew::on_call() {
 void Crew::on_timer() {
   timer_at_ = 0;
   const std::int64_t now = os::monotonic_ns();
-  std::vector<Member*> unborn;
-  std::vector<Member*> untold;
-  for (const auto& [id, member] : members_) {
-    if (member->gone_by == 0 || member->gone_by > now) continue;
-    const std::int64_t due = std::exchange(member->gone_by, 0);
-    if (member->state == State::asked) {
-      unborn.push_back(member.get());
-    } else if (member->state == State::spare && made_steps(*member)) {
-      expect_soon(*member);  // on a busy machine
-    } else if ((member->state == State::starting || member->state == State::spare) && !member->leaving) {
-      end_hung(*member, due);
-    } else if (!member->exited && !member->held_for_stack) {
-      if (member->noticed_at != 0 && member->evidence.ended_by == death::EndedBy::nobody)
-        member->evidence.ended_by = death::why_survives(member->pid, member->pidfd);
-      kill(*member);
-    } else if (member->exited && member->reap_asked) {
-      untold.push_back(member.get());
-    }
-  }
-  for (const auto& [id, member] : members_)
-    if (const std::int64_t due = made_by(*member); due != 0 && due <= now) end_hung(*member, due);
-  for (Member* member : unborn) abandon(*member);
-  for (Member* member : untold) bury(*member, {});
-  std::vector<child::Told> told;
-  nursery_->on_timer(now, told);
-  hear(std::move(told));
+  bool unborn = false;
+  for_each_member([&](Member& member) {
+    if (member.gone_by == 0 || member.gone_by > now) return;
+    const std::int64_t due = std::exchange(member.gone_by, 0);
+    take_step([&] {
+      if (member.state == State::asked) {
+        unborn = true;
+        abandon(member);
+      } else if (member.state == State::spare && made_steps(member)) {
+        expect_soon(member);  // on a busy machine
+      } else if ((member.state == State::starting || member.state == State::spare) && !member.leaving) {
+        end_hung(member, due);
+      } else if (!member.exited && !member.held_for_stack) {
+        if (member.noticed_at != 0 && member.evidence.ended_by == death::EndedBy::nobody)
+          member.evidence.ended_by = death::why_survives(member.pid, member.pidfd);
+        kill(member);
+      } else if (member.exited && member.reap_asked) {
+        bury(member, {});
+      }
+    });
+  });
+  for_each_member([&](Member& member) {
+    if (const std::int64_t due = made_by(member); due != 0 && due <= now) take_step([&] { end_hung(member, due); });
+  });
+  take_step([&] {
+    std::vector<child::Told> told;
+    nursery_->on_timer(now, told);
+    hear(std::move(told));
+  });
   const auto is_due = [now](std::int64_t& at) { return at != 0 && at <= now && std::exchange(at, 0) != 0; };
   const bool retry = is_due(retry_at_);
   const bool spare_again = is_due(no_spare_until_);
   const bool state_again = is_due(no_state_until_);
-  if (!unborn.empty() || retry || spare_again || state_again) refill();
+  if (unborn || retry || spare_again || state_again) take_step([this] { refill(); });
+  take_step([&] { look_again_after_failure(now); });
   arm_timer();
 }
 
@@ -334,14 +348,17 @@ void Crew::arm_timer() {
   const auto consider = [&at](std::int64_t each) {
     if (each != 0 && (at == 0 || each < at)) at = each;
   };
-  for (const std::int64_t each : {retry_at_, no_spare_until_, no_state_until_, nursery_->due_at()}) consider(each);
+  for (const std::int64_t each :
+       {retry_at_, no_spare_until_, no_state_until_, nursery_->due_at(), memory_pause_.until()})
+    consider(each);
   for (const auto& [id, member] : members_) {
     consider(member->gone_by);
     consider(made_by(*member));
   }
   if (at == 0 || at == timer_at_) return;
   timer_at_ = at;
-  timer_->arm(at);
+  if (!timer_->arm(at)) return note_loss();
+  if (must_call_for_timer()) nudge_listener();
 }
 
 void Crew::tell(hotspare::Event event) {
@@ -372,19 +389,14 @@ bool Crew::remember_unavailable(const std::string& what, const std::string& deta
 
 void Crew::note_unavailable(const std::string& what, const std::string& detail) {
   if (!remember_unavailable(what, detail)) return;
-  hotspare::Event event;
-  event.kind = hotspare::Event::Kind::unavailable;
-  event.detail = counts_.unavailable.back();
-  tell(std::move(event));
+  tell(hotspare::Event::Kind::unavailable,
+       [this](hotspare::Event& event) { event.detail = counts_.unavailable.back(); });
 }
 
 void Crew::break_channel(const std::string& why) {
   if (!broken_.empty()) return;
   broken_ = why;
-  hotspare::Event event;
-  event.kind = hotspare::Event::Kind::broken;
-  event.detail = why;
-  tell(std::move(event));
+  tell(hotspare::Event::Kind::broken, [&](hotspare::Event& event) { event.detail = why; });
   note_if_deserted();
   wake_waiters();
 }
@@ -395,15 +407,14 @@ bool Crew::closing_done() {
   constexpr std::int64_t grace_ns = 500'000'000;
   constexpr unsigned most_rounds = 20;
   const std::int64_t now = os::monotonic_ns();
-  std::vector<Member*> unborn;
-  for (const auto& [id, member] : members_) {
-    joined_at_[member->lane].store(unwatched);
-    if (member->state == State::asked) unborn.push_back(member.get());
-    if (member->leaving || member->state == State::condemned) continue;
-    member->leaving = true;
-    order(*member, Order::leave, ++last_ticket_);
-  }
-  for (Member* member : unborn) abandon(*member);
+  for_each_member([this](Member& member) {
+    joined_at_[member.lane].store(unwatched);
+    if (!member.leaving && member.state != State::condemned) {
+      member.leaving = true;
+      order(member, Order::leave, ++last_ticket_);
+    }
+    if (member.state == State::asked) abandon(member);
+  });
   if (members_.empty()) {
     closed_ = true;
     return true;

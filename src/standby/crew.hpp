@@ -1,9 +1,12 @@
 #pragma once
 
 #include "child/keeper.hpp"
+#include "child/pause.hpp"
 #include "death/breaker.hpp"
 #include "death/sentries.hpp"
+#include "death/stacks_of_hung.hpp"
 #include "metrics/recorder.hpp"
+#include "metrics/subscribers.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/pi_mutex.hpp"
@@ -89,7 +92,8 @@ class Crew final : private child::Keeper {
 
   // crew.cc: the two threads
   void listen();
-  bool read_words(std::vector<os::FutexWatch>& words, std::uint32_t roster, std::uint32_t bell);
+  bool read_words(std::uint32_t roster, std::uint32_t bell);
+  void become_prompt();
   void fall_back();
   void look_at_all();
   void look_at(Member& member);
@@ -100,7 +104,23 @@ class Crew final : private child::Keeper {
   void on_call() override;
   void on_timer() override;
   void arm_timer() override;
+  using Keeper::tell;
   void tell(hotspare::Event event) override;
+
+  // failed_step.cc
+  void step_failed() noexcept override;
+  void mend(Member& member) noexcept;
+  void look_again_after_failure(std::int64_t now);
+  template <class Look>
+  void for_each_member(Look look) {
+    for_each_child([&look](child::Process& each) { look(member_of(each)); });
+  }
+  // For lost descriptors.
+  void call_listener() noexcept override { nudge_listener(); }
+  bool on_listener() const noexcept override { return listener_.get_id() == std::this_thread::get_id(); }
+  bool lost_what_children_share() const noexcept override {
+    return !shared_.blocks_fd().is_ours() || !shared_.bells_fd().is_ours() || !shared_.lanes_fd().is_ours();
+  }
   /// Once for each what. detail: of this time.
   void note_unavailable(const std::string& what, const std::string& detail = "");
   bool remember_unavailable(const std::string& what, const std::string& detail);
@@ -163,6 +183,7 @@ class Crew final : private child::Keeper {
   void judge_lags();
   void kill(Member& member);
   void bury(Member& member, const os::ExitStatus& status);
+  void report_death(Member& member, const os::ExitStatus& status);
   bool is_hopeless(bool will_pass);
   std::shared_ptr<CrashReport> write_report(Member& member, const os::ExitStatus& status);
   void forget(Member& member);
@@ -231,6 +252,7 @@ class Crew final : private child::Keeper {
   std::int64_t state_pause_ = 0;     ///< For how long that was so the last time, ns.
   bool closing_ = false;
   bool closed_ = false;
+  child::Pause memory_pause_;  ///< After a step for which there was no memory.
   std::string broken_;
   std::string last_death_;  ///< For the reason why a channel cannot be made.
   mutable StandbyStats counts_;
@@ -247,7 +269,6 @@ class Crew final : private child::Keeper {
   std::int64_t slowest_make_ = 0;           ///< Of a processor, ns; 0: none was made yet.
   std::int64_t leave_deadline_ = 0;
   unsigned leave_rounds_ = 0;  ///< How often that has passed.
-  std::int64_t timer_at_ = 0;
 
   // Written under the mutex, read by the caller.
   std::array<std::atomic<std::uint64_t>, most_lanes> joined_at_;
@@ -266,6 +287,7 @@ class Crew final : private child::Keeper {
   std::atomic<bool> one_word_each_{
       false};  ///< futex_waitv cannot be had: the listener sleeps on the replicas' bell alone.
   std::optional<death::Sentries> sentries_;  ///< Then: one for each lane.
+  std::vector<os::FutexWatch> words_;        ///< The listener's: what it sleeps on.
   Heard heard_;                              ///< While the listener looks.
   std::mutex joining_;                       ///< close() by two threads: the second one finds all done.
   std::thread listener_;

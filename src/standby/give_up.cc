@@ -9,7 +9,10 @@
 namespace hotspare::standby {
 
 void Crew::note_death(const Member& member) {
-  recent_deaths_.push_back(member.noticed_at);
+  try {
+    recent_deaths_.push_back(member.noticed_at);
+  } catch (const std::bad_alloc&) {  // one less in a row
+  }
   while (recent_deaths_.size() > options_.most_deaths) recent_deaths_.pop_front();
 }
 

@@ -106,16 +106,14 @@ void Crew::leave_out(std::uint64_t block) {
   shared_.mark(block).store(pack_mark(block, Mark::left_out), std::memory_order_seq_cst);
   ring(shared_.bells().caller, 1);
   ++counts_.left_out;
+  const bool state_lost = was_answered(block);  // and all who had it are dead
+  if (state_lost) ++counts_.states_lost;
   const std::string which = "block " + std::to_string(block);
-  hotspare::Event event;
-  event.kind = hotspare::Event::Kind::unavailable;
-  event.detail = which + " has killed replicas again and again: it is left out, and late";
-  // It was answered, and all who had it are dead.
-  if (was_answered(block)) {
-    ++counts_.states_lost;
-    event.detail += ". It had been answered before: from now on answers are those of a stream without it";
-  }
-  tell(std::move(event));
+  tell(hotspare::Event::Kind::unavailable, [&](hotspare::Event& event) {
+    event.detail = which + " has killed replicas again and again: it is left out, and late";
+    if (state_lost)
+      event.detail += ". It had been answered before: from now on answers are those of a stream without it";
+  });
   remember_unavailable("blocks that killed replicas again and again are left out (StandbyStats::left_out)", which);
 }
 

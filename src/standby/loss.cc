@@ -39,7 +39,7 @@ void Crew::notice(Member& member, std::int64_t at) {
   }
   man_the_helm();
   // What takes time is the supervisor's: this may be the listener, which stands above the replicas.
-  call_->notify();
+  call_supervisor();
   if (member.exited) return;
   // For a crash handler that itself hangs, and for threads that live on without their main thread.
   constexpr std::int64_t last_words_ns = 5'000'000'000;
@@ -119,42 +119,34 @@ void Crew::end_hung(Member& member, std::int64_t due_at) {
   ++counts_.hangs;
   notice(member);
   const worker::LastWords& words = shared_.lane(member.lane).last_words;
-  coroner_.run([this, id = member.id, pid = member.pid, &pidfd = member.pidfd, &words] {
-    auto stacks = death::stacks_of_hung(pid, pidfd, words);  // it is held for us
-    const Lock lock(mutex_);
-    on_stacks(id, std::move(stacks));
-  });
+  try {
+    coroner_.run([this, id = member.id, pid = member.pid, &pidfd = member.pidfd, &words] {
+      auto stacks = death::stacks_of_hung(pid, pidfd, words);  // it is held for us
+      const Lock lock(mutex_);
+      take_step([&] { on_stacks(id, stacks); });
+    });
+  } catch (const std::bad_alloc&) {  // no memory to ask for it
+    member.held_for_stack = false;
+    kill(member);
+  }
 }
 
-void Crew::kill(Member& member) { child::end(member, *nursery_); }
+void Crew::kill(Member& member) {
+  if (member.pidfd && !member.pidfd.is_ours()) note_loss();  // nobody would hear of its end
+  child::end(member, *nursery_);
+}
 
 void Crew::bury(Member& member, const os::ExitStatus& told) {
   const os::ExitStatus status = told.known || !member.exited ? told : child::status_without_parent(member);
   const bool left = member.leaving || member.evidence.ended_by == death::EndedBy::shutdown;
-  hotspare::Event event;
-  event.pid = member.pid;
   if (left) {
-    event.kind = hotspare::Event::Kind::retired;
-    tell(std::move(event));
+    tell(hotspare::Event::Kind::retired, [&](hotspare::Event& event) { event.pid = member.pid; });
   } else {
-    const auto report = write_report(member, status);
-    child::count_death(counts_, member, report->cause);
-    last_death_ = report->summary();
-    if (!report->detail.empty()) last_death_ += ": " + report->detail;
-    event.kind = hotspare::Event::Kind::death;
-    event.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(member.noticed_at));
-    event.detail = std::string(name(report->cause));
-    event.report = report;
-    tell(std::move(event));
-    const std::uint64_t block = fatal_block(member);
-    const bool will_pass = block != 0 && (in_step_ == 0 || fatal_.has_killed(block) || shared_.is_left_out(block));
-    blame_block(member, report->cause);
-    if (member.spare) {  // nobody waited for it: its deaths take nothing from the channel
-      if (!member.was_ready) pause_spares();
-    } else if (!member.was_ready && is_hopeless(will_pass)) {
-      const unsigned died = will_pass ? died_in_blocks_ : breaker_.in_a_row();
-      break_channel("standby channel \"" + options_.name + "\": " + std::to_string(died) +
-                    " replicas in a row died before they were in step; the last one: " + last_death_);
+    // What fails of it must not keep the dead from being buried.
+    try {
+      report_death(member, status);
+    } catch (const std::bad_alloc&) {
+      untold();
     }
   }
   if (!left && !member.spare) note_death(member);
@@ -162,6 +154,29 @@ void Crew::bury(Member& member, const os::ExitStatus& told) {
   forget(member);
   give_up_if_too_many_died();
   refill();
+}
+
+void Crew::report_death(Member& member, const os::ExitStatus& status) {
+  const auto report = write_report(member, status);
+  child::count_death(counts_, member, report->cause);
+  last_death_ = report->summary();
+  if (!report->detail.empty()) last_death_ += ": " + report->detail;
+  tell(hotspare::Event::Kind::death, [&](hotspare::Event& event) {
+    event.pid = member.pid;
+    event.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(member.noticed_at));
+    event.detail = std::string(name(report->cause));
+    event.report = report;
+  });
+  const std::uint64_t block = fatal_block(member);
+  const bool will_pass = block != 0 && (in_step_ == 0 || fatal_.has_killed(block) || shared_.is_left_out(block));
+  blame_block(member, report->cause);
+  if (member.spare) {  // nobody waited for it: its deaths take nothing from the channel
+    if (!member.was_ready) pause_spares();
+  } else if (!member.was_ready && is_hopeless(will_pass)) {
+    const unsigned died = will_pass ? died_in_blocks_ : breaker_.in_a_row();
+    break_channel("standby channel \"" + options_.name + "\": " + std::to_string(died) +
+                  " replicas in a row died before they were in step; the last one: " + last_death_);
+  }
 }
 
 /// One more died on his way. A block that kills is left out, and the next ones come further: there may be many of those in a row.

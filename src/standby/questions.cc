@@ -38,7 +38,7 @@ std::int64_t Crew::stuck_for(unsigned number, std::uint64_t block, std::int64_t 
 
 void Crew::suspect(unsigned lane) noexcept {
   const std::uint32_t bit = 1u << lane;
-  if ((suspects_.fetch_or(bit, std::memory_order_acq_rel) & bit) == 0) call_->notify();
+  if ((suspects_.fetch_or(bit, std::memory_order_acq_rel) & bit) == 0) call_supervisor();
 }
 
 std::uint32_t Crew::next_at_helm(std::uint32_t after) const noexcept {

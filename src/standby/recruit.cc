@@ -1,3 +1,4 @@
+#include "child/burial.hpp"
 #include "child/ending.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
@@ -144,6 +145,10 @@ Member* Crew::find_forker() {
 
 /// False: not now; the next death, birth or burial tries again.
 bool Crew::recruit(bool as_spare) {
+  if (has_lost_descriptors()) {  // what it would be sent might be the program's own
+    note_loss();
+    return false;
+  }
   const auto lane = free_lane();
   if (!lane) return false;
   const Situation now = situation();
@@ -159,8 +164,10 @@ bool Crew::recruit(bool as_spare) {
     on_refusal(ties.failure().text());
     return false;
   }
-  auto made = std::make_unique<Member>(++last_id_, *lane, std::move(*ties));
-  Member& member = *made;
+  vacancies_.reserve(vacancies_.size() + members_.size() + 1);
+  std::map<std::uint64_t, std::unique_ptr<Member>> made;  // its place among the others, for when it was asked for
+  const std::uint64_t id = ++last_id_;
+  Member& member = *made.emplace(id, std::make_unique<Member>(id, *lane, std::move(*ties))).first->second;
   shared_.renew(*lane);
   member.plan = plan;
   member.spare = as_spare;
@@ -179,10 +186,8 @@ bool Crew::recruit(bool as_spare) {
   }
   lane_taken_[*lane] = true;
   ++counts_.starts;
-  members_.emplace(member.id, std::move(made));
-  hotspare::Event event;
-  event.kind = hotspare::Event::Kind::refill;
-  tell(std::move(event));
+  members_.insert(made.extract(id));
+  tell(hotspare::Event::Kind::refill, [](hotspare::Event&) {});
   return true;
 }
 

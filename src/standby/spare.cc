@@ -72,12 +72,11 @@ void Crew::on_spare(Member& member) {
   if (member.donor != 0) forks_failed_ = 0;
   if (!member.spare) expect_soon(member);  // needed meanwhile
   breaker_.worker_ready();
-  hotspare::Event event;
-  event.kind = hotspare::Event::Kind::worker_ready;
-  event.pid = member.pid;
-  event.detail = "spare";
-  tell(std::move(event));
-  call_->notify();  // it can be the donor of one for whom there was none
+  tell(hotspare::Event::Kind::worker_ready, [&](hotspare::Event& event) {
+    event.pid = member.pid;
+    event.detail = "spare";
+  });
+  call_supervisor();  // it can be the donor of one for whom there was none
   wake_waiters();
 }
 

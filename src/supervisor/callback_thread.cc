@@ -6,10 +6,12 @@
 #include "os/socket.hpp"
 #include "os/thread.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <cxxabi.h>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <span>
@@ -20,7 +22,7 @@ namespace hotspare::supervisor {
 struct CallbackThread::State {
   os::PiMutex mutex;  ///< A real-time thread that has something to tell waits for it.
   std::atomic<std::uint32_t> bell{0};
-  std::deque<std::function<void()>> queue;
+  Callbacks queue;
   bool stopping = false;
   std::thread::id thread;
   std::string whose;
@@ -40,10 +42,14 @@ struct CallbackThread::State {
     return callback;
   }
 
-  void complain(const char* what) const {
-    const std::string line =
-        "hotspare: a callback of " + whose + " threw, which ends only the callback: " + what + "\n";
-    os::write_stderr(std::as_bytes(std::span(line)));
+  /// Without memory: that there is none may be what was thrown.
+  void complain(const char* what) const noexcept {
+    std::array<char, 1024> line;
+    const int size =
+        std::snprintf(line.data(), line.size(),
+                      "hotspare: a callback of %s threw, which ends only the callback: %.700s\n", whose.c_str(), what);
+    os::write_stderr(
+        std::as_bytes(std::span(line).first(std::min<std::size_t>(static_cast<std::size_t>(size), line.size() - 1))));
   }
 
   void call(const std::function<void()>& callback) {
@@ -76,7 +82,7 @@ CallbackThread::CallbackThread() : state_(std::make_shared<State>()) {}
 
 CallbackThread::~CallbackThread() {
   if (is_current()) {
-    std::deque<std::function<void()>> dropped;
+    Callbacks dropped;
     const std::lock_guard lock(state_->mutex);
     dropped.swap(state_->queue);
   }
@@ -95,9 +101,16 @@ os::Status CallbackThread::start(std::string whose) {
 }
 
 void CallbackThread::run(std::function<void()> callback) {
+  Callbacks one;
+  one.push_back(std::move(callback));
+  run(one);
+}
+
+void CallbackThread::run(Callbacks& prepared) noexcept {
+  if (prepared.empty()) return;
   const std::lock_guard lock(state_->mutex);
   if (state_->stopping) return;
-  state_->queue.push_back(std::move(callback));
+  state_->queue.splice(state_->queue.end(), prepared);
   state_->ring();
 }
 

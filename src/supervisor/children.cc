@@ -68,10 +68,7 @@ void Engine::bury(child::Process& process, const os::ExitStatus& status) { bury(
 void Engine::note_refusal(const std::string& what) {
   if (workers_.empty() && options_.run_in_host) no_process(what);
   if (std::exchange(refusal_told_, true)) return;
-  Event event;
-  event.kind = Event::Kind::unavailable;
-  event.detail = what + "; it is tried again until it succeeds";
-  tell(std::move(event));
+  tell(Event::Kind::unavailable, [&](Event& event) { event.detail = what + "; it is tried again until it succeeds"; });
 }
 
 }  // namespace hotspare::detail

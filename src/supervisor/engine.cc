@@ -110,6 +110,8 @@ void Engine::start_listeners() {
   while (listeners_.size() < wanted) {
     auto listener = std::make_unique<Listener>();
     listener->primary = listeners_.empty();
+    listener->words.reserve(2 + death::words_per_listener);
+    listener->watched.reserve(death::words_per_listener);
     listener->thread = os::or_throw(os::start_thread([this, &here = *listener] { listen(here); }),
                                     "not enough workers can be watched");
     listeners_.push_back(std::move(listener));
@@ -150,12 +152,14 @@ void Engine::shutdown(bool wait, bool cancel, std::size_t keep, std::optional<st
   {
     Lock lock(mutex_);
     closing_ = true;
-    if (cancel) drop_unbegun(keep);
-    if (grace && !closed_) kill_at(os::monotonic_ns() + std::clamp(grace->count(), std::int64_t{0}, longest_grace));
+    take_step([&] {
+      if (cancel) drop_unbegun(keep);
+      if (grace && !closed_) kill_at(os::monotonic_ns() + std::clamp(grace->count(), std::int64_t{0}, longest_grace));
+    });
     room_.notify_all();
     started_.notify_all();
     nudge_supervisor();
-    end_without_descriptors();
+    take_step([this] { end_without_descriptors(); });
   }
   if (!wait || on_own_thread()) return;
   const std::lock_guard one(joining_);

@@ -1,12 +1,15 @@
 #pragma once
 
 #include "child/keeper.hpp"
+#include "child/pause.hpp"
 #include "death/breaker.hpp"
 #include "death/memory_guard.hpp"
 #include "death/memory_limit.hpp"
 #include "death/quarantine.hpp"
 #include "death/sentries.hpp"
+#include "death/stacks_of_hung.hpp"
 #include "metrics/registry.hpp"
+#include "metrics/subscribers.hpp"
 #include "os/futex.hpp"
 #include "os/memory.hpp"
 #include "os/missing.hpp"
@@ -22,6 +25,7 @@
 #include "task/queue.hpp"
 #include "task/retry.hpp"
 #include "task/task.hpp"
+#include "task/unsettled.hpp"
 #include "workers/worker.hpp"
 
 #include <hotspare/options.hpp>
@@ -31,6 +35,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -126,6 +131,17 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
 
  private:
   using Lock = std::unique_lock<std::mutex>;
+  /// Locked again whatever happens meanwhile.
+  class Unlocked {
+   public:
+    explicit Unlocked(Lock& lock) : lock_(lock) { lock_.unlock(); }
+    ~Unlocked() { lock_.lock(); }
+    Unlocked(const Unlocked&) = delete;
+    Unlocked& operator=(const Unlocked&) = delete;
+
+   private:
+    Lock& lock_;
+  };
 
   /// A thread in wait_until. One of them at a time, the leader, looks after the workers' results itself, so that a
   /// result reaches its caller with one wake; the others sleep until settled or made the leader.
@@ -143,6 +159,8 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
     std::uint64_t lease_served;
     bool told_to_read;
   };
+  /// More than the workers of any pool need.
+  static constexpr std::size_t most_listeners = 256;
   /// One thread in futex_waitv over the robust words of its workers.
   struct Listener {
     std::atomic<std::uint32_t> changed{0};
@@ -202,8 +220,8 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   TaskRef condemn_attempt(Worker& worker, std::uint64_t ticket);
   TaskRef let_go(Worker& worker, std::uint64_t ticket);
   void close_head(Worker& worker);
-  static void lose(Worker& worker, TaskRef task);
-  void distrust(Worker& worker, std::string why);
+  void lose(Worker& worker, TaskRef task);
+  void distrust(Worker& worker, const char* why);
   task::Claim look_at(Worker& worker, std::uint64_t ticket);
 
   // task/harvest.cc
@@ -219,6 +237,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   bool take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, const char*& nonsense);
   void salvage(Worker& worker, Task& victim);
   void serve_lease(Worker& worker);
+  bool lend(Worker& worker, int& refused);
   void take_returned_leases(Worker& worker);
   int why_no_lease(const Worker& worker) const;
   void note_progress(Worker& worker, std::size_t harvested);
@@ -227,7 +246,16 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
 
   // task/settle.cc
   void settle(TaskRef task, Ending ending);
-  void refuse(TaskRef task, std::exception_ptr why);
+  /// reason: makes the exception. Where there is no memory for that, the task is refused without a word.
+  template <class Reason>
+  void refuse(TaskRef task, Reason reason) {
+    try {
+      task->extra().refusal = std::make_exception_ptr(reason());
+    } catch (const std::bad_alloc&) {
+      if (task->extra_ != nullptr) task->extra_->refusal = nullptr;
+    }
+    settle(std::move(task), Ending::refused);
+  }
   void no_memory_for(TaskRef task);
   void wake_waiters(const void* key);
   void wake_leader();
@@ -237,8 +265,12 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   // task/wait.cc
   bool wait_once(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns, Interruptible* here);
   void await(std::condition_variable& changed, Lock& lock, const std::function<bool()>& ready);
-  void lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns, Interruptible* here);
+  bool lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns, Interruptible* here);
+  bool look_at_heads(std::vector<Head>& heads) const noexcept;
+  void follow_listener();
   void pass_leadership();
+  // task/cancel.cc
+  bool cancel_unsettled(const TaskRef& task, bool kill);
   static Head head_of(const Worker& worker);
 
   // task/deadline.cc
@@ -314,6 +346,10 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void take_over_from(Worker& worker);
 
   // death/bury.cc
+  static void note_detail(Worker& worker, const char* detail) noexcept;
+  void gather_evidence(Worker& worker, const os::ExitStatus& status) noexcept;
+  void tell_death(const Worker& worker, const std::shared_ptr<CrashReport>& report);
+  void settle_unreported(Worker& worker);
   void bury(Worker& worker, const os::ExitStatus& status);
   std::shared_ptr<CrashReport> write_report(Worker& worker);
   void settle_before_death(Worker& worker);
@@ -326,6 +362,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void refill() override;
   void refill_soon();
   void ask_worker();
+  void reserve_for_one_more();
   void note_ready(Worker& worker);
   void promote();
   void retire(Worker& worker);
@@ -358,14 +395,32 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void break_pool(const std::string& why);
   void refuse_queued();
   /// Closing, and all that was promised is done. Until then a closing pool replaces its dead like any other.
-  bool finishing() const override { return closing_ && unsettled_ == 0; }
+  bool finishing() const override { return closing_ && unsettled_.empty(); }
+  using Keeper::tell;
   void tell(Event event) override;
   void watch_warm_memory();
   void give_back_warm_memory();
   bool closing_done();
   void nudge_supervisor() {
-    if (call_) call_->notify();
+    if (call_) call_supervisor();
   }
+
+  // supervisor/failed_step.cc
+  void step_failed() noexcept override;
+  void settle_the_lost() noexcept;
+  bool is_nowhere(const Task& task) const noexcept;
+  void mend(Worker& worker) noexcept;
+  void look_again_after_failure(std::int64_t now);
+  template <class Look>
+  void for_each_worker(Look look) {
+    for_each_child([&look](child::Process& each) { look(worker_of(each)); });
+  }
+  // For lost descriptors.
+  void call_listener() noexcept override {
+    if (!listeners_.empty()) nudge_listener(*listeners_.front());
+  }
+  bool on_listener() const noexcept override { return listeners_.empty() || on_first_listener(); }
+  bool lost_what_children_share() const noexcept override { return !bells_fd_.is_ours() || !wishes_fd_.is_ours(); }
 
   // supervisor/threads.cc
   void start_threads();
@@ -390,6 +445,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void give_sentry(Worker& worker);
   std::int64_t look_after_results(std::size_t& recent);
   void nudge_listener(Listener& listener);
+  bool on_first_listener() const;
 
   const PoolOptions options_;
   const std::size_t payload_limit_;
@@ -401,7 +457,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   // Tasks.
   TaskQueue queue_;
   std::uint64_t last_task_id_ = 0;
-  std::uint64_t unsettled_ = 0;
+  task::Unsettled unsettled_;
   std::uint64_t finished_ = 0;  ///< Results fetched.
   PayloadRoom payload_room_;    ///< Of large arguments not yet settled.
   std::condition_variable room_;
@@ -433,7 +489,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::vector<Worker*> spares_;
   std::vector<std::unique_ptr<Worker>> graveyard_;  ///< Freed when no leader may still look at their channels.
   WorkerId last_worker_id_ = 0;
-  std::deque<std::int64_t> vacancies_;  ///< When those were noticed for whom nobody new is ready yet, ns.
+  std::vector<std::int64_t> vacancies_;  ///< When those were noticed for whom nobody new is ready yet, ns.
   death::Breaker breaker_;
   bool refusal_told_ = false;  ///< That workers are refused, since the last one was made.
 
@@ -448,6 +504,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::thread host_thread_;  ///< There from the start: where no process can be had, no thread may be to be had either.
 
   // Life of the pool.
+  child::Pause memory_pause_;  ///< After a step for which there was no memory.
   std::string broken_;
   bool closing_ = false;
   bool closed_ = false;
@@ -465,7 +522,6 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   shm::Wishes* wishes_ = nullptr;
   bool arms_later_ = false;  ///< While a takeover has more urgent things to do.
   bool arm_due_ = false;
-  std::int64_t timer_at_ = 0;
   std::int64_t leave_deadline_ = 0;
   unsigned leave_rounds_ = 0;             ///< How often that has passed.
   std::int64_t refill_at_ = 0;            ///< When to ask for what a takeover used up; 0: nothing is due.
@@ -479,6 +535,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::condition_variable memory_call_;
   bool memory_watched_ = false;  ///< It looks by itself; otherwise it must be called.
   bool memory_watch_ends_ = false;
+  supervisor::Callbacks end_in_background_;  ///< Made when the pool is, for when it has no other owner.
   supervisor::CallbackThread callbacks_;
   supervisor::CallbackThread coroner_;         ///< Takes stacks of hung workers; slow work about the dead.
   metrics::Registration<Stats> registration_;  ///< Last: it looks at all of the above until it goes.

@@ -2,9 +2,9 @@
 
 #include "os/fd.hpp"
 
+#include <map>
 #include <mutex>
 #include <pthread.h>
-#include <set>
 
 namespace hotspare::supervisor {
 namespace {
@@ -14,15 +14,17 @@ std::mutex& mutex() {
   static auto* const it = new std::mutex;
   return *it;
 }
-std::set<int>& fds() {
-  static auto* const it = new std::set<int>;
+/// And which file each was: a number that the program has closed may be a file of its own by then.
+std::map<int, std::uint64_t>& fds() {
+  static auto* const it = new std::map<int, std::uint64_t>;
   return *it;
 }
 
 void before_fork() { mutex().lock(); }
 void in_parent() { mutex().unlock(); }
 void in_child() {
-  for (const int fd : fds()) os::Fd(fd).reset();
+  for (const auto& [fd, file] : fds())
+    if (os::Fd::file_at(fd) == file) os::Fd(fd).reset();
   fds().clear();
   mutex().unlock();
 }
@@ -33,7 +35,7 @@ void close_in_forks(int fd) {
   static const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
   static_cast<void>(registered);
   std::lock_guard lock(mutex());
-  fds().insert(fd);
+  fds().insert_or_assign(fd, os::Fd::file_at(fd));
 }
 
 bool forget_in_forks(int fd) {

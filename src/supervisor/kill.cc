@@ -21,18 +21,16 @@ void Engine::kill_all() {
   killed_ = true;
   kill_at_ = 0;
   drop_unbegun(0);
-  std::vector<Worker*> all;
-  for (const auto& [id, worker] : workers_) all.push_back(worker.get());
-  for (Worker* worker : all) {
-    if (worker->pid == 0 || worker->exited) continue;  // one that is still to come is retired when it does
-    if (worker->state != workers::State::condemned) {
-      end_worker(*worker, death::EndedBy::shutdown);
-    } else if (!worker->held_for_stack) {
-      kill(*worker);
+  for_each_worker([this](Worker& worker) {
+    if (worker.pid == 0 || worker.exited) return;  // one that is still to come is retired when it does
+    if (worker.state != workers::State::condemned) {
+      end_worker(worker, death::EndedBy::shutdown);
+    } else if (!worker.held_for_stack) {
+      kill(worker);
     } else {
-      worker->grace = 0;
+      worker.grace = 0;
     }
-  }
+  });
   drop_unbegun(0);  // what was taken back from them
 }
 

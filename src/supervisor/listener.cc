@@ -4,6 +4,9 @@
 #include "os/prompt.hpp"
 #include "supervisor/engine.hpp"
 
+#include <array>
+#include <span>
+
 #include <linux/futex.h>
 
 /// The threads that hear deaths first, each asleep in futex_waitv over the robust words of its workers. The first of them
@@ -32,18 +35,27 @@ void Engine::listen(Listener& listener) {
       if (closed_) return;
       if (arm_due_) arm_timer();
       bell = bells_->listener.load(std::memory_order_acquire);
-      do {
-        if (listener.seen != listener.changed.load(std::memory_order_acquire)) rebuild(listener);
-        notice_all(listener);
-      } while (listener.seen != listener.changed.load(std::memory_order_acquire));
-      if (listener.primary) deadline = look_after_results(recent);
+      take_step([&] {
+        do {
+          if (loss_noted_) lose_descriptors();
+          if (listener.seen != listener.changed.load(std::memory_order_acquire)) rebuild(listener);
+          notice_all(listener);
+        } while (listener.seen != listener.changed.load(std::memory_order_acquire));
+        if (listener.primary) deadline = look_after_results(recent);
+      });
       // The spare that stands in waits for this CPU: the timers are armed when it runs.
       if (arm_due_ && deadline < 0) deadline = os::monotonic_ns() + soon_ns;
+      if (closed_) return;  // here: who calls us after that may have done so by now
+      if (listener.primary) {
+        std::int64_t check_at = -1;
+        take_step([&] { check_at = look_whether_timer_fired(os::monotonic_ns()); });
+        if (check_at >= 0 && (deadline < 0 || check_at < deadline)) deadline = check_at;
+      }
       if (!read_words(listener, bell)) continue;
     }
     if (wait_for_words(listener, bell, deadline)) continue;
     const Lock lock(mutex_);
-    fall_back();
+    take_step([this] { fall_back(); });
   }
 }
 
@@ -71,10 +83,7 @@ void Engine::fall_back() {
 }
 
 void Engine::tell_missing(os::Missing what) {
-  Event event;
-  event.kind = Event::Kind::unavailable;
-  event.detail = os::cost_of(what);
-  tell(std::move(event));
+  tell(Event::Kind::unavailable, [what](Event& event) { event.detail = os::cost_of(what); });
 }
 
 /// A word whose owner is gone by now makes it free again.
@@ -117,10 +126,10 @@ bool Engine::read_words(Listener& listener, std::uint32_t bell) {
 
 /// To the listener that has the fewest.
 void Engine::place_word(Worker& worker) {
-  std::vector<std::size_t> words(listeners_.size());
+  std::array<std::size_t, most_listeners> words{};
   for (const auto& [id, other] : workers_)
     if (other->listener && other->state != workers::State::condemned) ++words[*other->listener];
-  worker.listener = death::least_loaded(words);
+  worker.listener = death::least_loaded(std::span(words).first(listeners_.size()));
   if (!worker.listener) words_unplaced_ = true;
 }
 
@@ -167,6 +176,9 @@ std::int64_t Engine::look_after_results(std::size_t& recent) {
   pump();
   return relook_ ? os::monotonic_ns() + batch_ns : -1;
 }
+
+/// It looks at everything before it sleeps.
+bool Engine::on_first_listener() const { return this_listener == listeners_.front().get(); }
 
 void Engine::nudge_listener(Listener& listener) {
   listener.changed.fetch_add(1, std::memory_order_seq_cst);

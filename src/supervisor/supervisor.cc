@@ -5,7 +5,6 @@
 #include <hotspare/error.hpp>
 
 #include <csignal>
-#include <system_error>
 
 /// What the supervisor does between its notices: tells, breaks, gives back memory, ends.
 namespace hotspare::detail {
@@ -13,10 +12,7 @@ namespace hotspare::detail {
 void Engine::break_pool(const std::string& why) {
   if (!broken_.empty()) return;
   broken_ = why;
-  Event event;
-  event.kind = Event::Kind::broken;
-  event.detail = why;
-  tell(std::move(event));
+  tell(Event::Kind::broken, [&](Event& event) { event.detail = why; });
   refuse_queued();
   room_.notify_all();
   started_.notify_all();
@@ -25,7 +21,7 @@ void Engine::break_pool(const std::string& why) {
 void Engine::refuse_queued() {
   give_up_retries();
   unpark_all();
-  while (!queue_.empty()) refuse(queue_.pop_front(), std::make_exception_ptr(PoolBroken(broken_)));
+  while (!queue_.empty()) refuse(queue_.pop_front(), [this] { return PoolBroken(broken_); });
 }
 
 void Engine::tell(Event event) {
@@ -56,8 +52,8 @@ void Engine::give_back_warm_memory() {
       trim_at_ = again;
       arm_timer();
     });
-  } catch (const std::system_error&) {
-    trim_at_ = trim();  // no thread is to be had
+  } catch (const std::bad_alloc&) {
+    trim_at_ = trim();
   }
 }
 
@@ -71,11 +67,10 @@ bool Engine::is_over() {
 /// One step further towards the end, as far as it can go now. True when nothing is left.
 bool Engine::closing_done() {
   if (closed_) return true;
-  if (unsettled_ != 0) return false;
-  std::vector<Worker*> all;
-  for (const auto& [id, worker] : workers_) all.push_back(worker.get());
-  for (Worker* worker : all)
-    if (worker->state != workers::State::leaving && worker->state != workers::State::condemned) retire(*worker);
+  if (!unsettled_.empty()) return false;
+  for_each_worker([this](Worker& worker) {
+    if (worker.state != workers::State::leaving && worker.state != workers::State::condemned) retire(worker);
+  });
   if (!workers_.empty()) {
     constexpr std::int64_t grace_ns = 2'000'000'000;
     constexpr unsigned most_rounds = 5;
@@ -84,11 +79,11 @@ bool Engine::closing_done() {
       leave_deadline_ = now + grace_ns;
       arm_timer();
     } else if (now >= leave_deadline_) {
-      for (Worker* worker : all) {
-        if (!worker->pidfd) continue;
-        if (worker->state == workers::State::leaving) worker->evidence.ended_by = death::EndedBy::shutdown;
-        kill(*worker);
-      }
+      for_each_worker([this](Worker& worker) {
+        if (!worker.pidfd) return;
+        if (worker.state == workers::State::leaving) worker.evidence.ended_by = death::EndedBy::shutdown;
+        kill(worker);
+      });
       ++leave_rounds_;
       leave_deadline_ = now + grace_ns;
       arm_timer();

@@ -8,8 +8,6 @@
 namespace hotspare::detail {
 namespace {
 
-/// More than the workers of any pool need.
-constexpr std::size_t most_listeners = 256;
 constexpr const char* refused = "a pool cannot be made";
 
 }  // namespace
@@ -17,6 +15,13 @@ constexpr const char* refused = "a pool cannot be made";
 /// After the processes: a fork of this one is taken for them. The supervisor is last: before it nothing happens.
 void Engine::start_threads() {
   const std::string whose = "pool \"" + options_.name + "\"";
+  end_in_background_.emplace_back([this] {
+    std::shared_ptr<Engine> self;  // may be the last one: goes after the locks
+    const std::lock_guard one(joining_);
+    end_threads();
+    const Lock lock(mutex_);
+    self.swap(last_owner_);
+  });
   os::or_throw(callbacks_.start(whose), refused);
   os::or_throw(coroner_.start(whose), refused);
   if (options_.run_in_host) start_host_thread();
@@ -85,14 +90,7 @@ void Engine::close_in_background(std::shared_ptr<Engine> self) {
 
 /// Under the mutex, when all has settled.
 void Engine::end_on_callback_thread() {
-  if (last_owner_ == nullptr) return;
-  callbacks_.run([this] {
-    std::shared_ptr<Engine> self;  // may be the last one: goes after the locks
-    const std::lock_guard one(joining_);
-    end_threads();
-    const Lock lock(mutex_);
-    self.swap(last_owner_);
-  });
+  if (last_owner_ != nullptr) callbacks_.run(end_in_background_);
 }
 
 }  // namespace hotspare::detail

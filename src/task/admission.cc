@@ -80,11 +80,16 @@ bool Engine::may_run_alone(Task& task) {
 void Engine::enter_gates(Task& task) {
   if (!carries_tags(task)) return;
   TaskExtra& extra = *task.extra_;
-  extra.entered_ns = os::monotonic_ns();
-  for (GateAndQueue* gate : extra.gates) {
-    gate->gate.enter(extra.entered_ns);
-    look_at_gate(*gate, extra.entered_ns);
+  const std::int64_t now = os::monotonic_ns();
+  std::size_t entered = 0;
+  try {
+    for (; entered < extra.gates.size(); ++entered) extra.gates[entered]->gate.enter(now);
+  } catch (const std::bad_alloc&) {
+    while (entered != 0) extra.gates[--entered]->gate.leave(task::Gate::End::not_begun, now);
+    throw;
   }
+  extra.entered_ns = now;
+  for (GateAndQueue* gate : extra.gates) look_at_gate(*gate, now);
 }
 
 /// Its begin is known: noted by its worker, which may write nonsense, but no later than now.
@@ -125,7 +130,11 @@ void Engine::look_at_gates(std::int64_t now) {
 
 /// The worker that ran the task is dying. Others with its key wait until it is known what it died of.
 void Engine::dig_grave(const Task& victim) {
-  if (victim.extra_ != nullptr && !victim.extra_->options.key.empty()) ++graves_[victim.extra_->options.key].deaths;
+  if (victim.extra_ == nullptr || victim.extra_->options.key.empty()) return;
+  try {
+    ++graves_[victim.extra_->options.key].deaths;
+  } catch (const std::bad_alloc&) {  // then they do not wait
+  }
 }
 
 void Engine::close_grave(const Task& victim) {
@@ -138,10 +147,8 @@ void Engine::close_grave(const Task& victim) {
 
 /// All of them go back to the front of the queue, in their order.
 void Engine::unpark(TaskList& waiting) {
-  std::vector<TaskRef> all;
-  while (!waiting.empty()) all.push_back(waiting.pop_front());
-  parked_ -= all.size();
-  for (auto task = all.rbegin(); task != all.rend(); ++task) queue_.push_front(std::move(*task));
+  parked_ -= waiting.size();
+  while (!waiting.empty()) queue_.push_front(waiting.remove(*waiting.back()));
 }
 
 void Engine::unpark_all() {

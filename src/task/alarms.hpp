@@ -16,8 +16,9 @@ class Alarms {
   /// In place of the one that it had.
   void set(std::int64_t when_ns, detail::TaskRef task) {
     forget(*task);
-    task->extra().alarm_ns = when_ns;
+    detail::TaskExtra& extra = task->extra();
     alarms_.emplace(when_ns, std::move(task));
+    extra.alarm_ns = when_ns;
   }
   void forget(const detail::Task& task) {
     if (task.extra_ == nullptr || task.extra_->alarm_ns == 0) return;
@@ -39,23 +40,24 @@ class Alarms {
     return task;
   }
 
+  using Taken = std::multimap<std::int64_t, detail::TaskRef>;
+  /// Needs no memory.
   template <class Predicate>
-  std::vector<detail::TaskRef> take_if(Predicate wanted) {
-    std::vector<detail::TaskRef> taken;
+  Taken take_if(Predicate wanted) {
+    Taken taken;
     for (auto alarm = alarms_.begin(); alarm != alarms_.end();) {
-      if (!wanted(*alarm->second)) {
-        ++alarm;
-        continue;
+      const auto next = std::next(alarm);
+      if (wanted(*alarm->second)) {
+        alarm->second->extra_->alarm_ns = 0;
+        taken.insert(alarms_.extract(alarm));
       }
-      alarm->second->extra_->alarm_ns = 0;
-      taken.push_back(std::move(alarm->second));
-      alarm = alarms_.erase(alarm);
+      alarm = next;
     }
     return taken;
   }
 
  private:
-  std::multimap<std::int64_t, detail::TaskRef> alarms_;
+  Taken alarms_;
 };
 
 }  // namespace hotspare::task

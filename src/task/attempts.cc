@@ -56,20 +56,28 @@ void Engine::lose(Worker& worker, TaskRef task) {
     worker.victim = std::move(task);
     return;
   }
-  worker.other_victims.push_back(std::move(task));
+  try {
+    worker.other_victims.push_back(task);
+  } catch (const std::bad_alloc&) {
+    leave_gates(*task, task::Gate::End::failed);
+    no_memory_for(std::move(task));
+  }
 }
 
 /// What it wrote cannot be: it is ended, and what it has goes to others.
-void Engine::distrust(Worker& worker, std::string why) {
+void Engine::distrust(Worker& worker, const char* why) {
   if (worker.evidence.ended_by != death::EndedBy::nobody) return;  // condemning it finds the same nonsense again
-  worker.evidence.protocol_error = std::move(why);
+  try {
+    worker.evidence.protocol_error = why;
+  } catch (const std::bad_alloc&) {  // then it is not told
+  }
   end_worker(worker, death::EndedBy::protocol);
 }
 
 /// What the word of this ticket claims. If that is nonsense its worker is ended.
 task::Claim Engine::look_at(Worker& worker, std::uint64_t ticket) {
   const task::Claim claim = worker.account.look(ticket);
-  if (claim == task::Claim::nonsense) distrust(worker, "the word of ticket " + std::to_string(ticket) + " is damaged");
+  if (claim == task::Claim::nonsense) distrust(worker, "the word of a ticket is damaged");
   return claim;
 }
 

@@ -26,8 +26,14 @@ TaskRef Engine::recall(Task& task) {
 bool Engine::cancel(const TaskRef& task, bool kill) {
   if (task->settled()) return ending(*task) == Ending::cancelled;
   must_be_in_host();
-  Lock lock(mutex_);
+  const Lock lock(mutex_);
   if (task->settled()) return ending(*task) == Ending::cancelled;
+  bool cancelled = false;
+  take_step([&] { cancelled = cancel_unsettled(task, kill); });
+  return cancelled;
+}
+
+bool Engine::cancel_unsettled(const TaskRef& task, bool kill) {
   if (task->in != nullptr) {
     settle(take_from_queue(*task), Ending::cancelled);
     return true;

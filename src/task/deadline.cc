@@ -36,6 +36,7 @@ void Engine::arm_timer() {
   consider(nursery_->due_at());
   consider(silence_at_);
   consider(kill_at_);
+  consider(memory_pause_.until());
   for (const auto& [tag, gate] : gates_) consider(gate.look_at);
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
@@ -43,33 +44,36 @@ void Engine::arm_timer() {
   }
   if (first == timer_at_) return;
   timer_at_ = first;
-  timer_->arm(first);
+  if (!timer_->arm(first)) return note_loss();
+  if (must_call_for_timer()) nudge_listener(*listeners_.front());
 }
 
 void Engine::on_timer() {
   const std::int64_t now = os::monotonic_ns();
-  if (kill_at_ != 0 && kill_at_ <= now) kill_all();
-  end_survivors(now);
-  std::vector<child::Told> told;
-  nursery_->on_timer(now, told);
-  hear(std::move(told));
+  // Each of these by itself: one that fails must not keep the others from what is due.
+  if (kill_at_ != 0 && kill_at_ <= now) take_step([this] { kill_all(); });
+  take_step([&] { end_survivors(now); });
+  take_step([&] {
+    std::vector<child::Told> told;
+    nursery_->on_timer(now, told);
+    hear(std::move(told));
+  });
   if (refill_at_ != 0 && now >= refill_at_) {
     refill_at_ = 0;
-    refill();
+    take_step([this] { refill(); });
   }
-  if (trim_at_ != 0 && now >= trim_at_) give_back_warm_memory();
-  // What they lead to may add workers and end others, but frees none.
-  std::vector<Worker*> due;
-  for (const auto& [id, worker] : workers_)
-    if (worker->look_at != 0 && worker->look_at <= now) due.push_back(worker.get());
-  for (Worker* worker : due) look_at_limits(*worker, now);
-  look_at_gates(now);
-  if (guard_at_ != 0 && guard_at_ <= now) look_at_memory(now);
-  if (silence_at_ != 0 && silence_at_ <= now) look_at_silence(now);
-  while (TaskRef task = alarms_.take_due(now)) on_alarm(std::move(task));
+  if (trim_at_ != 0 && now >= trim_at_) take_step([this] { give_back_warm_memory(); });
+  for_each_worker([&](Worker& worker) {
+    if (worker.look_at != 0 && worker.look_at <= now) take_step([&] { look_at_limits(worker, now); });
+  });
+  take_step([&] { look_at_gates(now); });
+  if (guard_at_ != 0 && guard_at_ <= now) take_step([&] { look_at_memory(now); });
+  if (silence_at_ != 0 && silence_at_ <= now) take_step([&] { look_at_silence(now); });
+  while (TaskRef task = alarms_.take_due(now)) take_step([&] { on_alarm(std::move(task)); });
+  take_step([&] { look_again_after_failure(now); });
   timer_at_ = 0;
   arm_timer();
-  pump_and_look();
+  take_step([this] { pump_and_look(); });
 }
 
 /// Does what is due for the task that it runs, and sets when to look again.
@@ -140,10 +144,10 @@ void Engine::expire_in_queue(TaskRef task) {
   ++counts_.expired;
   using std::chrono::duration_cast;
   const auto limit = duration_cast<std::chrono::milliseconds>(task->extra().options.queue_timeout);
-  refuse(std::move(expired),
-         std::make_exception_ptr(QueueTimeout("task " + std::to_string(task->id) + " had not begun " +
-                                              std::to_string(limit.count()) +
-                                              " ms after it was submitted (queue_timeout), and never will")));
+  refuse(std::move(expired), [&] {
+    return QueueTimeout("task " + std::to_string(task->id) + " had not begun " + std::to_string(limit.count()) +
+                        " ms after it was submitted (queue_timeout), and never will");
+  });
 }
 
 }  // namespace hotspare::detail

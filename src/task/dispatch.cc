@@ -143,6 +143,10 @@ bool Engine::announce(Worker& worker, Segment& segment, SegmentUse use) {
   if (known && (use == SegmentUse::write || !worker.written_segments.contains(segment.id()))) return true;
   if (worker.known_segments.size() >= worker.known_segments_limit || worker.left_to_forks != arena_->left_to_forks())
     forget_segments(worker);
+  if ((segment.fd() && !segment.fd().is_ours()) || !worker.ties.segments.ours.is_ours()) {
+    note_loss();
+    return false;
+  }
   const int fd = segment.fd().get();
   if (!send_segment(worker, {segment.id(), segment.size()}, {&fd, 1})) {
     worker.channel().read_segments.store(1, std::memory_order_seq_cst);
@@ -187,13 +191,13 @@ void Engine::ring_doorbells() {
 void Engine::drop_unbegun(std::size_t keep) {
   for (Worker* worker : active_) recall_all(*worker);
   unpark_all();
-  std::vector<TaskRef> kept;
+  TaskList kept;
   for (std::size_t running = counts_.in_workers + (host_task_ ? 1 : 0);
        running + kept.size() < keep && !queue_.empty();)
     kept.push_back(queue_.pop_front());
   while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);
   give_up_retries();
-  for (TaskRef& task : kept) queue_.push_back(std::move(task));
+  while (!kept.empty()) queue_.push_back(kept.pop_front());
   pump();
 }
 

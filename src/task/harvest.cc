@@ -216,25 +216,39 @@ void Engine::serve_lease(Worker& worker) {
   // SYNC POINT lease-request: released by the worker's request.
   const std::uint64_t request = channel.lease_request.load(std::memory_order_acquire);
   if (request == worker.lease_served) return;
-  const int refused = why_no_lease(worker);
-  auto segment = refused != 0 ? os::Result<SegmentRef>(os::Failure{refused, {}})
-                              : arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
-  if (segment && !announce(worker, **segment, SegmentUse::write)) return;  // served when it has read what it was sent
-  if (segment) arena_->shown(**segment);
-  if (segment) {
-    channel.lease_segment = (*segment)->id();
-    channel.lease_size = (*segment)->size();
-    const std::uint64_t id = (*segment)->id();
-    worker.written_segments.insert(id);
-    worker.leases[id] = std::move(*segment);
-  } else {
+  int refused = why_no_lease(worker);
+  try {
+    if (refused == 0 && !lend(worker, refused)) return;  // served when it has read what it was sent
+  } catch (const std::bad_alloc&) {
+    refused = ENOMEM;
+  }
+  if (refused != 0) {
     channel.lease_segment = 0;
-    channel.lease_size = static_cast<std::uint64_t>(segment.failure().code);
+    channel.lease_size = static_cast<std::uint64_t>(refused);
   }
   worker.lease_served = request;
   // SYNC POINT lease-grant: acquired by Segments::request.
   channel.lease_granted.store(request, std::memory_order_seq_cst);
   worker.ring();
+}
+
+/// False: not now. refused: an errno, if there is nothing to be lent.
+bool Engine::lend(Worker& worker, int& refused) {
+  shm::Channel& channel = worker.channel();
+  auto segment = arena_->allocate(channel.lease_wanted.load(std::memory_order_relaxed), worker.id);
+  if (!segment) {
+    refused = segment.failure().code;
+    return true;
+  }
+  if (!announce(worker, **segment, SegmentUse::write)) return false;
+  arena_->shown(**segment);
+  const std::uint64_t id = (*segment)->id();
+  const std::uint64_t size = (*segment)->size();
+  worker.written_segments.insert(id);
+  worker.leases[id] = std::move(*segment);
+  channel.lease_segment = id;
+  channel.lease_size = size;
+  return true;
 }
 
 /// How many tasks to hand over early: about as many as the worker runs while the host is woken once.

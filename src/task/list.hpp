@@ -16,6 +16,7 @@ class TaskList {
   bool empty() const { return first_ == nullptr; }
   std::size_t size() const { return size_; }
   Task* front() const { return first_; }
+  Task* back() const { return last_; }
 
   void push_back(TaskRef task) { link(release(task), last_, nullptr); }
   void push_front(TaskRef task) { link(release(task), nullptr, first_); }

@@ -17,7 +17,8 @@ void Engine::guard_memory() {
 }
 
 void Engine::look_at_memory(std::int64_t now) {
-  guard_at_ = 0;
+  constexpr std::int64_t after_failure_ns = 50'000'000;
+  guard_at_ = now + after_failure_ns;
   std::vector<Worker*> running;
   std::vector<death::MemoryUser> users;
   std::vector<std::pair<Worker*, std::uint64_t>> idle_ones;
@@ -37,6 +38,7 @@ void Engine::look_at_memory(std::int64_t now) {
   const death::MemoryVerdict verdict = death::judge_memory(memory_rule_, users, idle, available);
   if (running.empty() && queue_.empty()) {
     hold_ = false;
+    guard_at_ = 0;
     return;  // the next task that begins has us look again, and hold the others
   }
   hold_ = verdict.hold;

@@ -37,22 +37,26 @@ void Engine::end_memory_watch() {
 void Engine::watch_memory() {
   std::map<WorkerId, death::LimitWatch> watches;
   Lock lock(mutex_);
-  while (!memory_watch_ends_) {
-    std::uint64_t tightest = 0;
-    const std::vector<LimitedTask> tasks = limited_tasks(tightest);
-    if (tightest == 0) {
-      watches.clear();
-      memory_watched_ = false;
-      memory_call_.wait(lock, [this] { return memory_watched_ || memory_watch_ends_; });
-      continue;
+  while (!memory_watch_ends_) try {
+      std::uint64_t tightest = 0;
+      const std::vector<LimitedTask> tasks = limited_tasks(tightest);
+      if (tightest == 0) {
+        watches.clear();
+        memory_watched_ = false;
+        memory_call_.wait(lock, [this] { return memory_watched_ || memory_watch_ends_; });
+        continue;
+      }
+      lock.unlock();
+      // One that has not begun may do so at any moment.
+      std::int64_t pause = death::next_look_ns(tightest, 0, 0, 1);
+      for (const LimitedTask& task : tasks) pause = std::min(pause, look_at_memory_of(task, watches[task.worker]));
+      lock.lock();
+      memory_call_.wait_for(lock, std::chrono::nanoseconds(pause), [this] { return memory_watch_ends_; });
+    } catch (const std::exception&) {  // no memory: looks again
+      constexpr std::chrono::milliseconds soon(10);
+      if (!lock.owns_lock()) lock.lock();
+      memory_call_.wait_for(lock, soon, [this] { return memory_watch_ends_; });
     }
-    lock.unlock();
-    // One that has not begun may do so at any moment.
-    std::int64_t pause = death::next_look_ns(tightest, 0, 0, 1);
-    for (const LimitedTask& task : tasks) pause = std::min(pause, look_at_memory_of(task, watches[task.worker]));
-    lock.lock();
-    memory_call_.wait_for(lock, std::chrono::nanoseconds(pause), [this] { return memory_watch_ends_; });
-  }
 }
 
 /// Those that run, and have told what their worker had before. tightest: the least limit of these and of those that are
@@ -121,8 +125,10 @@ void Engine::end_over_limit(const LimitedTask& task, const death::MemoryTaken& t
     worker.look_at = 0;
     worker.evidence.memory_taken = taken;
     worker.evidence.memory_limit = task.limit;
-    end_worker(worker, death::EndedBy::memory);
-    pump_and_look();
+    take_step([&] {
+      end_worker(worker, death::EndedBy::memory);
+      pump_and_look();
+    });
   }
   os::kill_family_of(task.pid, task.zygote);
 }

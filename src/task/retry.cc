@@ -80,19 +80,26 @@ void Engine::attempt_failed(TaskRef task, std::shared_ptr<FailedAttempt> failed)
   const Retries& policy = extra.options.retries;
   if (!policy.when && !policy.before_retry) return run_again(std::move(task));
   extra.between = Between::asking;
-  callbacks_.run([task = std::move(task), attempt = extra.failed] {
-    const bool wanted = wants_another(task->extra_->options.retries, *attempt);
-    task->engine->decide(task, wanted);
-  });
+  try {
+    callbacks_.run([task, attempt = extra.failed] {
+      const bool wanted = wants_another(task->extra_->options.retries, *attempt);
+      task->engine->decide(task, wanted);
+    });
+  } catch (const std::bad_alloc&) {
+    extra.between = Between::none;  // nobody can be asked
+    settle_failed(std::move(task));
+  }
 }
 
 /// The answer of who was asked.
 void Engine::decide(TaskRef task, bool again) {
   const Lock lock(mutex_);
   if (task->settled()) return;  // cancelled meanwhile
-  task->extra().between = Between::none;
-  if (!again || no_retries_ || !broken_.empty()) return settle_failed(std::move(task));
-  run_again(std::move(task));
+  take_step([&] {
+    task->extra().between = Between::none;
+    if (!again || no_retries_ || !broken_.empty()) return settle_failed(std::move(task));
+    run_again(std::move(task));
+  });
 }
 
 void Engine::run_again(TaskRef task) {
@@ -104,16 +111,15 @@ void Engine::run_again(TaskRef task) {
   TaskExtra& extra = task->extra();
   const double random = std::generate_canonical<double, 32>(random_);
   extra.pause_ns = task::next_pause(extra.options.retries, extra.pause_ns, random);
-  Event event;
-  event.kind = Event::Kind::retry;
-  event.task_id = task->id;
-  event.detail =
-      "attempt " + std::to_string(task->attempt + 1) + " in " + std::to_string(extra.pause_ns / 1'000'000) + " ms";
-  event.report = extra.failed->report;
-  tell(std::move(event));
+  tell(Event::Kind::retry, [&](Event& event) {
+    event.task_id = task->id;
+    event.detail =
+        "attempt " + std::to_string(task->attempt + 1) + " in " + std::to_string(extra.pause_ns / 1'000'000) + " ms";
+    event.report = extra.failed->report;
+  });
   if (extra.pause_ns == 0) return requeue(std::move(task));
-  extra.between = Between::pausing;
   alarms_.set(os::monotonic_ns() + extra.pause_ns, std::move(task));
+  extra.between = Between::pausing;
   arm_timer();
 }
 
@@ -141,7 +147,9 @@ void Engine::settle_failed(TaskRef task) {
 /// Those that wait for another attempt have failed for good.
 void Engine::give_up_retries() {
   no_retries_ = true;
-  for (TaskRef& task : alarms_.take_if([](const Task& each) { return each.extra_->between == Between::pausing; })) {
+  task::Alarms::Taken pausing =
+      alarms_.take_if([](const Task& each) { return each.extra_->between == Between::pausing; });
+  for (auto& [when, task] : pausing) {
     task->extra().between = Between::none;
     settle_failed(std::move(task));
   }

@@ -24,17 +24,14 @@ void Engine::no_process(const std::string& why) {
   if (!options_.run_in_host) return break_pool(why);
   if (!broken_.empty() || !no_process_.empty()) return;
   no_process_ = why;
-  Event event;
-  event.kind = Event::Kind::host_run;
-  event.detail =
-      why +
-      "; from now on tasks run in the host, one at a time: a crash is the host's, no limit of time or memory "
-      "can be kept, and none can be killed";
+  const std::string text = why +
+                           "; from now on tasks run in the host, one at a time: a crash is the host's, no limit of "
+                           "time or memory can be kept, and none can be killed";
   if (!options_.on_event) {
-    const std::string line = "hotspare: " + event.detail + "\n";
+    const std::string line = "hotspare: " + text + "\n";
     os::write_stderr(std::as_bytes(std::span(line)));
   }
-  tell(std::move(event));
+  tell(Event::Kind::host_run, [&](Event& event) { event.detail = text; });
   started_.notify_all();
   host_call_.notify_one();
 }
@@ -43,10 +40,7 @@ void Engine::no_process(const std::string& why) {
 void Engine::process_again() {
   if (no_process_.empty() || !nursery_->exists()) return;
   no_process_.clear();
-  Event event;
-  event.kind = Event::Kind::host_run_ends;
-  event.detail = "processes can be started again";
-  tell(std::move(event));
+  tell(Event::Kind::host_run_ends, [](Event& event) { event.detail = "processes can be started again"; });
   refill();
 }
 
@@ -66,9 +60,10 @@ bool Engine::turned_away(const Task& task) {
   if (extra != nullptr && !extra->options.key.empty() && quarantine_.deaths_of(extra->options.key) != nullptr)
     why = "its key has killed a worker";
   if (why == nullptr) return false;
-  refuse(queue_.pop_front(), std::make_exception_ptr(NeedsProcess("task " + std::to_string(task.id) +
-                                                                  " needs a process of its own, for in the host " +
-                                                                  why + "; " + no_process_)));
+  refuse(queue_.pop_front(), [&, id = task.id] {
+    return NeedsProcess("task " + std::to_string(id) + " needs a process of its own, for in the host " + why + "; " +
+                        no_process_);
+  });
   return true;
 }
 
@@ -81,12 +76,14 @@ void Engine::start_host_thread() {
 void Engine::run_host_thread() {
   Lock lock(mutex_);
   while (!host_ends_) {
-    if (!runs_in_host() || !next_may_begin()) {
+    bool may_run = false;
+    take_step([&] { may_run = runs_in_host() && next_may_begin(); });
+    if (!may_run) {
       host_call_.wait(lock);
     } else if (!host_prepared_) {
-      prepare_host(lock);
+      take_step([&] { prepare_host(lock); });
     } else {
-      run_first_in_host(lock);
+      take_step([&] { run_first_in_host(lock); });
     }
   }
 }
@@ -102,42 +99,53 @@ void Engine::end_host_thread() {
 
 /// What each worker does before its first task, tasks may rely on.
 void Engine::prepare_host(Lock& lock) {
-  lock.unlock();
   std::string failure;
-  try {
-    if (options_.host_initializer) {
-      options_.host_initializer();
-    } else {
-      if (options_.preload != nullptr) options_.preload();
-      if (options_.initializer != nullptr) options_.initializer();
+  {
+    const Unlocked meanwhile(lock);
+    try {
+      if (options_.host_initializer) {
+        options_.host_initializer();
+      } else {
+        if (options_.preload != nullptr) options_.preload();
+        if (options_.initializer != nullptr) options_.initializer();
+      }
+    } catch (const std::exception& error) {
+      failure = error.what();
+    } catch (...) {
+      failure = "it threw something that is no std::exception";
     }
-  } catch (const std::exception& error) {
-    failure = error.what();
-  } catch (...) {
-    failure = "it threw something that is no std::exception";
   }
-  lock.lock();
   host_prepared_ = true;
   if (!failure.empty()) break_pool("pool \"" + options_.name + "\": the initializer failed in the host: " + failure);
 }
 
+/// From here on the task is nowhere but in host_task_.
 void Engine::run_first_in_host(Lock& lock) {
   const TaskRef task = queue_.pop_front();
   if (room_waiters_ != 0) room_.notify_all();
-  host_task_ = task;
-  ++counts_.run_in_host;
   enter_gates(*task);
   note_begin(*task, os::monotonic_ns());
   HostContext context(*task);
   const unsigned attempt = task->attempt + 1U;
-  lock.unlock();
+  host_task_ = task;
+  ++counts_.run_in_host;
+  bool told = false;
   {
+    const Unlocked meanwhile(lock);
     const worker::HostTask here(host_progress_, task->id, attempt);
-    context.run();
+    try {
+      context.run();
+      told = true;
+    } catch (const std::bad_alloc&) {  // for its outcome
+    }
   }
-  lock.lock();
   host_task_ = TaskRef();
-  take_host_outcome(task, context);
+  if (told) {
+    take_host_outcome(task, context);
+  } else {
+    leave_gates(*task, task::Gate::End::failed);
+    no_memory_for(task);
+  }
   ask_for_process();
   pump_and_look();
 }

@@ -20,9 +20,9 @@ void Engine::settle(TaskRef task, Ending ending) {
   const bool salvaged = task->extra_ != nullptr && task->extra_->salvaged;
   if (ending != Ending::value && ending != Ending::raised && !salvaged) task->payload.clear();
   queue_.forget(*task);
-  --unsettled_;
+  unsettled_.forget(*task);
   std::shared_ptr<CompletionSink> sink;
-  std::vector<std::function<void()>> callbacks;
+  supervisor::Callbacks callbacks;
   if (task->extra_ != nullptr) {
     alarms_.forget(*task);
     task->extra_->between = Between::none;
@@ -36,17 +36,12 @@ void Engine::settle(TaskRef task, Ending ending) {
   if (room_waiters_ != 0) room_.notify_all();
   task->ending.store(static_cast<std::uint32_t>(ending), std::memory_order_release);
   if (!waiters_.empty()) wake_waiters(task.get());
-  for (auto& callback : callbacks) callbacks_.run(std::move(callback));
+  callbacks_.run(callbacks);
   if (sink != nullptr) {
     sink->settled(std::move(task));
     wake_waiters(sink.get());
   }
-  if (closing_ && unsettled_ == 0) nudge_supervisor();
-}
-
-void Engine::refuse(TaskRef task, std::exception_ptr why) {
-  task->extra().refusal = std::move(why);
-  settle(std::move(task), Ending::refused);
+  if (closing_ && unsettled_.empty()) nudge_supervisor();
 }
 
 /// The host had no memory for what it needed of this one. Needs none itself.

@@ -26,7 +26,6 @@ void Engine::expect_begin(std::int64_t now) {
 
 void Engine::look_at_silence(std::int64_t now) {
   silence_at_ = 0;
-  std::vector<WorkerId> silent;
   for (Worker* worker : active_) {
     task::Account& account = worker->account;
     const bool waits = !account.empty() && account.look(account.head()) == task::Claim::waits;
@@ -37,10 +36,11 @@ void Engine::look_at_silence(std::int64_t now) {
     }
     silence_at_ = now + silence_ns;
     worker->unanswered = account.head();
-    if (++worker->looks > 1) silent.push_back(worker->id);
+    ++worker->looks;
   }
-  for (const WorkerId id : silent)
-    if (const auto found = workers_.find(id); found != workers_.end()) on_silence(*found->second);
+  for_each_worker([this](Worker& worker) {
+    if (worker.looks > 1) on_silence(worker);
+  });
 }
 
 /// What it has not begun goes to whoever can begin it now; the kernel says whether it is only slow.
@@ -55,7 +55,7 @@ void Engine::on_silence(Worker& worker) {
   if (worker.account.held() != 0) return;  // it has just begun
   worker.silent = true;
   if (!give_up) return;
-  worker.evidence.detail = "it did not begin what it was given, and was replaced";
+  note_detail(worker, "it did not begin what it was given, and was replaced");
   end_worker(worker, death::EndedBy::shutdown);
 }
 

@@ -76,8 +76,7 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
   }
   if (!broken_.empty()) throw PoolBroken(broken_);
   if (closing_) throw PoolClosed("pool \"" + options_.name + "\" takes no more tasks: it was shut down");
-  queue_.expect(*task);
-  task->id = ++last_task_id_;
+  // All that it needs while it is here. Where there is no memory for that, it never was.
   if (payload_bytes != 0) task->payload.hold(std::make_unique<Charged>(payload_room_, payload_bytes, 1));
   if (attached != nullptr) {
     task->extra().argument_buffers = std::move(attached->buffers);
@@ -86,29 +85,36 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
       task->extra().buffers_charge =
           std::make_unique<Charged>(payload_room_, attached->counted_bytes, attached->counted);
   }
-  ++counts_.submitted;
-  counts_.peak_unsettled = std::max(counts_.peak_unsettled, ++unsettled_);
-  if (task->extra_ != nullptr) {
-    if (quarantined(task)) return true;
-    const std::int64_t limit = task::limit_of(task->extra_->options.queue_timeout);
-    if (limit != 0 && !task->extra_->alone) {
+  queue_.expect(*task);
+  const std::int64_t limit = task->extra_ != nullptr ? task::limit_of(task->extra_->options.queue_timeout) : 0;
+  if (limit != 0 && !task->extra_->alone) try {
       alarms_.set(os::monotonic_ns() + limit, task);
-      arm_timer();
+    } catch (...) {
+      queue_.forget(*task);
+      throw;
     }
-  }
+  task->id = ++last_task_id_;
+  ++counts_.submitted;
+  unsettled_.accept(*task);
+  counts_.peak_unsettled = std::max<std::uint64_t>(counts_.peak_unsettled, unsettled_.size());
   const bool relook_before = relook_;
-  if (failed != nullptr) {
-    failed->task_id = task->id;
-    failed->attempt = ++task->attempt;
-    attempt_failed(task, std::move(failed));
-  } else if (task->extra_ != nullptr && task->extra_->alone) {
-    ++counts_.put_back;
-    queue_.push_front(task);
+  take_step([&] {
+    if (quarantined(task)) return;
+    if (limit != 0) arm_timer();
+    if (failed != nullptr) {
+      failed->task_id = task->id;
+      failed->attempt = ++task->attempt;
+      attempt_failed(task, std::move(failed));
+      return;
+    }
+    if (task->extra_ != nullptr && task->extra_->alone) {
+      ++counts_.put_back;
+      queue_.push_front(task);
+    } else {
+      queue_.push_back(task);
+    }
     pump();
-  } else {
-    queue_.push_back(task);
-    pump();
-  }
+  });
   const bool nudge = relook_ && !relook_before && leader_ == nullptr;
   lock.unlock();
   if (nudge) nudge_listener(*listeners_.front());

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,7 +52,7 @@ struct TaskExtra {
   std::int64_t entered_ns = 0;       ///< When it passed them; 0: it is not inside.
   std::int64_t pause_ns = 0;         ///< Before its last attempt.
   std::exception_ptr refusal;
-  std::vector<std::function<void()>> callbacks;
+  std::list<std::function<void()>> callbacks;  ///< To be given to whoever runs them without a copy.
   std::shared_ptr<CompletionSink> sink;
 };
 
@@ -80,6 +81,8 @@ class Task final : public Attachments {
   TaskList* in = nullptr;          ///< Where it waits; null: it does not.
   Task* next = nullptr;            ///< There.
   Task* previous = nullptr;
+  Task* next_unsettled = nullptr;  ///< In task::Unsettled.
+  Task* previous_unsettled = nullptr;
 
   TaskExtra& extra() {
     if (extra_ == nullptr) extra_ = std::make_unique<TaskExtra>();

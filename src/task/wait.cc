@@ -39,10 +39,11 @@ bool Engine::wait_once(const void* key, const std::function<bool()>& ready, std:
   Waiter me{key, {}};
   waiters_.push_back(&me);
   bool in_time = true;
+  bool can_lead = true;
   while (!ready() && in_time && !rung(here)) {
     me.called.store(0, std::memory_order_relaxed);
-    if (leader_ == nullptr && !closed_) {
-      lead(me, lock, ready, deadline_ns, here);
+    if (leader_ == nullptr && !closed_ && can_lead) {
+      can_lead = lead(me, lock, ready, deadline_ns, here);
     } else {
       lock.unlock();
       sleep_on(me.called, 0, os::FutexScope::process, deadline_ns, here);
@@ -81,21 +82,49 @@ Engine::Head Engine::head_of(const Worker& worker) {
           channel.read_segments.load(std::memory_order_relaxed) != 0};
 }
 
-void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns,
+/// False: there is no memory for a list of workers to look at.
+bool Engine::look_at_heads(std::vector<Head>& heads) const noexcept try {
+  heads.clear();
+  heads.reserve(active_.size() + leaving_.size());
+  for (const Worker* worker : active_) heads.push_back(head_of(*worker));
+  for (const Worker* worker : leaving_) heads.push_back(head_of(*worker));
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
+/// From now on the listener looks after results.
+void Engine::follow_listener() {
+  graveyard_.clear();
+  wishes_->listener.store(shm::Ring::always, std::memory_order_seq_cst);
+  // SYNC POINT result-bell: what was committed before that wish was not rung for.
+  take_step([this] {
+    harvest_all();
+    pump();
+  });
+  if (relook_) nudge_listener(*listeners_.front());
+}
+
+/// False: it could not go on, for want of memory, and the listener does what it did.
+bool Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns,
                   Interruptible* here) {
   leader_ = &me;
   wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
   std::vector<Head> heads;
   for (;;) {
     me.called.store(0, std::memory_order_relaxed);
-    harvest_all();
-    pump();
+    take_step([this] {
+      harvest_all();
+      pump();
+    });
     graveyard_.clear();
     const std::int64_t now = os::monotonic_ns();
     if (ready() || closed_ || rung(here) || (deadline_ns >= 0 && now >= deadline_ns)) break;
-    heads.clear();
-    for (Worker* worker : active_) heads.push_back(head_of(*worker));
-    for (Worker* worker : leaving_) heads.push_back(head_of(*worker));
+    if (!look_at_heads(heads)) {
+      leader_ = nullptr;
+      follow_listener();
+      return false;
+    }
     std::int64_t until = deadline_ns;
     if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
     lock.unlock();
@@ -111,6 +140,7 @@ void Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     lock.lock();
   }
   leader_ = nullptr;
+  return true;
 }
 
 /// The next waiting thread leads; if there is none the listener thread looks after results again.
@@ -120,13 +150,7 @@ void Engine::pass_leadership() {
     os::futex_wake(waiters_.front()->called, 1, os::FutexScope::process);
     return;
   }
-  if (closed_) return;
-  graveyard_.clear();
-  wishes_->listener.store(shm::Ring::always, std::memory_order_seq_cst);
-  // SYNC POINT result-bell: what was committed before that wish was not rung for.
-  harvest_all();
-  pump();
-  if (relook_) nudge_listener(*listeners_.front());
+  if (!closed_) follow_listener();
 }
 
 void Engine::disturb(const void* key) {

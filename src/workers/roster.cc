@@ -1,3 +1,4 @@
+#include "child/burial.hpp"
 #include "child/ending.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
@@ -37,7 +38,18 @@ void Engine::refill_soon() {
   arm_timer();
 }
 
+/// Whatever becomes of it, no list that it may come into needs memory then.
+void Engine::reserve_for_one_more() {
+  const std::size_t all = workers_.size() + 1;
+  for (std::vector<Worker*>* list : {&active_, &leaving_, &spares_}) list->reserve(all);
+  graveyard_.reserve(graveyard_.size() + all);
+  vacancies_.reserve(vacancies_.size() + all);
+  if (sentries_) listeners_.front()->watched.reserve(all);
+}
+
 void Engine::ask_worker() {
+  if (has_lost_descriptors()) return note_loss();  // what it would be sent might be the program's own
+  reserve_for_one_more();
   auto ties = workers::Ties::make();
   if (!ties) {
     nursery_->note_refusal();
@@ -54,14 +66,23 @@ void Engine::ask_worker() {
   fds[zygote::lifeline_fd] = worker.its_lifeline.get();
   fds[zygote::segments_fd] = held.segments.theirs.get();
   fds[zygote::stderr_fd] = worker.its_stderr.get();
-  if (const auto asked = nursery_->spawn(worker.id, 0, fds); !asked) return on_refusal(asked.failure().text());
+  const auto place = workers_.emplace(worker.id, std::move(made)).first;
   worker.asked_at = os::monotonic_ns();
   worker.parent = nursery_->zygote_pid();
+  std::string refused;
+  try {
+    const auto asked = nursery_->spawn(worker.id, 0, fds);
+    if (!asked) refused = asked.failure().text();
+  } catch (const std::bad_alloc&) {
+    workers_.erase(place);
+    throw;
+  }
+  if (!refused.empty()) {
+    workers_.erase(place);
+    return on_refusal(refused);
+  }
   place_word(worker);
-  workers_.emplace(worker.id, std::move(made));
-  Event event;
-  event.kind = Event::Kind::refill;
-  tell(std::move(event));
+  tell(Event::Kind::refill, [](Event&) {});
 }
 
 /// Looks whether a starting worker is through with its initializer.
@@ -74,16 +95,13 @@ void Engine::note_ready(Worker& worker) {
   breaker_.worker_ready();
   if (!vacancies_.empty()) {
     counts_.recovery.add(std::chrono::nanoseconds(os::monotonic_ns() - vacancies_.front()));
-    vacancies_.pop_front();
+    vacancies_.erase(vacancies_.begin());
   }
   // In this process, too: a page fault costs 10 µs just when it is to take over.
   os::populate({reinterpret_cast<std::byte*>(worker.channel().slots), 4 * os::page_size()});
   spares_.push_back(&worker);
   roster_changed(worker);
-  Event event;
-  event.kind = Event::Kind::worker_ready;
-  event.pid = worker.pid;
-  tell(std::move(event));
+  tell(Event::Kind::worker_ready, [&](Event& event) { event.pid = worker.pid; });
   promote();
   process_again();
   retire_surplus();  // asked for before the pool was made smaller

@@ -6,11 +6,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <memory>
 #include <sched.h>
+#include <set>
 #include <string>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,6 +73,7 @@ class P7LostDescriptors : public ::testing::TestWithParam<unsigned> {};
 TEST_P(P7LostDescriptors, EveryTaskOfAPoolSettlesAndItCloses) {
   expect_good([] {
     Pool pool(small_pool());
+    pool.started_pids(3);
     pool.submit([] {}).get();
     std::vector<Future<void>> futures;
     for (int i = 0; i < 8; ++i)
@@ -93,6 +98,7 @@ TEST_P(P7LostDescriptors, EveryTaskOfAPoolSettlesAndItCloses) {
 TEST_P(P7LostDescriptors, AnotherPoolWorks) {
   expect_good([] {
     Pool pool(small_pool());
+    pool.started_pids(3);
     const auto future = pool.submit([] {
       for (;;) ::pause();
     });
@@ -117,7 +123,115 @@ TEST_P(P7LostDescriptors, AChannelIsBrokenAndCloses) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(FromNumber, P7LostDescriptors, ::testing::Values(3U));
+// Some of the numbers are the seed's and the zygote's, some the loops', some the workers'.
+INSTANTIATE_TEST_SUITE_P(FromNumber, P7LostDescriptors, ::testing::Values(3U, 10U));
+// Of a channel these are ones without which its zygote takes its time to leave.
+INSTANTIATE_TEST_SUITE_P(LongFromNumber, P7LostDescriptors, ::testing::Values(14U));
+
+/// What this process has open, from 3 on.
+std::set<int> open_now() {
+  std::set<int> all;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    all.insert(std::stoi(entry.path().filename()));
+  std::erase_if(all, [](int fd) { return fd <= 2 || ::fcntl(fd, F_GETFD) < 0; });  // the folder's own
+  return all;
+}
+
+/// All that a task may end with here.
+template <class Future>
+bool ends_well(const Future& future) {
+  try {
+    future.get();
+  } catch (const PoolBroken& broken) {
+    return std::string(broken.what()).find("closed descriptors that are the pool's") != std::string::npos;
+  } catch (const WorkerDied&) {
+  }
+  return true;
+}
+
+/// The pool's own descriptors, those that close(2) is asked for by number: closed alone, or all from there on.
+enum class Closing : bool { alone, from_there };
+
+int use_pool_without(std::size_t nth, Closing what) {
+  const std::set<int> before = open_now();
+  Pool pool(small_pool());
+  pool.started_pids(3);
+  pool.submit([] {}).get();
+  TaskOptions timed;
+  timed.timeout = std::chrono::milliseconds(100);
+  const auto hung = pool.submit(timed, [] {
+    for (;;) ::pause();
+  });
+  std::vector<int> ours;
+  for (const int fd : open_now())
+    if (!before.contains(fd)) ours.push_back(fd);
+  if (nth >= ours.size()) return 100;
+  const auto last = what == Closing::alone ? ours.begin() + static_cast<std::ptrdiff_t>(nth) + 1 : ours.end();
+  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last, [](int fd) { ::close(fd); });
+  const OwnFiles own;
+  try {
+    const auto dead = pool.submit([] { std::abort(); });
+    const auto another = pool.submit([] {});
+    if (!ends_well(dead)) return 1;
+    if (!ends_well(another)) return 2;
+  } catch (const PoolBroken&) {
+  }
+  if (!ends_well(hung)) return 3;
+  pool.shutdown();
+  return own.untouched() ? 0 : 4;
+}
+
+int use_channel_without(std::size_t nth, Closing what) {
+  const Beacon beacon;
+  const std::set<int> before = open_now();
+  auto channel = std::make_unique<StandbyChannel<Twice>>(small_channel(StandbyMode::stateless), beacon.path());
+  std::vector<int> ours;
+  for (const int fd : open_now())
+    if (!before.contains(fd)) ours.push_back(fd);
+  if (nth >= ours.size()) return 100;
+  const auto last = what == Closing::alone ? ours.begin() + static_cast<std::ptrdiff_t>(nth) + 1 : ours.end();
+  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last, [](int fd) { ::close(fd); });
+  const OwnFiles own;
+  std::array<std::byte, 8> in{};
+  std::array<std::byte, 8> out{};
+  for (int block = 0; block < 3; ++block) {
+    channel->process(in, out);
+    channel->strike(chaos::How::sigkill);
+  }
+  channel.reset();
+  return own.untouched() ? 0 : 4;
+}
+
+template <class Use>
+void sweep(Use use, Closing what, std::size_t step) {
+  for (std::size_t nth = 0;; nth += step) {
+    int ended = 0;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(20);
+      ::_exit(use(nth, what));
+    }
+    ::waitpid(child, &ended, 0);
+    if (WIFEXITED(ended) && WEXITSTATUS(ended) == 100) break;
+    EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
+        << (what == Closing::alone ? "without number " : "without all from number ") << nth << " of its descriptors: "
+        << (WIFEXITED(ended) ? "step " + std::to_string(WEXITSTATUS(ended))
+                             : "signal " + std::to_string(WTERMSIG(ended)));
+  }
+}
+
+TEST(P7EachLostDescriptor, SomeOfAPool) {
+  sweep(use_pool_without, Closing::alone, 6);
+  sweep(use_pool_without, Closing::from_there, 6);
+}
+TEST(LongP7EachLostDescriptor, OfAPool) {
+  sweep(use_pool_without, Closing::alone, 1);
+  sweep(use_pool_without, Closing::from_there, 1);
+}
+TEST(LongP7EachLostDescriptor, OfAChannel) {
+  sweep(use_channel_without, Closing::alone, 1);
+  sweep(use_channel_without, Closing::from_there, 1);
+}
 
 }  // namespace
 }  // namespace hotspare::testing
