@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <sys/types.h>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -62,8 +63,14 @@ struct Unreaped {
 class Leaving {
  public:
   Leaving() = default;
-  Leaving(Leaving&&) = default;
-  Leaving& operator=(Leaving&&) = default;
+  Leaving(Leaving&& other) noexcept { *this = std::move(other); }
+  /// The other has nobody left to wait for.
+  Leaving& operator=(Leaving&& other) noexcept {
+    zygotes_ = std::move(other.zygotes_);
+    unreaped_ = std::exchange(other.unreaped_, {});
+    seed_ = std::exchange(other.seed_, std::nullopt);
+    return *this;
+  }
   ~Leaving() { wait(); }
   void wait() noexcept;
 
