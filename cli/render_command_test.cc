@@ -104,7 +104,7 @@ TEST_F(RenderCommand, WhatCrashesAgainAndAgainIsBypassedWithAMessage) {
   HOTSPARE_NEEDS_PLUGIN(audio::testing::equalizer_mono);
   const testing::Ended ended =
       testing::run("render " + std::string(audio::testing::sound()) + " --plugin " + audio::testing::equalizer_mono +
-                   " --tail 60s --replicas 2 --bypass-after 3 --chaos kill-every=10ms -o " + output());
+                   " --tail 300s --replicas 2 --bypass-after 3 --chaos kill-every=10ms -o " + output());
   EXPECT_EQ(ended.status, 0) << ended.output;
   EXPECT_NE(ended.output.find("BYPASSED from now on: standby channel \"" + std::string(audio::testing::equalizer_mono)),
             std::string::npos)
