@@ -13,16 +13,21 @@ bool is_before(const Task& task, const Task* next) {
   return task.priority() == next->priority() && task.id < next->id;
 }
 
-/// The oldest ticket behind the task that the worker has first; 0: there is none that has not begun.
-std::uint64_t first_behind(task::Account& account) {
+/// The ticket of what has waited longest behind the task that the worker has first; 0: there is none that has not begun. What
+/// others gave back may have been handed to it after younger ones.
+std::uint64_t longest_behind(task::Account& account) {
   if (account.held() < 2) return 0;
+  std::uint64_t oldest = 0;
   bool behind = false;
   for (std::uint64_t ticket = account.head(); ticket != account.tail(); ++ticket) {
-    if (!account.at(ticket).task) continue;
-    if (behind && account.look(ticket) == task::Claim::waits) return ticket;
+    const TaskRef& task = account.at(ticket).task;
+    if (!task) continue;
+    if (behind && (oldest == 0 || is_before(*task, account.at(oldest).task.get())) &&
+        account.look(ticket) == task::Claim::waits)
+      oldest = ticket;
     behind = true;
   }
-  return 0;
+  return oldest;
 }
 
 }  // namespace
@@ -34,7 +39,7 @@ bool Engine::recall_oldest() {
   std::uint64_t oldest = 0;
   const Task* next = queue_.front();
   for (Worker* worker : active_) {
-    const std::uint64_t ticket = first_behind(worker->account);
+    const std::uint64_t ticket = longest_behind(worker->account);
     if (ticket == 0 || !is_before(*worker->account.at(ticket).task, next)) continue;
     next = worker->account.at(ticket).task.get();
     donor = worker;
