@@ -53,7 +53,11 @@ void Engine::step_failed() noexcept {
   arms_later_ = false;
   memory_pause_.refused(os::monotonic_ns());
   settle_the_lost();
-  for_each_worker([this](Worker& worker) { mend(worker); });
+  for_each_worker([this](Worker& worker) {
+    mend(worker);
+    // The look at its limits may be what failed.
+    if (worker.state == workers::State::active && worker.look_at == 0) worker.look_at = memory_pause_.until();
+  });
   settle_the_lost();
   timer_at_ = 0;
   if (timer_) arm_timer();
