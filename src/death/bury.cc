@@ -147,6 +147,7 @@ void Engine::note_death_before_ready(const CrashReport& report) {
 
 /// Off the engine's threads: reading a stack may take milliseconds, and the takeover has already happened.
 void Engine::take_stack_then_kill(Worker& worker) {
+  worker.held_for_stack = true;
   try {
     coroner_.run([this, id = worker.id, pid = worker.pid, &pidfd = worker.pidfd, &words = worker.channel().last_words] {
       auto stacks = death::stacks_of_hung(pid, pidfd, words);  // the worker is held for us

@@ -69,7 +69,6 @@ void Engine::end_worker(Worker& worker, death::EndedBy why) {
   if (worker.state == workers::State::condemned) return;
   worker.evidence.ended_by = why;
   if (why == death::EndedBy::deadline || why == death::EndedBy::memory) {
-    worker.held_for_stack = true;
     condemn(worker);
     take_stack_then_kill(worker);
   } else {

@@ -115,9 +115,9 @@ bool Crew::only_starves(Member& member, std::int64_t stuck) {
 void Crew::end_hung(Member& member, std::int64_t due_at) {
   member.evidence.ended_by = death::EndedBy::deadline;
   member.evidence.due_at = due_at;
-  member.held_for_stack = true;
   ++counts_.hangs;
   notice(member);
+  member.held_for_stack = true;  // only now: what throws before this leaves nobody who would let go of it
   const worker::LastWords& words = shared_.lane(member.lane).last_words;
   try {
     coroner_.run([this, id = member.id, pid = member.pid, &pidfd = member.pidfd, &words] {
