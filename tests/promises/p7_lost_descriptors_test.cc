@@ -167,7 +167,8 @@ int use_pool_without(std::size_t nth, Closing what) {
     if (!before.contains(fd)) ours.push_back(fd);
   if (nth >= ours.size()) return 100;
   const auto last = what == Closing::alone ? ours.begin() + static_cast<std::ptrdiff_t>(nth) + 1 : ours.end();
-  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last, [](int fd) { ::close(fd); });
+  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last,
+                [](int fd) { ::syscall(SYS_close_range, fd, fd, 0u); });
   const OwnFiles own;
   try {
     const auto dead = pool.submit([] { std::abort(); });
@@ -190,7 +191,8 @@ int use_channel_without(std::size_t nth, Closing what) {
     if (!before.contains(fd)) ours.push_back(fd);
   if (nth >= ours.size()) return 100;
   const auto last = what == Closing::alone ? ours.begin() + static_cast<std::ptrdiff_t>(nth) + 1 : ours.end();
-  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last, [](int fd) { ::close(fd); });
+  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last,
+                [](int fd) { ::syscall(SYS_close_range, fd, fd, 0u); });
   const OwnFiles own;
   std::array<std::byte, 8> in{};
   std::array<std::byte, 8> out{};
