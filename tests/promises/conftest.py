@@ -28,6 +28,9 @@ _MARK = "HOTSPARE_TEST_MARK"
 _FD_TOLERANCE = 2
 """Files that the interpreter or libdw open once and keep."""
 
+# A shell's job in the background ignores it, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Whoever was forked off this process holds this pipe; whoever was started afresh has the mark as a variable.
 _pipe = os.pipe()
 os.environ[_MARK] = f"{uuid.uuid4()}"
