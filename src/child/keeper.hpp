@@ -145,7 +145,7 @@ class Keeper {
   std::thread supervisor_;
   std::vector<std::byte> to_tee_;  ///< What children wrote to stderr; the supervisor writes it without the mutex.
   std::uint64_t zygote_deaths_ = 0;
-  bool had_child_ = false;         ///< One has been ready.
+  bool had_child_ = false;               ///< One has been ready.
   std::int64_t timer_at_ = 0;            ///< For when the timer is armed, ns; 0: it is not.
   std::int64_t timer_checked_at_ = 0;    ///< When a listener looks whether it has fired, ns; 0: never.
   std::atomic<bool> loss_noted_{false};  ///< Somebody else closed descriptors: a listener is to see to that,

@@ -7,13 +7,13 @@ namespace hotspare::os {
 
 /// What the kernel gives to some processes only: it is too old, or a filter (seccomp) refuses it.
 enum class Missing : unsigned char {
-  wait_any,  ///< futex_waitv, Linux 5.16.
-  pidfd,     ///< pidfd_open, Linux 5.3, and pidfd_send_signal, Linux 5.1.
-  memfd,     ///< memfd_create, Linux 3.17.
-  trace,     ///< ptrace.
-  slices,    ///< sched_setattr, Linux 3.14.
-  proc,      ///< /proc.
-  one_alone, ///< That for lack of memory the kernel ends one process alone.
+  wait_any,   ///< futex_waitv, Linux 5.16.
+  pidfd,      ///< pidfd_open, Linux 5.3, and pidfd_send_signal, Linux 5.1.
+  memfd,      ///< memfd_create, Linux 3.17.
+  trace,      ///< ptrace.
+  slices,     ///< sched_setattr, Linux 3.14.
+  proc,       ///< /proc.
+  one_alone,  ///< That for lack of memory the kernel ends one process alone.
   count
 };
 
