@@ -19,6 +19,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
+#include <utility>
 
 namespace hotspare::cli {
 
@@ -30,11 +32,12 @@ using namespace std::chrono_literals;
 /// Room for 80 short events in a block: more than a MIDI cable carries in 4096 frames.
 constexpr std::uint32_t midi_bytes = 1024;
 
-/// A JACK server that is stopped answers nothing, and JACK waits for it for ever: whoever is to end ends by himself then.
+/// For its lifetime JACK is asked something. A server that is stopped answers nothing, and JACK waits for it for ever: this
+/// program then ends by itself.
 class Patience {
  public:
-  static constexpr unsigned grace_s = 2;
   Patience() {
+    constexpr unsigned most_s = 5;
     struct sigaction action {};
     action.sa_handler = [](int) {
       constexpr char text[] = "hotspare: the JACK server does not answer: left without taking leave of it\n";
@@ -42,21 +45,31 @@ class Patience {
       ::_exit(static_cast<int>(ExitStatus::failed));
     };
     ::sigaction(SIGALRM, &action, nullptr);
+    ::alarm(most_s);
   }
-  /// From now on so long, and a grace. Async-signal-safe.
-  static void last(unsigned seconds) noexcept { ::alarm(seconds + grace_s); }
+  ~Patience() { ::alarm(0); }
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
 };
 
-/// SIGINT and SIGTERM, wherever they come: while JACK does not answer, too.
+/// A client, which takes leave of its server at the end.
+struct TakeLeave {
+  void operator()(audio::JackClient* client) const {
+    const Patience asks;
+    delete client;
+  }
+};
+using Client = std::unique_ptr<audio::JackClient, TakeLeave>;
+
+/// SIGINT and SIGTERM. A second one ends the program as if it did not listen.
 class EndSignals {
  public:
   EndSignals() {
     if (::pipe2(pipe_, O_CLOEXEC | O_NONBLOCK) != 0) throw Error("no pipe can be made");
     struct sigaction action {};
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = SA_RESTART | SA_RESETHAND;
     action.sa_handler = [](int) {
       const int before = errno;
-      Patience::last(0);
       [[maybe_unused]] const auto ignored = ::write(pipe_[1], "", 1);
       errno = before;
     };
@@ -75,10 +88,6 @@ class EndSignals {
 };
 int EndSignals::pipe_[2] = {-1, -1};
 
-unsigned whole_seconds(std::chrono::nanoseconds time) {
-  return static_cast<unsigned>(std::min<std::int64_t>((time + 1s - 1ns) / 1s, 1'000'000'000));
-}
-
 /// Waits for the end, and tells how it goes meanwhile.
 void watch(const AudioOptions& options, const audio::JackClient& client, const audio::BlockProcessor& processor,
            const EndSignals& signals) {
@@ -88,7 +97,6 @@ void watch(const AudioOptions& options, const audio::JackClient& client, const a
   };
   constexpr std::chrono::nanoseconds look = 500ms;  // the server may end at any time
   const auto end = options.run.count() == 0 ? Clock::time_point::max() : Clock::now() + options.run;
-  if (options.run.count() != 0) Patience::last(whole_seconds(options.run));
   auto next_line = Clock::now();
   while (client.ended() == nullptr && Clock::now() < end) {
     if (Clock::now() >= next_line) {
@@ -97,7 +105,6 @@ void watch(const AudioOptions& options, const audio::JackClient& client, const a
     }
     if (signals.wait(std::min(look, std::chrono::nanoseconds(end - Clock::now())))) break;
   }
-  Patience::last(0);
   print();
   printer.finish();
   if (client.ended() != nullptr) throw Error(client.ended());
@@ -120,14 +127,26 @@ ChannelOptions for_a_server(ChannelOptions options, const audio::JackGeometry& g
   return options;
 }
 
+audio::JackGeometry ask(const audio::JackOptions& jack) {
+  const Patience asks;
+  return audio::ask_jack(jack);
+}
+
+Client start(const audio::JackOptions& jack, std::shared_ptr<audio::BlockProcessor> processor,
+             const audio::ChainSpec& spec, bool connect) {
+  const Patience asks;
+  Client client(new audio::JackClient(jack));
+  client->start(std::move(processor), audio::BlockLayout(spec));
+  if (connect) client->connect_to_machine();
+  return client;
+}
+
 }  // namespace
 
 void run_audio(const AudioOptions& options) {
-  const Patience patience;
   const EndSignals signals;
-  if (options.run.count() != 0) Patience::last(whole_seconds(options.run));
   const audio::JackOptions jack{.name = options.name, .server = options.server};
-  const audio::JackGeometry geometry = audio::ask_jack(jack);
+  const audio::JackGeometry geometry = ask(jack);
   audio::require_readable(options.plugins);
   const audio::ChainSpec spec = audio::resolve({.plugins = options.plugins,
                                                 .sample_rate = geometry.sample_rate,
@@ -138,12 +157,10 @@ void run_audio(const AudioOptions& options) {
   // Before JACK's threads are there: what forks replicas wants to be alone in this process.
   const std::shared_ptr<audio::BlockProcessor> processor =
       make_processor(spec, for_a_server(options.channel, geometry));
-  audio::JackClient client(jack);
-  client.start(processor, audio::BlockLayout(spec));
-  if (options.connect) client.connect_to_machine();
-  std::fprintf(stderr, "%s: %u channels at %.0f Hz, %u frames (%.3f ms) a block\n", client.name().c_str(),
+  const Client client = start(jack, processor, spec, options.connect);
+  std::fprintf(stderr, "%s: %u channels at %.0f Hz, %u frames (%.3f ms) a block\n", client->name().c_str(),
                spec.channels, spec.sample_rate, spec.frames, 1e3 * spec.frames / spec.sample_rate);
-  watch(options, client, *processor, signals);
+  watch(options, *client, *processor, signals);
 }
 
 }  // namespace hotspare::cli

@@ -54,7 +54,8 @@ struct PoolOptions {
   std::function<void()> host_initializer{};
   /// Retire a worker after so many tasks; 0: never.
   unsigned tasks_per_worker = 0;
-  /// Tasks waiting to be run, at most; 0: no limit.
+  /// Tasks waiting for a worker, at most; 0: no limit. What workers were given ahead of time and comes back (one died, or has no
+  /// core) counts, too, and may exceed it.
   std::size_t queue_limit = 0;
   /// Bytes of large arguments waiting to be run, at most; 0: a quarter of the memory that this
   /// process may have: the machine's, or its cgroup's.

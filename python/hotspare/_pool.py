@@ -94,7 +94,8 @@ class Pool(Owner):
     preload: modules imported once, in the process from which the workers are forked; "__main__" with forkserver and
     spawn: the main module, which else each worker imports itself.
     tasks_per_worker: a worker is replaced after so many tasks; None: never.
-    queue_limit: tasks waiting at most; then submit blocks (when_full="wait") or raises QueueFull ("refuse").
+    queue_limit: tasks waiting at most; then submit blocks (when_full="wait") or raises QueueFull ("refuse"). What comes
+        back from a worker that died is not counted against anybody, and may exceed it.
     run_in_host: where no process can be started and no worker is there, tasks run in this process instead of raising
     PoolBroken: one at a time, on a thread that is not the main one. Nothing is isolated then: a task that crashes takes
     this process with it, and one that never returns cannot be ended. Tasks with a time or memory limit, and those that

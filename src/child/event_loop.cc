@@ -2,8 +2,6 @@
 #include "os/socket.hpp"
 
 #include <array>
-#include <span>
-#include <string_view>
 
 /// The supervisor's loop: waits, and passes each notice to the part that it concerns.
 namespace hotspare::child {
@@ -64,8 +62,7 @@ void Keeper::on_child_ready(Tag kind, Process& process, const os::Ready& ready) 
 }
 
 void Keeper::untold() const noexcept {
-  constexpr std::string_view line = "hotspare: there was no memory to tell of an event: one is missing\n";
-  os::write_stderr(std::as_bytes(std::span(line)));
+  os::say_on_stderr("hotspare: there was no memory to tell of an event: one is missing");
 }
 
 bool Keeper::forward_stderr(Process& process) {

@@ -3,6 +3,7 @@
 #include "os/clock.hpp"
 #include "zygote/protocol.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
@@ -10,9 +11,19 @@
 /// What a keeper hears from its nursery. A zygote's death costs nothing but the time of a refill, and running children go on.
 namespace hotspare::child {
 
+namespace {
+
+/// Whether it may be because somebody else closed a descriptor of ours. A child's death is another's to ask about (notice).
+bool may_be_a_loss(const Told& told) {
+  return !std::holds_alternative<told::Ready>(told) && !std::holds_alternative<told::Spawned>(told) &&
+         !std::holds_alternative<told::Reaped>(told);
+}
+
+}  // namespace
+
 void Keeper::hear(std::vector<Told> told) {
   for (Told& each : told) take_step([&] { std::visit([this](auto& what) { on_told(what); }, each); });
-  if (!descriptors_lost_ && has_lost_descriptors()) note_loss();
+  if (!descriptors_lost_ && std::any_of(told.begin(), told.end(), may_be_a_loss) && has_lost_descriptors()) note_loss();
   if (nursery_->due_at() != 0) arm_timer();
   on_heard();
 }
@@ -60,11 +71,11 @@ void Keeper::on_told(told::Reaped& told) {
 }
 
 void Keeper::on_told(told::ZygoteDied& told) {
-  for_each_child([&](Process& each) { pass_on(told, each); });
+  for_each_child([&](Process& each) { take_step([&] { pass_on(told, each); }); });
   if (finishing()) return;
   ++zygote_deaths_;
   std::vector<Told> next;
-  const std::string how = nursery_->replace(next);
+  const char* const how = nursery_->replace(next);
   tell(Event::Kind::zygote_died, [&](Event& event) {
     event.pid = told.pid;
     event.detail = how;

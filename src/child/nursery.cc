@@ -70,12 +70,15 @@ os::Status Nursery::plant_seed() {
 }
 
 /// From now on this one forks the processes.
-os::Status Nursery::employ(zygote::Handle zygote) {
+os::Status Nursery::employ(zygote::Handle zygote) try {
   zygote_ = std::move(zygote);
   zygote_.ready = false;
   const std::uint64_t messages = tag(Tag::nursery_message, zygote_.number);
   if (auto watched = poller_.watch(zygote_.control.fd(), messages); !watched) return watched;
   return zygote::set_up(zygote_, plan_.setup);
+} catch (const std::bad_alloc&) {
+  drop(zygote_);  // one that was not set up would never be ready
+  throw;
 }
 
 os::Status Nursery::spawn(std::uint64_t id, std::uint32_t lane, std::span<const int> fds) {
@@ -202,7 +205,8 @@ void Nursery::on_exit(zygote::Handle& handle, std::vector<Told>& into) {
 namespace {
 
 /// What a message tells is told, though there may be no memory by then. False: it is to stay where it is.
-bool has_room_for_one(std::vector<Told>& into) noexcept try {
+template <class Element>
+bool has_room_for_one(std::vector<Element>& into) noexcept try {
   constexpr std::size_t at_most = 4;  // by one message, and what it leads to
   if (into.capacity() - into.size() < at_most) into.reserve(2 * into.size() + at_most);
   return true;
@@ -215,6 +219,13 @@ os::Result<os::Received> take_reply(const os::Fd& socket, zygote::Reply& reply) 
   return os::receive_message(socket, std::as_writable_bytes(std::span(&reply, 1)), os::Wait::no);
 } catch (const std::bad_alloc&) {
   return os::Failure{ENOMEM, "recvmsg()"};
+}
+
+/// Whether the copy that it tells of now was given up while it was on its way.
+bool is_unwanted(zygote::Handle& from) noexcept {
+  if (from.unwanted == 0) return false;
+  --from.unwanted;
+  return true;
 }
 
 /// Empty where there is no memory for it.
@@ -290,12 +301,7 @@ void Nursery::answered(std::uint64_t id) {
 void Nursery::on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::Received& received,
                          std::vector<Told>& into) {
   answered(reply.worker);
-  os::Result<os::Fd> pidfd = os::Failure{EMFILE, "its descriptor"};
-  if (!received.fds.empty()) {
-    pidfd = std::move(received.fds[0]);
-  } else if (received.fds_lost) {
-    pidfd = os::open_pidfd(reply.pid);
-  }
+  os::Result<os::Fd> pidfd = received.fds.empty() ? os::open_pidfd(reply.pid) : std::move(received.fds[0]);
   if (pidfd) {
     pause_.succeeded();
     into.emplace_back(told::Spawned{reply.worker, reply.pid, std::move(*pidfd), from.pid});
@@ -329,7 +335,7 @@ void Nursery::on_copy(zygote::Handle& from, const zygote::Reply& reply, os::Rece
   zygote::Request reap;
   reap.ask = zygote::Ask::reap;
   reap.pid = reply.pid;
-  if (copy == nullptr || copy->born || !copy->control || std::exchange(from.gives_up_copy, false)) {
+  if (is_unwanted(from) || copy == nullptr || copy->born || !copy->control) {
     static_cast<void>(send(from, reap));  // nobody waits for it any more
     return;
   }
@@ -349,7 +355,7 @@ void Nursery::on_copy(zygote::Handle& from, const zygote::Reply& reply, os::Rece
 
 /// The owner can do without a standby: the next process that is forked has it asked for again.
 void Nursery::on_no_copy(zygote::Handle& from, const std::string& why, std::vector<Told>& into) {
-  if (std::exchange(from.gives_up_copy, false)) return;
+  if (is_unwanted(from)) return;
   if (is_seed(from)) {
     drop(zygote_);
     note_refusal();
@@ -398,7 +404,7 @@ void Nursery::on_seed_exit(std::vector<Told>& into) {
   drop(zygote_);
   ++deaths_in_a_row_;
   if (deaths_in_a_row_ >= most_deaths_in_a_row) return give_up(into);
-  if (new_zygote().empty() && pause_.until() == 0)
+  if (new_zygote() == nullptr && pause_.until() == 0)
     into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
 }
 
@@ -412,8 +418,8 @@ void Nursery::give_up(std::vector<Told>& into) const {
 
 void Nursery::on_zygote_exit(std::vector<Told>& into) {
   if (!zygote_.pidfd) return;
-  if (!has_room_for_one(into)) return;  // it is heard again
-  on_message(zygote_, into, true);      // what it said before it died
+  on_message(zygote_, into, true);  // what it said before it died
+  if (!zygote_.pidfd || !has_room_for_one(into) || !has_room_for_one(unreaped_)) return;  // it is heard again
   if (!zygote_.ready) ++deaths_in_a_row_;
   dead_zygote_ = zygote_.pid;
   has_ended(zygote_);
@@ -449,7 +455,7 @@ void Nursery::ask_seed_to_reap(pid_t pid) {
   static_cast<void>(send(*seed_, reap));
 }
 
-std::string Nursery::replace(std::vector<Told>& into) {
+const char* Nursery::replace(std::vector<Told>& into) {
   if (seed_) {
     foster_standby();
     ask_seed_to_reap(dead_zygote_);
@@ -467,29 +473,44 @@ std::string Nursery::replace(std::vector<Told>& into) {
   }
   if (standby_) drop(*standby_);
   standby_.reset();
-  if (std::string how = new_zygote(); !how.empty()) return how;
+  if (const char* const how = new_zygote(); how != nullptr) return how;
   if (pause_.until() != 0) return "another is tried again soon";
   into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
   return "given up";
 }
 
-std::string Nursery::new_zygote() {
+const char* Nursery::new_zygote() {
   if (zygote_.control) return "another is on its way";
   const bool again = !seed_;
-  if (again && plan_.image.start == Start::fork) return {};
-  if (again && !plant_seed()) {
-    if (seed_) drop(*seed_);
-    seed_.reset();
+  if (again && plan_.image.start == Start::fork) return nullptr;
+  if (again && !planted_again()) {
     note_refusal();
-    return {};
+    return nullptr;
   }
-  auto copy = ask_copy(*seed_);
-  if (copy && employ(std::move(*copy)))
-    return again ? "the program was started again as a zygote" : "the seed forks another";
-  if (copy) seed_->gives_up_copy = true;
+  if (auto copy = ask_copy(*seed_)) {
+    ++seed_->unwanted;  // should that fail
+    if (employ(std::move(*copy))) {
+      --seed_->unwanted;
+      return again ? "the program was started again as a zygote" : "the seed forks another";
+    }
+  }
   drop(zygote_);
   note_refusal();
-  return {};
+  return nullptr;
+}
+
+bool Nursery::planted_again() noexcept {
+  try {
+    if (plant_seed()) return true;
+  } catch (const std::bad_alloc&) {  // tried again later
+  }
+  if (seed_) drop(*seed_);
+  seed_.reset();
+  return false;
+}
+
+void Nursery::try_again_if_alone() noexcept {
+  if (!zygote_.control && pause_.until() == 0) note_refusal();
 }
 
 std::int64_t Nursery::due_at() const {
@@ -502,7 +523,7 @@ void Nursery::on_timer(std::int64_t now, std::vector<Told>& into) {
     pause_.over();
     if (zygote_.control) {
       if (zygote_.ready) into.emplace_back(told::Ready{});
-    } else if (new_zygote().empty() && pause_.until() == 0) {
+    } else if (new_zygote() == nullptr && pause_.until() == 0) {
       into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
     }
   }
@@ -574,7 +595,7 @@ void Leaving::wait() noexcept {
     seed_->control.reset();
     // Where the program has closed it there is another way: it is our own child, and has not been reaped.
     if (!seed_->pidfd.is_ours() && os::is_own_child(seed_->pid))
-      if (auto again = os::open_pidfd(seed_->pid)) seed_->pidfd = std::move(*again);
+      if (os::Fd again = os::pidfd_of(seed_->pid)) seed_->pidfd = std::move(again);
     see_off(seed_->pidfd);
     reap(*seed_);
     seed_.reset();

@@ -66,6 +66,7 @@ class Leaving {
   Leaving(Leaving&& other) noexcept { *this = std::move(other); }
   /// The other has nobody left to wait for.
   Leaving& operator=(Leaving&& other) noexcept {
+    wait();
     zygotes_ = std::move(other.zygotes_);
     unreaped_ = std::exchange(other.unreaped_, {});
     seed_ = std::exchange(other.seed_, std::nullopt);
@@ -124,12 +125,14 @@ class Nursery {
   bool has_ended(Process& process);
   /// Nobody could tell of its end: it is over when its end of the lifeline closes.
   static bool ends_unseen(const Process& process);
-  /// After a zygote's death. Says how; empty: there is none to be had, or not now.
-  std::string replace(std::vector<Told>& into);
+  /// After a zygote's death. Says how.
+  const char* replace(std::vector<Told>& into);
   /// Sends a request to who is the parent of the owner's processes under this number.
   bool request(pid_t parent, const zygote::Request& request);
-  /// Another zygote, if there is none and none is on its way. Says how; empty: none is to be had.
-  std::string new_zygote();
+  /// Another zygote, if there is none and none is on its way. Says how; null: none is to be had.
+  const char* new_zygote();
+  /// Where a step found no memory there may be no zygote, and nobody who asks for one: then it is tried again later.
+  void try_again_if_alone() noexcept;
   void want_standby();
 
   /// tag: of the notice.
@@ -157,6 +160,7 @@ class Nursery {
   void remind_zygote(std::int64_t now);
   void give_up(std::vector<Told>& into) const;
   os::Status plant_seed();
+  bool planted_again() noexcept;
   os::Status employ(zygote::Handle zygote);
   bool send(zygote::Handle& to, const zygote::Request& request);
   void drop(zygote::Handle& handle);

@@ -17,15 +17,15 @@ bool Engine::shows_death(Worker& worker) const {
 
 void Engine::notice_all(Listener& listener) {
   arms_later_ = true;
+  bool lost = false;
   for (Worker* worker : listener.watched) {
     if (!shows_death(*worker)) continue;
-    if (has_lost_descriptors(*worker)) {
-      arms_later_ = false;
-      return lose_descriptors();
-    }
     notice_death(*worker);
+    lost = has_lost_descriptors(*worker);  // after the takeover, which does not wait for the answer
+    if (lost) break;
   }
   arms_later_ = false;
+  if (lost) lose_descriptors();
 }
 
 void Engine::notice_death(Worker& worker) {

@@ -92,10 +92,11 @@ os::Status divert_process(pid_t pid, const os::Fd& process, std::uint64_t functi
       status = os::Failure{ESRCH, "divert_process(" + std::to_string(pid) + ")"};
     } else {
       status = stopped->divert(function);
+      // By number, while it is held: whether there are pidfds or not.
+      if (status) os::signal_child(pid, SIGCONT);
     }
   });
   if (!ran) return ran.failure();
-  if (status) os::signal_process(process, SIGCONT);
   return status;
 }
 

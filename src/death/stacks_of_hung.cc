@@ -29,8 +29,7 @@ bool ask_for_script_stack(pid_t pid, const os::Fd& pidfd, const worker::LastWord
   if (words.script_stack_teller == 0) return true;
   const int signal = worker::script_stack_signal();
   if (!os::would_handle(pid, signal)) return false;
-  os::signal_process(pidfd, signal);
-  return wait_for_script_stack(words);
+  return os::signal_process(pidfd, signal) == os::Delivery::sent && wait_for_script_stack(words);
 }
 
 }  // namespace

@@ -8,9 +8,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cxxabi.h>
 #include <exception>
-#include <span>
-#include <string>
 #include <vector>
 
 namespace hotspare {
@@ -28,14 +27,11 @@ constinit metrics::ProcessWide<Subscribers> subscribers;
 /// Whom this thread is calling.
 thread_local const Subscriber* called = nullptr;
 
-void complain(const char* what) {
-  const std::string line = std::string("hotspare: a subscriber to events threw: ") + what + "\n";
-  os::write_stderr(std::as_bytes(std::span(line)));
-}
+void complain(const char* what) noexcept { os::say_on_stderr("hotspare: a subscriber to events threw: %.700s", what); }
 
 }  // namespace
 
-void Subscriber::tell(const Event& event) noexcept {
+void Subscriber::tell(const Event& event) {
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return;
@@ -46,9 +42,16 @@ void Subscriber::tell(const Event& event) noexcept {
     call_(event);
   } catch (const std::exception& error) {
     complain(error.what());
+  } catch (const abi::__forced_unwind&) {
+    called_back();
+    throw;  // of a thread that ends: not to be kept
   } catch (...) {
     complain("something that is no std::exception");
   }
+  called_back();
+}
+
+void Subscriber::called_back() noexcept {
   called = nullptr;
   std::function<void(const Event&)> unused;  // what it holds is destroyed under no lock
   const std::lock_guard lock(mutex_);

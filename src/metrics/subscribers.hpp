@@ -13,11 +13,13 @@ class Subscriber {
  public:
   explicit Subscriber(std::function<void(const Event&)> call) : call_(std::move(call)) {}
   /// Calls it, if it has not ended.
-  void tell(const Event& event) noexcept;
+  void tell(const Event& event);
   /// See Subscription::end.
   void end();
 
  private:
+  void called_back() noexcept;
+
   std::mutex mutex_;
   std::condition_variable idle_;
   std::function<void(const Event&)> call_;

@@ -10,6 +10,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+/// Where the kernel refuses a call on what a number that is not ours any more means (epoll_ctl on no epoll or for what was not
+/// added, timerfd_settime on no timer) it is not asked before: whose file it is.
 namespace hotspare::os {
 namespace {
 
@@ -17,7 +19,7 @@ Status add(const Fd& poller, const Fd& fd, std::uint32_t events, std::uint64_t t
   epoll_event event{};
   event.events = events;
   event.data.u64 = tag;
-  if (!poller.is_ours() || !fd.is_ours()) return Failure{EBADF, "epoll_ctl()"};
+  if (!fd.is_ours()) return Failure{EBADF, "epoll_ctl()"};
   if (::epoll_ctl(poller.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) return failed("epoll_ctl(EPOLL_CTL_ADD)");
   return Done{};
 }
@@ -43,13 +45,10 @@ Status Poller::watch_room(const Fd& fd, std::uint64_t tag, bool wanted) {
   event.events = EPOLLIN;
   if (wanted) event.events |= EPOLLOUT;
   event.data.u64 = tag;
-  if (!fd_.is_ours() || !fd.is_ours()) return Failure{EBADF, "epoll_ctl()"};
   if (::epoll_ctl(fd_.get(), EPOLL_CTL_MOD, fd.get(), &event) != 0) return failed("epoll_ctl(EPOLL_CTL_MOD)");
   return Done{};
 }
-void Poller::forget(const Fd& fd) noexcept {
-  if (fd_.is_ours() && fd.is_ours()) ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
-}
+void Poller::forget(const Fd& fd) noexcept { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd.get(), nullptr); }
 
 Result<Notices> Poller::wait() {
   std::array<epoll_event, Notices::most> events;
@@ -91,7 +90,6 @@ Result<Timer> Timer::make() {
 }
 
 bool Timer::arm(std::int64_t at_ns) noexcept {
-  if (!fd_.is_ours()) return false;
   itimerspec when{};
   when.it_value = to_timespec(at_ns);
   return ::timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &when, nullptr) == 0;

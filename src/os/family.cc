@@ -1,14 +1,17 @@
 #include "os/family.hpp"
 
 #include "os/process.hpp"
-#include "os/process_identity.hpp"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <dirent.h>
 #include <fstream>
 #include <memory>
+#include <new>
 #include <string>
 
 namespace hotspare::os {
@@ -20,17 +23,29 @@ struct Kin {
 };
 
 /// All 0: there is no such process.
-Kin kin_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
+Kin kin_of(pid_t pid) noexcept {
+  std::array<char, 32> path;
+  std::array<char, 512> text;
   Kin kin;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  if (read_small_file(path.data(), text.data(), text.size()) == 0) return {};
   // pid (name) state ppid pgrp; the name may hold anything, so from its end.
-  if (!std::getline(file, text)) return {};
-  const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos ||
-      std::sscanf(text.c_str() + name_end, ") %*c %d %d", &kin.parent, &kin.group) != 2)
-    return {};
+  const char* name_end = std::strrchr(text.data(), ')');
+  if (name_end == nullptr || std::sscanf(name_end, ") %*c %d %d", &kin.parent, &kin.group) != 2) return {};
   return kin;
+}
+
+/// A group lasts until its last member is gone, so a living process of that number leads another one.
+bool group_is_anothers(pid_t leader) noexcept {
+  const Fd pidfd = pidfd_of(leader);
+  return pidfd && !exited(pidfd);
+}
+
+void kill_if_in_group(pid_t member, pid_t leader) noexcept {
+  if (kin_of(member).group != leader) return;
+  const Fd pidfd = pidfd_of(member);
+  // Looked at again when the numbers of both are held: the member's by the pidfd, the group's by the member.
+  if (pidfd && kin_of(member).group == leader && !group_is_anothers(leader)) signal_process(pidfd, SIGKILL);
 }
 
 void add_descendants(pid_t pid, std::vector<pid_t>& all) {
@@ -67,20 +82,17 @@ std::vector<pid_t> family_of(pid_t pid, pid_t adopter) {
 }
 
 void kill_group_left_by(pid_t leader) noexcept {
-  const auto group_is_anothers = [leader] {
-    auto pidfd = open_pidfd(leader);
-    return pidfd && !exited(*pidfd);
-  };
-  if (leader <= 1 || group_is_anothers()) return;
-  for (const pid_t member : all_processes()) {
-    if (kin_of(member).group != leader) continue;
-    auto pidfd = open_pidfd(member);
-    // Looked at again when the numbers of both are held: the member's by the pidfd, the group's by the member.
-    if (pidfd && kin_of(member).group == leader && !group_is_anothers()) signal_process(*pidfd, SIGKILL);
+  if (leader <= 1 || group_is_anothers(leader)) return;
+  DIR* const processes = ::opendir("/proc");
+  if (processes == nullptr) return;
+  while (const dirent* each = ::readdir(processes)) {
+    const auto member = static_cast<pid_t>(std::strtol(each->d_name, nullptr, 10));
+    if (member > 0) kill_if_in_group(member, leader);
   }
+  ::closedir(processes);
 }
 
-void kill_family_of(pid_t pid, pid_t adopter) noexcept {
+void kill_family_of(pid_t pid, pid_t adopter) noexcept try {
   std::vector<pid_t> family = family_of(pid, adopter);
   family.push_back(pid);
   for (const pid_t member : family) {
@@ -92,6 +104,8 @@ void kill_family_of(pid_t pid, pid_t adopter) noexcept {
     const bool kindred = kin.group == pid || std::find(family.begin(), family.end(), kin.parent) != family.end();
     if (kindred && !exited(*pidfd)) signal_process(*pidfd, SIGKILL);
   }
+} catch (const std::bad_alloc&) {
+  // For the list. What it started is in its group, unless that has made one of its own: the group ends with it.
 }
 
 }  // namespace hotspare::os

@@ -68,14 +68,12 @@ constexpr std::array<Way, static_cast<std::size_t>(Missing::count)> ways{{
      "sched_setattr is not to be had (a filter refuses it): on a busy machine a spare may wait for its turn to run"},
     {has_proc,
      "/proc is not to be had (it is not mounted): what a worker has started in a process group of its own outlives it, "
-     "limits "
-     "on memory do not know what a worker had before its task and see neither shared memory nor children, and reports "
-     "say less"},
+     "limits on memory do not know what a worker had before its task and see neither shared memory nor children, and "
+     "reports say less"},
     {one_alone_is_ended,
      "one process alone being ended for lack of memory is not to be had (memory.oom.group is 1 in the cgroup): the "
-     "kernel would end "
-     "the host with all its processes. A pool without memory_budget or memory_reserve ends the newest of its large "
-     "workers before"},
+     "kernel would end the host with all its processes. A pool without memory_budget or memory_reserve ends the newest "
+     "of its large workers before"},
 }};
 
 }  // namespace
@@ -90,8 +88,7 @@ std::vector<Missing> missing() {
 std::string why_nothing_starts() {
   if (!fails_with(::syscall(SYS_clone3, nullptr, 0), EPERM)) return {};
   return ", as a filter (seccomp) refuses clone3 with EPERM, and the C library uses clone instead only for ENOSYS; "
-         "Docker does "
-         "that from 20.10.10 on";
+         "Docker does that from 20.10.10 on";
 }
 
 const char* cost_of(Missing what) noexcept { return ways[static_cast<std::size_t>(what)].cost; }

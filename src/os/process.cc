@@ -35,16 +35,6 @@ struct PidfdInfo {
 constexpr std::uint64_t pidfd_info_exit = 1u << 3;
 const unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
 
-std::size_t read_small_file(const char* path, char* room, std::size_t size) noexcept {
-  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  const ssize_t got = ::read(fd, room, size - 1);
-  ::close(fd);
-  const std::size_t length = got > 0 ? static_cast<std::size_t>(got) : 0;
-  room[length] = '\0';
-  return length;
-}
-
 Result<std::vector<std::string>> own_arguments() {
   std::FILE* file = std::fopen("/proc/self/cmdline", "re");
   if (file == nullptr)
@@ -59,8 +49,20 @@ Result<std::vector<std::string>> own_arguments() {
 
 }  // namespace
 
+std::size_t read_small_file(const char* path, char* room, std::size_t size) noexcept {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const ssize_t got = ::read(fd, room, size - 1);
+  ::close(fd);
+  const std::size_t length = got > 0 ? static_cast<std::size_t>(got) : 0;
+  room[length] = '\0';
+  return length;
+}
+
+Fd pidfd_of(pid_t pid) noexcept { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+
 Result<Fd> open_pidfd(pid_t pid) {
-  Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  Fd fd = pidfd_of(pid);
   if (!fd) return failed("pidfd_open(" + std::to_string(pid) + ")");
   return fd;
 }

@@ -26,6 +26,8 @@ struct ExitStatus {
 
 /// A descriptor of a process: it never means another process, even when the pid is used again.
 Result<Fd> open_pidfd(pid_t pid);
+/// The same without memory for a reason; empty: there is none.
+Fd pidfd_of(pid_t pid) noexcept;
 /// What became of a signal.
 enum class Delivery : unsigned char {
   sent,
@@ -108,6 +110,9 @@ void allow_tracer(pid_t pid) noexcept;
 void offer_to_oom_killer() noexcept;
 /// No core dumps: dumping 1 GB delays every later notice of the death by seconds.
 void forbid_core_dumps() noexcept;
+/// The start of a file, no more than size - 1 bytes, and a 0 behind it. Returns how many; 0: it cannot be read.
+/// Async-signal-safe.
+std::size_t read_small_file(const char* path, char* room, std::size_t size) noexcept;
 /// Adds a line in one write. Async-signal-safe.
 void append_to_file(const char* path, const char* line) noexcept;
 void redirect_stderr(const Fd& to) noexcept;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
@@ -40,7 +42,7 @@ std::uint64_t socket_number(int fd) noexcept {
   return ::fstat(fd, &what) == 0 && S_ISSOCK(what.st_mode) ? what.st_ino : 0;
 }
 
-Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::span<const int> fds) {
+Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::span<const int> fds, Wait wait) {
   HS_CHECK(fds.size() <= max_fds_in_message);
   if (!socket.is_ours()) return Failure{EBADF, "sendmsg()"};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * max_fds_in_message)> control{};
@@ -57,7 +59,8 @@ Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::spa
     header->cmsg_len = CMSG_LEN(fds.size_bytes());
     std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
   }
-  if (retry([&] { return ::sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT); }) < 0)
+  const int flags = MSG_NOSIGNAL | (wait == Wait::no ? MSG_DONTWAIT : 0);
+  if (retry([&] { return ::sendmsg(socket.get(), &message, flags); }) < 0)
     return failed("sendmsg(" + std::to_string(bytes.size()) + " bytes, " + std::to_string(fds.size()) + " fds)");
   return Done{};
 }
@@ -113,13 +116,26 @@ bool write_stderr(std::span<const std::byte> bytes) noexcept {
   while (!bytes.empty()) {
     // A pipe that polls writable takes PIPE_BUF (4096) bytes without blocking.
     pollfd state{STDERR_FILENO, POLLOUT, 0};
-    if (::poll(&state, 1, 0) != 1 || (state.revents & POLLOUT) == 0) return false;
+    // Without a reader it would raise SIGPIPE, which ends a program that asked for nothing to be written.
+    if (::poll(&state, 1, 0) != 1 || (state.revents & (POLLOUT | POLLERR)) != POLLOUT) return false;
     const ssize_t written =
         retry([&] { return ::write(STDERR_FILENO, bytes.data(), std::min<std::size_t>(bytes.size(), 4096)); });
     if (written <= 0) return false;
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return true;
+}
+
+void say_on_stderr(const char* format, ...) noexcept {
+  std::array<char, 1024> line;
+  std::va_list arguments;
+  va_start(arguments, format);
+  const int wanted = std::vsnprintf(line.data(), line.size(), format, arguments);
+  va_end(arguments);
+  if (wanted < 0) return;
+  const std::size_t size = std::min(static_cast<std::size_t>(wanted), line.size() - 1);
+  line[size] = '\n';
+  write_stderr(std::as_bytes(std::span(line).first(size + 1)));
 }
 
 Status arm_lifeline(const Fd& lifeline) {

@@ -24,15 +24,16 @@ Result<SocketPair> make_pipe();
 
 inline constexpr std::size_t max_fds_in_message = 8;
 
-/// Sends one message with descriptors. Never blocks: EAGAIN when the other side's buffer is full.
-Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::span<const int> fds);
+enum class Wait : unsigned char { no, yes };
+/// Sends one message with descriptors. With Wait::no EAGAIN when the other side's buffer is full. ETOOMANYREFS: too many
+/// descriptors of this user's are on their way.
+Status send_message(const Fd& socket, std::span<const std::byte> bytes, std::span<const int> fds, Wait wait = Wait::no);
 
 struct Received {
   std::size_t size = 0;  ///< 0: the other side is closed.
   std::vector<Fd> fds;
   bool fds_lost = false;  ///< There were some, and this process has no room for them (RLIMIT_NOFILE): fds is empty.
 };
-enum class Wait : unsigned char { no, yes };
 /// Takes one message. With Wait::no EAGAIN when there is none.
 Result<Received> receive_message(const Fd& socket, std::span<std::byte> room, Wait wait);
 
@@ -48,6 +49,8 @@ bool hung_up(const Fd& socket) noexcept;
 std::size_t read_available(const Fd& fd, std::span<std::byte> room) noexcept;
 /// Writes all to stderr if that can be done without waiting for its reader; says whether it could.
 bool write_stderr(std::span<const std::byte> bytes) noexcept;
+/// One line of at most 1 kB, as printf has it, without memory: that there is none may be what it says.
+[[gnu::format(printf, 1, 2)]] void say_on_stderr(const char* format, ...) noexcept;
 
 /// Asks the kernel to SIGKILL this process's whole group the moment the other end of the lifeline closes, whatever the
 /// process does then: spin, block signals, be stopped. Call after setpgid. WARNING: any byte sent on it kills as well.

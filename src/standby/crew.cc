@@ -222,12 +222,13 @@ void Crew::look_at(Member& member) {
     if (pid == 0) return;
     return adopt(member, pid);
   }
-  if ((lost || spoke) && has_lost_descriptors(member)) return lose_descriptors();
-  if (lost) return notice(member, heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
-  if (!talks_sense(member)) return;
-  if (spoke) return notice(member);
-  hear_refusal(member);
-  look_at_phase(member);
+  if (!lost && !talks_sense(member)) return;
+  if (!lost && !spoke) {
+    hear_refusal(member);
+    return look_at_phase(member);
+  }
+  notice(member, lost && heard_.word == &lane.host_word() ? heard_.at : os::monotonic_ns());
+  if (has_lost_descriptors(member)) lose_descriptors();  // after the takeover, which does not wait for the answer
 }
 
 void Crew::look_at_phase(Member& member) {

@@ -11,6 +11,7 @@ namespace hotspare::standby {
 void Crew::step_failed() noexcept {
   memory_pause_.refused(os::monotonic_ns());
   for_each_member([this](Member& member) { mend(member); });
+  if (nursery_) nursery_->try_again_if_alone();
   timer_at_ = 0;
   if (timer_) arm_timer();
 }

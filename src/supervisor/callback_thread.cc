@@ -6,15 +6,11 @@
 #include "os/socket.hpp"
 #include "os/thread.hpp"
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdio>
 #include <cxxabi.h>
 #include <exception>
 #include <mutex>
-#include <span>
 #include <utility>
 
 namespace hotspare::supervisor {
@@ -42,14 +38,8 @@ struct CallbackThread::State {
     return callback;
   }
 
-  /// Without memory: that there is none may be what was thrown.
   void complain(const char* what) const noexcept {
-    std::array<char, 1024> line;
-    const int size =
-        std::snprintf(line.data(), line.size(),
-                      "hotspare: a callback of %s threw, which ends only the callback: %.700s\n", whose.c_str(), what);
-    os::write_stderr(
-        std::as_bytes(std::span(line).first(std::min<std::size_t>(static_cast<std::size_t>(size), line.size() - 1))));
+    os::say_on_stderr("hotspare: a callback of %s threw, which ends only the callback: %.700s", whose.c_str(), what);
   }
 
   void call(const std::function<void()>& callback) {

@@ -158,6 +158,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
     bool idle;  ///< That ticket is the next one that it will be given.
     std::uint64_t lease_served;
     bool told_to_read;
+    bool lease_waits;  ///< No segment can be passed to it now.
   };
   /// More than the workers of any pool need.
   static constexpr std::size_t most_listeners = 256;
@@ -178,6 +179,9 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
   bool announce(Worker& worker, Segment& segment, SegmentUse use);
+  static void tell_to_read(Worker& worker);
+  void pass_none_for_a_while();
+  void pass_again();
   void forget_segments(Worker& worker);
   TaskRef recall(Task& task);
   TaskRef take_from_queue(Task& task);
@@ -215,7 +219,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void on_silence(Worker& worker);
 
   // task/attempts.cc
-  void note_handed(Worker& worker, Task& task);
+  void note_handed(Worker& worker, TaskRef task);
   TaskRef take_back(Worker& worker, std::uint64_t ticket);
   TaskRef condemn_attempt(Worker& worker, std::uint64_t ticket);
   TaskRef let_go(Worker& worker, std::uint64_t ticket);
@@ -271,7 +275,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void pass_leadership();
   // task/cancel.cc
   bool cancel_unsettled(const TaskRef& task, bool kill);
-  static Head head_of(const Worker& worker);
+  Head head_of(const Worker& worker) const;
 
   // task/deadline.cc
   void watch_limits(Worker& worker, const task::Limits& limits);
@@ -504,7 +508,8 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::thread host_thread_;  ///< There from the start: where no process can be had, no thread may be to be had either.
 
   // Life of the pool.
-  child::Pause memory_pause_;  ///< After a step for which there was no memory.
+  child::Pause memory_pause_;   ///< After a step for which there was no memory.
+  child::Pause passing_pause_;  ///< After the kernel took no more descriptors on their way.
   std::string broken_;
   bool closing_ = false;
   bool closed_ = false;

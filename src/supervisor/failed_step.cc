@@ -59,6 +59,7 @@ void Engine::step_failed() noexcept {
     if (worker.state == workers::State::active && worker.look_at == 0) worker.look_at = memory_pause_.until();
   });
   settle_the_lost();
+  if (nursery_) nursery_->try_again_if_alone();
   timer_at_ = 0;
   if (timer_) arm_timer();
 }

@@ -151,8 +151,8 @@ void Engine::serve_who_wait() {
     note_ready(*worker);
     // Last words ring here, whichever listener watches the word.
     if (listeners_.size() > 1 && shows_death(*worker)) {
-      if (has_lost_descriptors(*worker)) return lose_descriptors();  // none of them is there any more
       notice_death(*worker);
+      if (has_lost_descriptors(*worker)) return lose_descriptors();  // none of them is there any more
     }
     if (worker->state != workers::State::asked && worker->state != workers::State::condemned) serve_lease(*worker);
   }

@@ -7,18 +7,17 @@
 /// account (task/account.hpp) says whether a step may be taken; here is what it means for everybody else.
 namespace hotspare::detail {
 
-void Engine::note_handed(Worker& worker, Task& task) {
-  enter_gates(task);
+void Engine::note_handed(Worker& worker, TaskRef task) {
   if (worker.account.empty()) {
     worker.progressed_at = os::monotonic_ns();
     worker.overtaken_from = finished_;
   }
-  task.worker = worker.id;
-  task.ticket = worker.account.tail();
+  task->worker = worker.id;
+  task->ticket = worker.account.tail();
   ++worker.handed;
   ++counts_.in_workers;
   worker.doorbell_due = true;
-  worker.account.hand_over(share(task));
+  worker.account.hand_over(std::move(task));
 }
 
 /// Null: it has begun, or its word is nonsense.

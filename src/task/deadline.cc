@@ -37,6 +37,7 @@ void Engine::arm_timer() {
   consider(silence_at_);
   consider(kill_at_);
   consider(memory_pause_.until());
+  consider(passing_pause_.until());
   for (const auto& [tag, gate] : gates_) consider(gate.look_at);
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
@@ -70,6 +71,7 @@ void Engine::on_timer() {
   if (guard_at_ != 0 && guard_at_ <= now) take_step([&] { look_at_memory(now); });
   if (silence_at_ != 0 && silence_at_ <= now) take_step([&] { look_at_silence(now); });
   while (TaskRef task = alarms_.take_due(now)) take_step([&] { on_alarm(std::move(task)); });
+  if (passing_pause_.until() != 0 && passing_pause_.until() <= now) take_step([this] { pass_again(); });
   take_step([&] { look_again_after_failure(now); });
   timer_at_ = 0;
   arm_timer();

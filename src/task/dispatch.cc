@@ -6,6 +6,7 @@
 #include "worker/segments.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <new>
 #include <unordered_set>
@@ -21,8 +22,8 @@ bool begins_at_once(const Task& task) {
   return task.extra_ != nullptr && (!task.extra_->gates.empty() || task.extra_->alone);
 }
 
-bool send_segment(const Worker& worker, worker::SegmentMessage message, std::span<const int> fds) {
-  return static_cast<bool>(os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds));
+os::Status send_segment(const Worker& worker, worker::SegmentMessage message, std::span<const int> fds) {
+  return os::send_message(worker.ties.segments.ours, std::as_bytes(std::span(&message, 1)), fds);
 }
 
 }  // namespace
@@ -42,19 +43,14 @@ void Engine::pump() {
 
 /// The first task of the queue, to this worker. False: it cannot take it now.
 bool Engine::give_next(Worker& worker) {
-  const TaskRef next = share(*queue_.front());
-  if (begins_at_once(*next) && worker.outstanding() != 0) return false;
+  Task& next = *queue_.front();
+  if (begins_at_once(next) && worker.outstanding() != 0) return false;
   try {
-    if (!hand_over(worker, *next)) return false;
+    return hand_over(worker, next);
   } catch (const std::bad_alloc&) {
-    if (next->worker == 0) {
-      queue_.leave(*next);
-      no_memory_for(next);
-      return true;
-    }
+    if (next.worker == 0) no_memory_for(queue_.leave(next));
+    return true;
   }
-  queue_.leave(*next);  // it may not be the first one any more
-  return true;
 }
 
 /// As pump(), where nobody looks at the queue again by himself.
@@ -87,6 +83,7 @@ Worker* Engine::choose_worker() {
   return best != nullptr ? best : silent;
 }
 
+/// From the queue, where it may not be the first any more by then. False: it is still there.
 bool Engine::hand_over(Worker& worker, Task& task) {
   const std::uint64_t ticket = worker.account.tail();
   shm::TaskSlot& slot = worker.channel().slot(ticket);
@@ -105,7 +102,8 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.ended = shm::Ended::none;
   slot.attachments = 0;
   const bool was_idle = worker.account.empty();
-  note_handed(worker, task);
+  enter_gates(task);
+  note_handed(worker, queue_.leave(task));
   if (was_idle) expect_begin(worker.progressed_at);
   if (limits.any()) watch_limits(worker, limits);
   if (slot.memory_limit != 0) call_memory_watch();
@@ -141,6 +139,7 @@ bool Engine::place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, st
 bool Engine::announce(Worker& worker, Segment& segment, SegmentUse use) {
   const bool known = worker.known_segments.contains(segment.id());
   if (known && (use == SegmentUse::write || !worker.written_segments.contains(segment.id()))) return true;
+  if (passing_pause_.until() != 0) return false;
   if (worker.known_segments.size() >= worker.known_segments_limit || worker.left_to_forks != arena_->left_to_forks())
     forget_segments(worker);
   if ((segment.fd() && !segment.fd().is_ours()) || !worker.ties.segments.ours.is_ours()) {
@@ -148,14 +147,37 @@ bool Engine::announce(Worker& worker, Segment& segment, SegmentUse use) {
     return false;
   }
   const int fd = segment.fd().get();
-  if (!send_segment(worker, {segment.id(), segment.size()}, {&fd, 1})) {
-    worker.channel().read_segments.store(1, std::memory_order_seq_cst);
-    worker.ring();
+  if (const auto sent = send_segment(worker, {segment.id(), segment.size()}, {&fd, 1}); !sent) {
+    if (sent.failure().code == ETOOMANYREFS) {
+      pass_none_for_a_while();
+    } else {
+      tell_to_read(worker);
+    }
     return false;
   }
+  if (passing_pause_.since() != 0) passing_pause_.succeeded();
   worker.known_segments.insert(segment.id());
   worker.written_segments.erase(segment.id());
   return true;
+}
+
+void Engine::tell_to_read(Worker& worker) {
+  worker.channel().read_segments.store(1, std::memory_order_seq_cst);
+  worker.ring();
+}
+
+/// As many descriptors of this user's are on their way as may be (RLIMIT_NOFILE, for who is not privileged). Some of them may
+/// be ours; for the others there is nothing to do but to try again later.
+void Engine::pass_none_for_a_while() {
+  passing_pause_.refused(os::monotonic_ns());
+  for (Worker* worker : active_) tell_to_read(*worker);
+  arm_timer();
+}
+
+void Engine::pass_again() {
+  passing_pause_.over();
+  for (const std::vector<Worker*>* list : {&active_, &leaving_})
+    for (Worker* worker : *list) serve_lease(*worker);
 }
 
 /// Tells it of those that are gone before there are too many. A segment that one of its tasks still names is not gone:
@@ -173,7 +195,7 @@ void Engine::forget_segments(Worker& worker) {
   }
   std::erase_if(worker.known_segments, [&](std::uint64_t id) {
     return !arena_->exists(id) && !worker.leases.contains(id) && !named.contains(id) &&
-           send_segment(worker, {id, 0}, {});
+           static_cast<bool>(send_segment(worker, {id, 0}, {}));
   });
   std::erase_if(worker.written_segments, [&](std::uint64_t id) { return !worker.known_segments.contains(id); });
   worker.known_segments_limit = std::max<std::size_t>(32, 2 * worker.known_segments.size());

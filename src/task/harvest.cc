@@ -279,7 +279,7 @@ bool Engine::anything_to_harvest(const std::vector<Head>& heads) const {
     if (!may_stay(head)) return true;
     // While it has not read, there is nothing that could be done for it.
     if (head.told_to_read) return head.channel->read_segments.load(std::memory_order_seq_cst) == 0;
-    return head.channel->lease_request.load(std::memory_order_seq_cst) != head.lease_served;
+    return !head.lease_waits && head.channel->lease_request.load(std::memory_order_seq_cst) != head.lease_served;
   });
 }
 

@@ -18,11 +18,11 @@ class TaskList {
   Task* front() const { return first_; }
   Task* back() const { return last_; }
 
-  void push_back(TaskRef task) { link(release(task), last_, nullptr); }
-  void push_front(TaskRef task) { link(release(task), nullptr, first_); }
+  void push_back(TaskRef task) { link(task.release(), last_, nullptr); }
+  void push_front(TaskRef task) { link(task.release(), nullptr, first_); }
   /// Null: at the back.
   void insert_before(Task* where, TaskRef task) {
-    link(release(task), where != nullptr ? where->previous : last_, where);
+    link(task.release(), where != nullptr ? where->previous : last_, where);
   }
   TaskRef pop_front() { return remove(*first_); }
   TaskRef remove(Task& task) {
@@ -36,12 +36,6 @@ class TaskList {
   }
 
  private:
-  static Task* release(TaskRef& task) {
-    Task* raw = task.get();
-    task_retain(raw);
-    task = TaskRef();
-    return raw;
-  }
   void link(Task* task, Task* previous, Task* next) {
     task->previous = previous;
     task->next = next;

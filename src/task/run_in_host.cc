@@ -27,10 +27,7 @@ void Engine::no_process(const std::string& why) {
   const std::string text = why +
                            "; from now on tasks run in the host, one at a time: a crash is the host's, no limit of "
                            "time or memory can be kept, and none can be killed";
-  if (!options_.on_event) {
-    const std::string line = "hotspare: " + text + "\n";
-    os::write_stderr(std::as_bytes(std::span(line)));
-  }
+  if (!options_.on_event) os::say_on_stderr("hotspare: %s", text.c_str());
   tell(Event::Kind::host_run, [&](Event& event) { event.detail = text; });
   started_.notify_all();
   host_call_.notify_one();

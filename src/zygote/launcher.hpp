@@ -9,9 +9,10 @@
 
 #include <cstdint>
 #include <cstring>
-#include <deque>
+#include <list>
 #include <string>
 #include <sys/types.h>
+#include <type_traits>
 #include <vector>
 
 namespace hotspare::zygote {
@@ -46,11 +47,13 @@ struct Handle {
   os::Fd pidfd;
   child::HostEnd control;
   child::HostEnd lifeline;
-  std::deque<Request> unsent;  ///< What there was no room for in its socket.
-  bool gives_up_copy = false;  ///< The next copy that it tells of is not wanted any more.
+  std::list<Request> unsent;  ///< What there was no room for in its socket.
+  unsigned unwanted = 0;        ///< So many of the next copies that it tells of are not wanted any more.
   bool born = false;           ///< It has a pid and a pidfd.
   bool ready = false;          ///< It is set up: it may be asked.
 };
+// Whoever forgets one, or puts another in its place, does so whole.
+static_assert(std::is_nothrow_default_constructible_v<Handle> && std::is_nothrow_move_assignable_v<Handle>);
 
 /// Forks this process into a parked zygote, or starts this program afresh as one. Where there are no pidfds it has none.
 os::Result<Handle> launch(const Image& image);

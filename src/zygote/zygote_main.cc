@@ -85,7 +85,7 @@ class Zygote {
     reply.say = failure.empty() ? Say::ready : Say::failed;
     reply.pid = os::own_pid();
     std::strncpy(reply.text, failure.c_str(), sizeof reply.text - 1);
-    static_cast<void>(send(control_, reply));  // the host may be gone: the next receive tells
+    static_cast<void>(tell(reply));
     if (!failure.empty()) leave();
   }
 
@@ -202,6 +202,12 @@ class Zygote {
     announce(reply, child);
   }
 
+  /// Waits for room: a host that has no core reads it later, and would wait for ever for one that was dropped. One that is
+  /// gone shows in the next receive.
+  os::Status tell(const Reply& reply, std::span<const int> fds = {}) {
+    return os::send_message(control_, std::as_bytes(std::span(&reply, 1)), fds, os::Wait::yes);
+  }
+
   void announce(Reply& reply, os::Result<pid_t>& child) {
     if (child) {
       // Who adopts it when we die ends our group, and it may not have run until then.
@@ -211,14 +217,17 @@ class Zygote {
       auto pidfd = os::open_pidfd(*child);
       if (pidfd) {
         const int fd = pidfd->get();
-        static_cast<void>(send(control_, reply, {&fd, 1}));
+        // The host can find it by its number, too, which is the child's until the host wants it reaped.
+        if (const auto told = tell(reply, {&fd, 1}); !told && told.failure().code == ETOOMANYREFS)
+          static_cast<void>(tell(reply));
         return;
       }
       auto teller = os::no_pidfds(pidfd.failure()) ? os::make_end_teller() : pidfd.failure();
       if (teller) {
         const int fd = teller->ours.get();
-        static_cast<void>(send(control_, reply, {&fd, 1}));
-        return watch_end(*child, std::move(teller->theirs));
+        const auto told = tell(reply, {&fd, 1});
+        if (told || told.failure().code != ETOOMANYREFS) return watch_end(*child, std::move(teller->theirs));
+        teller = told.failure();
       }
       child = teller.failure();
       children_.erase(reply.pid);  // nobody could hear of its death: it is ended as a stranger
@@ -226,7 +235,7 @@ class Zygote {
     }
     reply.say = reply.say == Say::standby ? Say::no_copy : Say::failed;
     std::strncpy(reply.text, child.failure().text().c_str(), sizeof reply.text - 1);
-    static_cast<void>(send(control_, reply));
+    static_cast<void>(tell(reply));
     if (reply.pid != 0) end_strangers();
   }
 
@@ -247,7 +256,7 @@ class Zygote {
       os::signal_group(request.pid, SIGKILL);
       reply.status = os::reap_child(request.pid);
     }
-    static_cast<void>(send(control_, reply));
+    static_cast<void>(tell(reply));
     end_strangers();
   }
 

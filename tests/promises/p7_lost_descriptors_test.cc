@@ -152,6 +152,18 @@ bool ends_well(const Future& future) {
 /// The pool's own descriptors, those that close(2) is asked for by number: closed alone, or all from there on.
 enum class Closing : bool { alone, from_there };
 
+/// Closes what was opened since: the nth, and what is behind it. False: there are not so many.
+bool close_since(const std::set<int>& before, std::size_t nth, Closing what) {
+  std::vector<int> ours;
+  for (const int fd : open_now())
+    if (!before.contains(fd)) ours.push_back(fd);
+  if (nth >= ours.size()) return false;
+  const auto first = ours.begin() + static_cast<std::ptrdiff_t>(nth);
+  const auto last = what == Closing::alone ? first + 1 : ours.end();
+  std::for_each(first, last, [](int fd) { ::syscall(SYS_close_range, fd, fd, 0u); });
+  return true;
+}
+
 int use_pool_without(std::size_t nth, Closing what) {
   const std::set<int> before = open_now();
   Pool pool(small_pool());
@@ -162,13 +174,7 @@ int use_pool_without(std::size_t nth, Closing what) {
   const auto hung = pool.submit(timed, [] {
     for (;;) ::pause();
   });
-  std::vector<int> ours;
-  for (const int fd : open_now())
-    if (!before.contains(fd)) ours.push_back(fd);
-  if (nth >= ours.size()) return 100;
-  const auto last = what == Closing::alone ? ours.begin() + static_cast<std::ptrdiff_t>(nth) + 1 : ours.end();
-  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last,
-                [](int fd) { ::syscall(SYS_close_range, fd, fd, 0u); });
+  if (!close_since(before, nth, what)) return 100;
   const OwnFiles own;
   try {
     const auto dead = pool.submit([] { std::abort(); });
@@ -186,13 +192,7 @@ int use_channel_without(std::size_t nth, Closing what) {
   const Beacon beacon;
   const std::set<int> before = open_now();
   auto channel = std::make_unique<StandbyChannel<Twice>>(small_channel(StandbyMode::stateless), beacon.path());
-  std::vector<int> ours;
-  for (const int fd : open_now())
-    if (!before.contains(fd)) ours.push_back(fd);
-  if (nth >= ours.size()) return 100;
-  const auto last = what == Closing::alone ? ours.begin() + static_cast<std::ptrdiff_t>(nth) + 1 : ours.end();
-  std::for_each(ours.begin() + static_cast<std::ptrdiff_t>(nth), last,
-                [](int fd) { ::syscall(SYS_close_range, fd, fd, 0u); });
+  if (!close_since(before, nth, what)) return 100;
   const OwnFiles own;
   std::array<std::byte, 8> in{};
   std::array<std::byte, 8> out{};

@@ -56,6 +56,8 @@ class TaskRef {
   Task& operator*() const noexcept { return *task_; }
   Task* operator->() const noexcept { return task_; }
   explicit operator bool() const noexcept { return task_ != nullptr; }
+  /// The reference is the caller's.
+  Task* release() noexcept { return std::exchange(task_, nullptr); }
 
  private:
   Task* task_ = nullptr;

@@ -1,0 +1,121 @@
+#include "support/test_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <linux/capability.h>
+#include <string>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+/// P6, while the kernel passes no descriptors: as many of this user's are on their way, unread, as it lets one have open
+/// (ETOOMANYREFS).
+namespace hotspare::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Whoever may administer the machine is not bound by that limit.
+bool become_ordinary() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> capabilities{};
+  return ::syscall(SYS_capset, &header, capabilities.data()) == 0;
+}
+
+bool allow_descriptors(rlim_t many) {
+  const rlimit limit{many, 1000};
+  return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+/// Descriptors on their way to nobody, as many as may be.
+class Unread {
+ public:
+  Unread() {
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends_) != 0) return;
+    while (send()) {
+    }
+    is_limit_ = errno == ETOOMANYREFS;
+  }
+  ~Unread() {
+    for (const int end : ends_) ::close(end);
+  }
+  Unread(const Unread&) = delete;
+  Unread& operator=(const Unread&) = delete;
+  bool is_limit() const { return is_limit_; }
+
+ private:
+  bool send() {
+    constexpr std::size_t many = 50;
+    std::array<int, many> fds{};
+    fds.fill(STDIN_FILENO);
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fds)> control{};
+    char byte = 0;
+    iovec data{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fds);
+    std::memcpy(CMSG_DATA(header), fds.data(), sizeof fds);
+    return ::sendmsg(ends_[0], &message, MSG_DONTWAIT) == 1;
+  }
+  int ends_[2] = {-1, -1};
+  bool is_limit_ = false;
+};
+
+std::chrono::microseconds cpu_time() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return std::chrono::seconds(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         std::chrono::microseconds(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+enum Result : int { good, cannot_be_tried, not_refused, spins, wrong };
+
+int wait_for_room() {
+  if (!become_ordinary() || !allow_descriptors(1000)) return cannot_be_tried;
+  PoolOptions options = small_pool();
+  options.workers = 1;
+  Pool pool(options);
+  pool.started_pids(2);
+  pool.submit([] {}).get();
+  Future<std::size_t> to;
+  Future<std::string> from;
+  Future<int> small;
+  {
+    const Unread others;
+    // Far below what is on its way: other programs of this user count, too, and what they send comes and goes.
+    if (!others.is_limit() || !allow_descriptors(200)) return cannot_be_tried;
+    from = pool.submit([] { return std::string(400'000, 'f'); });
+    to = pool.submit([](const std::string& text) { return text.size(); }, std::string(500'000, 't'));
+    small = pool.submit([] { return 3; });
+    const auto before = cpu_time();
+    if (from.wait_for(300ms)) return not_refused;
+    if (cpu_time() - before > 150ms) return spins;
+  }
+  return from.get() == std::string(400'000, 'f') && to.get() == 500'000 && small.get() == 3 ? good : wrong;
+}
+
+TEST(P6Passing, TasksWaitForRoomAndNobodySpins) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(wait_for_room());
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  if (WEXITSTATUS(status) == cannot_be_tried) GTEST_SKIP() << "this process may not change its capabilities";
+  EXPECT_EQ(WEXITSTATUS(status), good);
+}
+
+}  // namespace
+}  // namespace hotspare::testing
