@@ -418,7 +418,7 @@ void Nursery::give_up(std::vector<Told>& into) const {
 
 void Nursery::on_zygote_exit(std::vector<Told>& into) {
   if (!zygote_.pidfd) return;
-  on_message(zygote_, into, true);  // what it said before it died
+  on_message(zygote_, into, true);                                                        // what it said before it died
   if (!zygote_.pidfd || !has_room_for_one(into) || !has_room_for_one(unreaped_)) return;  // it is heard again
   if (!zygote_.ready) ++deaths_in_a_row_;
   dead_zygote_ = zygote_.pid;

@@ -78,8 +78,12 @@ void Engine::await(std::condition_variable& changed, Lock& lock, const std::func
 
 Engine::Head Engine::head_of(const Worker& worker) const {
   shm::Channel& channel = worker.channel();
-  return {&channel, worker.account.head(), worker.account.empty(), worker.lease_served,
-          channel.read_segments.load(std::memory_order_relaxed) != 0, passing_pause_.until() != 0};
+  return {&channel,
+          worker.account.head(),
+          worker.account.empty(),
+          worker.lease_served,
+          channel.read_segments.load(std::memory_order_relaxed) != 0,
+          passing_pause_.until() != 0};
 }
 
 /// False: there is no memory for a list of workers to look at.

@@ -48,9 +48,9 @@ struct Handle {
   child::HostEnd control;
   child::HostEnd lifeline;
   std::list<Request> unsent;  ///< What there was no room for in its socket.
-  unsigned unwanted = 0;        ///< So many of the next copies that it tells of are not wanted any more.
-  bool born = false;           ///< It has a pid and a pidfd.
-  bool ready = false;          ///< It is set up: it may be asked.
+  unsigned unwanted = 0;      ///< So many of the next copies that it tells of are not wanted any more.
+  bool born = false;          ///< It has a pid and a pidfd.
+  bool ready = false;         ///< It is set up: it may be asked.
 };
 // Whoever forgets one, or puts another in its place, does so whole.
 static_assert(std::is_nothrow_default_constructible_v<Handle> && std::is_nothrow_move_assignable_v<Handle>);
