@@ -15,7 +15,7 @@ void read_last_words(const worker::LastWords& words, Evidence& into) {
   using worker::LastWordsKind;
   into.script_stack.assign(words.script_stack, ::strnlen(words.script_stack, sizeof words.script_stack));
   const LastWordsKind kind = words.kind.load(std::memory_order_acquire);
-  if (kind == LastWordsKind::none || kind > LastWordsKind::fenced) return;
+  if (kind == LastWordsKind::none || kind >= LastWordsKind::count) return;
   into.words = kind;
   into.words_at = words.died_at;
   into.signal = std::clamp(words.signal, 0, NSIG);

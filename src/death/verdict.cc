@@ -141,7 +141,7 @@ bool judge_last_words(const Evidence& evidence, CrashReport& report) {
   report.thread_id = evidence.thread_id;
   switch (evidence.words) {
     case LastWordsKind::none:
-    case LastWordsKind::fenced: return false;
+    case LastWordsKind::count: return false;
     case LastWordsKind::signal: judge_signal_words(evidence, report); return true;
     case LastWordsKind::terminated:
       report.cause = Cause::terminated;

@@ -263,12 +263,6 @@ const std::vector<Row>& rows() {
        },
        Cause::exited, 0, 1, Oom::no, "initializer",
        [](const CrashReport& report) { EXPECT_EQ(report.detail, "no licence"); }},
-      {"FencedTellsNothing",
-       [](Evidence& evidence) {
-         evidence.words = LastWordsKind::fenced;
-         status(evidence, exited_with(2));
-       },
-       Cause::exited, 0, 2},
       // No words: the kernel's.
       {"Exit0", exit_status(exited_with(0)), Cause::exited, 0, 0, Oom::no, "exit code 0"},
       {"Exit255", exit_status(exited_with(255)), Cause::exited, 0, 255, Oom::no, "exit code 255"},

@@ -67,7 +67,7 @@ constexpr const char* nonsense(const Claim& claim, const Known& known) {
   if (claim.committed > known.newest + known.tickets) return "it says that it saved more states than it was asked for";
   if (claim.state.block > known.newest) return "it says that it saved the state after a block that has not come yet";
   if (claim.state.size > known.state_bytes) return "it says that its state is larger than the room for it";
-  if (claim.words > worker::LastWordsKind::fenced) return "it left last words of a kind that there is not";
+  if (claim.words >= worker::LastWordsKind::count) return "it left last words of a kind that there is not";
   if (claim.phase > Phase::in_step) return "it says that it is in a phase that there is not";
   if (claim.phase == Phase::in_step && known.is_spare) return "it says that it is in step, and was not told to be";
   if (claim.phase == Phase::needs_state && !known.awaits_state) return "it asks for a state, and is to have none";

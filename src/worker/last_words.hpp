@@ -15,7 +15,7 @@ enum class LastWordsKind : std::uint32_t {
   memory_limit,  ///< operator new failed while a task's memory limit was in force.
   initializer,   ///< The initializer threw.
   thread_exit,   ///< The main thread was about to end without the process.
-  fenced,        ///< It found its attempt condemned.
+  count
 };
 
 /// Lives in the channel; written once by the first thread that dies, read by the host when told that it is complete.
