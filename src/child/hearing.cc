@@ -39,7 +39,7 @@ void Keeper::on_spawned(told::Spawned& told) {
     zygote::Request reap;
     reap.ask = zygote::Ask::reap;
     reap.pid = told.pid;
-    static_cast<void>(nursery_->request(told.parent, reap));
+    if (!nursery_->request(told.parent, reap)) nursery_->reap_later(told.pid, std::move(told.pidfd));
     return;
   }
   process->pid = told.pid;
@@ -47,6 +47,7 @@ void Keeper::on_spawned(told::Spawned& told) {
   process->parent = told.parent;
   watch_oom(*process);
   process->let_go_of_its_ends();
+  if (unheard_since_ == 0) unheard_since_ = os::monotonic_ns();
   on_forked(*process);
   if (const auto watched = poller_->watch(process->pidfd, tag(Tag::exit, told.id)); !watched) {
     // Nobody would hear of its death.

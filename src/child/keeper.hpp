@@ -97,6 +97,8 @@ class Keeper {
   void on_stacks(std::uint64_t id, death::Stacks& stacks);
   /// Without a word from its parent.
   void bury_untold(Process& process);
+  /// How it ended: told by its parent, or what else can be known.
+  os::ExitStatus final_status(Process& process, const os::ExitStatus& told);
   /// Not even SIGKILL ends them: they sit in an uninterruptible system call, say. Nobody waits for that.
   void leave_the_unkillable();
 
@@ -119,9 +121,9 @@ class Keeper {
   }
   /// The timer was armed. Whether the listener, asleep, would look too late whether it fires.
   bool must_call_for_timer() const;
-  /// A timer that was closed after it was armed tells nobody: so a listener looks, some time after it is due. Returns when,
-  /// ns; -1: never.
-  std::int64_t look_whether_timer_fired(std::int64_t now);
+  /// Where nothing would tell of a loss a listener looks, some time later: whether a timer that is due was closed after it was
+  /// armed, and whether a child that dies unheard (is_heard) can still be watched. Returns when to look, ns; -1: not at all.
+  std::int64_t look_for_losses(std::int64_t now);
   /// Nothing can be known of the children any more: all that they have ends here.
   void lose_descriptors();
   /// What the supervisor would do, were there one.
@@ -148,10 +150,14 @@ class Keeper {
   bool had_child_ = false;               ///< One has been ready.
   std::int64_t timer_at_ = 0;            ///< For when the timer is armed, ns; 0: it is not.
   std::int64_t timer_checked_at_ = 0;    ///< When a listener looks whether it has fired, ns; 0: never.
+  std::int64_t unheard_since_ = 0;       ///< Since when there may be a child that dies unheard, ns; 0: there is none.
   std::atomic<bool> loss_noted_{false};  ///< Somebody else closed descriptors: a listener is to see to that,
   bool descriptors_lost_ = false;        ///< and has.
 
  private:
+  std::int64_t look_whether_timer_fired(std::int64_t now);
+  std::int64_t look_at_the_unheard(std::int64_t now);
+
   /// Null: it is forgotten.
   virtual Process* child(std::uint64_t id) = 0;
   /// The next one by number; null: there is none.
@@ -182,6 +188,8 @@ class Keeper {
   virtual void on_fostered_heir(Process& /*process*/) {}
   /// One that was never born, or of which nobody knows: should it exist, the end of its lifeline ends it.
   virtual void abandon(Process& process) = 0;
+  /// Its death would mark a word that a listener watches. Not so between its birth and its first steps.
+  virtual bool is_heard(const Process& process) const = 0;
   /// Its end of the lifeline is closed.
   virtual void on_lifeline_closed(Process& process) = 0;
   /// Some sign says that it dies or is dead.

@@ -1,6 +1,7 @@
 #include "child/keeper.hpp"
 #include "os/thread.hpp"
 
+#include <algorithm>
 #include <string>
 
 /// What becomes of a pool or channel whose descriptors somebody else has closed: code that makes a daemon of the program closes
@@ -9,7 +10,8 @@
 namespace hotspare::child {
 namespace {
 
-/// A timer that has not fired so long after it was due may be closed.
+/// A timer that has not fired so long after it was due may be closed; a child that has not taken its word so long after its
+/// birth may be dead.
 constexpr std::int64_t late_ns = 250'000'000;
 
 }  // namespace
@@ -35,6 +37,26 @@ void Keeper::note_loss() noexcept {
 bool Keeper::must_call_for_timer() const {
   if (timer_at_ == 0 || on_listener()) return false;
   return timer_checked_at_ == 0 || timer_at_ + late_ns < timer_checked_at_;
+}
+
+std::int64_t Keeper::look_for_losses(std::int64_t now) {
+  const std::int64_t timer = look_whether_timer_fired(now);
+  const std::int64_t unheard = look_at_the_unheard(now);
+  return timer < 0 || unheard < 0 ? std::max(timer, unheard) : std::min(timer, unheard);
+}
+
+std::int64_t Keeper::look_at_the_unheard(std::int64_t now) {
+  if (unheard_since_ == 0 || descriptors_lost_) return -1;
+  if (now < unheard_since_ + late_ns) return unheard_since_ + late_ns;
+  unheard_since_ = 0;
+  bool lost = false;
+  for_each_child([&](Process& each) {
+    if (each.pid == 0 || is_heard(each)) return;
+    unheard_since_ = now;  // on a busy machine, or it was stopped
+    lost = lost || has_lost_descriptors(each);
+  });
+  if (lost) lose_descriptors();
+  return lost || unheard_since_ == 0 ? -1 : unheard_since_ + late_ns;
 }
 
 std::int64_t Keeper::look_whether_timer_fired(std::int64_t now) {

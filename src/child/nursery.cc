@@ -398,7 +398,7 @@ void Nursery::on_seed_exit(std::vector<Told>& into) {
   reap(*seed_);
   drop(*seed_);
   seed_.reset();
-  for (const Unreaped& each : std::exchange(unreaped_, {})) static_cast<void>(os::reap_child(each.pidfd));
+  reap_what_is_ours();
   if (!zygote_.control || zygote_.born) return;
   // It had been asked for the zygote.
   drop(zygote_);
@@ -423,9 +423,23 @@ void Nursery::on_zygote_exit(std::vector<Told>& into) {
   if (!zygote_.ready) ++deaths_in_a_row_;
   dead_zygote_ = zygote_.pid;
   has_ended(zygote_);
+  reap_what_is_ours();
   asked_.clear();
   watch_answers();
   into.emplace_back(told::ZygoteDied{dead_zygote_});
+}
+
+void Nursery::reap_later(pid_t pid, os::Fd pidfd) noexcept {
+  reap_what_is_ours();
+  if (!pidfd || os::is_end_teller(pidfd) || !has_room_for_one(unreaped_)) return;
+  unreaped_.push_back({pid, std::move(pidfd)});
+}
+
+/// A parent's children are another's as soon as its own pidfd tells of its end.
+void Nursery::reap_what_is_ours() noexcept {
+  std::erase_if(unreaped_, [](const Unreaped& each) {
+    return os::reap_child(each.pidfd).known || os::signal_process(each.pidfd, 0) == os::Delivery::gone;
+  });
 }
 
 /// As foster() for the owner's: the seed is its parent now, and tells of its end.
@@ -549,8 +563,19 @@ bool Nursery::has_lost_descriptors() const {
   return lost(zygote_) || (standby_ && lost(*standby_)) || (seed_ && lost(*seed_));
 }
 
+/// A zygote that dies may have told of some that nobody has heard of.
+void Nursery::hear_the_last() noexcept try {
+  std::vector<Told> last;
+  on_message(zygote_, last, true);
+  for (Told& each : last)
+    if (auto* const spawned = std::get_if<told::Spawned>(&each)) reap_later(spawned->pid, std::move(spawned->pidfd));
+} catch (const std::bad_alloc&) {
+  // Then one of them may stay behind, where this process adopts orphans.
+}
+
 Leaving Nursery::leave() {
   Leaving leaving;
+  hear_the_last();
   const auto release = [this](zygote::Handle& from, os::Fd& to) {
     if (from.pidfd) poller_.forget(from.pidfd);
     to = std::move(from.pidfd);
@@ -600,7 +625,10 @@ void Leaving::wait() noexcept {
     reap(*seed_);
     seed_.reset();
   }
-  for (const Unreaped& each : std::exchange(unreaped_, {})) static_cast<void>(os::reap_child(each.pidfd));
+  for (const Unreaped& each : std::exchange(unreaped_, {})) {
+    static_cast<void>(os::wait_exit(each.pidfd, kill_patience));  // with its lifeline it ends
+    static_cast<void>(os::reap_child(each.pidfd));
+  }
 }
 
 }  // namespace hotspare::child

@@ -53,7 +53,7 @@ using Told = std::variant<told::Ready, told::Spawned, told::Refused, told::Reape
 
 enum class Whom : unsigned char { process, group };
 
-/// A zygote that has ended, and that its parent was asked to reap.
+/// One that ends, and of which it is not known that its parent has reaped it.
 struct Unreaped {
   pid_t pid;
   os::Fd pidfd;
@@ -121,6 +121,8 @@ class Nursery {
   void ask_to_signal(const Process& process, int signal, Whom whom);
   /// A process whose parent has died: the seed is its parent now, or nobody.
   void foster(Process& process);
+  /// One that has ended or is about to, and whose parent will not reap it, dead as it is: this process may be who adopts it.
+  void reap_later(pid_t pid, os::Fd pidfd) noexcept;
   /// What stands for its end has become readable. False: only because its parent is dead, see foster().
   bool has_ended(Process& process);
   /// Nobody could tell of its end: it is over when its end of the lifeline closes.
@@ -168,6 +170,8 @@ class Nursery {
   os::Result<zygote::Handle> ask_copy(const zygote::Handle& of);
   void foster_standby();
   void ask_seed_to_reap(pid_t pid);
+  void reap_what_is_ours() noexcept;
+  void hear_the_last() noexcept;
   zygote::Handle* find(std::uint64_t number);
   bool is_seed(const zygote::Handle& handle) const { return seed_ && &handle == &*seed_; }
   bool in_seed(pid_t parent) const { return seed_ && parent == seed_->pid; }

@@ -45,6 +45,13 @@ void Keeper::bury_untold(Process& process) {
   if (!process.held_for_stack) bury(process, {});  // who takes its stack comes back
 }
 
+os::ExitStatus Keeper::final_status(Process& process, const os::ExitStatus& told) {
+  if (told.known || !process.exited) return told;
+  const os::ExitStatus status = status_without_parent(process);
+  nursery_->reap_later(process.pid, std::move(process.pidfd));
+  return status;
+}
+
 void Keeper::leave_the_unkillable() {
   for_each_child([this](Process& each) { bury_untold(each); });
 }

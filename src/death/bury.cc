@@ -15,7 +15,7 @@
 namespace hotspare::detail {
 
 void Engine::bury(Worker& worker, const os::ExitStatus& told) {
-  const os::ExitStatus status = told.known || !worker.exited ? told : child::status_without_parent(worker);
+  const os::ExitStatus status = final_status(worker, told);
   const bool left =
       worker.retiring && (!status.known || (WIFEXITED(status.wait_status) && WEXITSTATUS(status.wait_status) == 0));
   const bool planned = left || worker.evidence.ended_by == death::EndedBy::shutdown;

@@ -55,6 +55,12 @@ void Crew::abandon(child::Process& process) {
   forget(member);
 }
 
+bool Crew::is_heard(const child::Process& process) const {
+  const auto& member = static_cast<const Member&>(process);
+  constexpr std::uint32_t taken = FUTEX_TID_MASK | FUTEX_OWNER_DIED;
+  return !counts(member.state) || (shared_.lane(member.lane).host_word().load(std::memory_order_acquire) & taken) != 0;
+}
+
 /// Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.
 void Crew::on_lifeline_closed(child::Process& process) {
   Member& member = member_of(process);

@@ -134,7 +134,7 @@ void Crew::listen() {
         if (loss_noted_) lose_descriptors();
         look_at_all();
       });
-      take_step([&] { check_at = look_whether_timer_fired(os::monotonic_ns()); });
+      take_step([&] { check_at = look_for_losses(os::monotonic_ns()); });
       heard_ = {};
       if (closed_) return;  // here: who calls us after that may have done so by now
       if (!read_words(roster, bell)) continue;

@@ -137,7 +137,7 @@ void Crew::kill(Member& member) {
 }
 
 void Crew::bury(Member& member, const os::ExitStatus& told) {
-  const os::ExitStatus status = told.known || !member.exited ? told : child::status_without_parent(member);
+  const os::ExitStatus status = final_status(member, told);
   const bool left = member.leaving || member.evidence.ended_by == death::EndedBy::shutdown;
   if (left) {
     tell(hotspare::Event::Kind::retired, [&](hotspare::Event& event) { event.pid = member.pid; });

@@ -1,5 +1,6 @@
 #include "supervisor/engine.hpp"
 
+#include <linux/futex.h>
 #include <utility>
 
 /// What the pool decides about its children, where it does not do as every keeper does.
@@ -39,6 +40,7 @@ void Engine::on_born(child::Process& process) {
   worker.step(workers::Event::spawned);
   refusal_told_ = false;
   roster_changed(worker);
+  if (worker.listener != 0U) nudge_listener(*listeners_.front());  // who looks for losses
   started_.notify_all();
   if (finishing() || killed_) retire(worker);
   note_ready(worker);
@@ -50,6 +52,13 @@ void Engine::abandon(child::Process& process) {
   Worker& worker = worker_of(process);
   worker.step(workers::Event::reaped);
   forget(worker);
+}
+
+bool Engine::is_heard(const child::Process& process) const {
+  const auto& worker = static_cast<const Worker&>(process);
+  constexpr std::uint32_t taken = FUTEX_TID_MASK | FUTEX_OWNER_DIED;
+  return worker.state == workers::State::condemned ||
+         (worker.channel().life_word().load(std::memory_order_acquire) & taken) != 0;
 }
 
 /// Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not has closed

@@ -48,7 +48,7 @@ void Engine::listen(Listener& listener) {
       if (closed_) return;  // here: who calls us after that may have done so by now
       if (listener.primary) {
         std::int64_t check_at = -1;
-        take_step([&] { check_at = look_whether_timer_fired(os::monotonic_ns()); });
+        take_step([&] { check_at = look_for_losses(os::monotonic_ns()); });
         if (check_at >= 0 && (deadline < 0 || check_at < deadline)) deadline = check_at;
       }
       if (!read_words(listener, bell)) continue;
