@@ -19,8 +19,9 @@ bool was_sigkilled(const os::ExitStatus& status) {
 
 }  // namespace
 
-void watch_oom(Process& process) noexcept try {
-  process.oom_watch = OomWatch::of(process.pid);
+void watch_oom(Process& process, OomWatch& earlier) noexcept try {
+  process.oom_watch = OomWatch::of(process.pid, "", &earlier);
+  earlier = process.oom_watch;
 } catch (const std::exception&) {
 }
 

@@ -45,7 +45,7 @@ void Keeper::on_spawned(told::Spawned& told) {
   process->pid = told.pid;
   process->pidfd = std::move(told.pidfd);
   process->parent = told.parent;
-  watch_oom(*process);
+  watch_oom(*process, last_oom_watch_);
   process->let_go_of_its_ends();
   if (unheard_since_ == 0) unheard_since_ = os::monotonic_ns();
   on_forked(*process);

@@ -216,6 +216,8 @@ class Keeper {
   void on_told(told::NoZygote& told);
   void on_told(told::Broken& told);
   void pass_on(const told::ZygoteDied& died, Process& process);
+
+  OomWatch last_oom_watch_;
 };
 
 }  // namespace hotspare::child

@@ -1,27 +1,46 @@
 #include "child/oom_watch.hpp"
 
 #include "os/cgroup.hpp"
+#include "os/process.hpp"
 
-#include <fstream>
+#include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
 
 namespace hotspare::child {
 namespace {
 
 /// All three files have a line "oom_kill N".
 std::optional<std::uint64_t> kills_told_in(const std::string& file) {
-  std::ifstream lines(file);
-  std::string key;
-  std::uint64_t value = 0;
-  while (lines >> key >> value)
-    if (key == "oom_kill") return value;
+  constexpr std::string_view key = "oom_kill ";
+  std::array<char, 16 * 1024> room;
+  std::string_view text(room.data(), os::read_file_in_pieces(file.c_str(), room.data(), room.size()));
+  while (!text.empty()) {
+    if (text.starts_with(key)) return std::strtoull(text.data() + key.size(), nullptr, 10);
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
   return std::nullopt;
+}
+
+std::string cgroups_of(pid_t pid, const std::string& root) {
+  std::array<char, 4096> room;
+  const std::string path = root + "/proc/" + std::to_string(pid) + "/cgroup";
+  return {room.data(), os::read_small_file(path.c_str(), room.data(), room.size())};
 }
 
 }  // namespace
 
-OomWatch OomWatch::of(pid_t pid, const std::string& root) {
+OomWatch OomWatch::of(pid_t pid, const std::string& root, const OomWatch* earlier) {
   OomWatch watch;
+  watch.cgroups_ = cgroups_of(pid, root);
+  if (earlier != nullptr && !watch.cgroups_.empty() && watch.cgroups_ == earlier->cgroups_) {
+    watch.file_ = earlier->file_;
+    watch.machine_ = earlier->machine_;
+    watch.before_ = kills_told_in(watch.file_).value_or(0);
+    return watch;
+  }
   for (const std::string& folder : os::cgroup_folders("memory", pid, root)) {
     // v2, of the group itself (Linux 5.2) and of all below; v1 (Linux 4.13).
     for (const char* name : {"/memory.events.local", "/memory.events", "/memory.oom_control"}) {

@@ -11,14 +11,16 @@ namespace hotspare::child {
 class OomWatch {
  public:
   OomWatch() = default;
-  /// From now on. root: of the file system; "" but in tests.
-  static OomWatch of(pid_t pid, const std::string& root = "");
+  /// From now on. root: of the file system; "" but in tests. earlier: of another process, which may be in the same cgroup; that
+  /// saves a search.
+  static OomWatch of(pid_t pid, const std::string& root = "", const OomWatch* earlier = nullptr);
 
   /// Since then.
   std::uint64_t kills() const;
   bool counts_machine() const { return machine_; }
 
  private:
+  std::string cgroups_;  ///< Of the process, as /proc has them.
   std::string file_;
   std::uint64_t before_ = 0;
   bool machine_ = true;

@@ -22,6 +22,7 @@ class OomWatches : public ::testing::Test {
     std::ofstream(file) << text;
   }
   OomWatch watch() const { return OomWatch::of(pid, root_.string()); }
+  OomWatch watch_after(const OomWatch& earlier) const { return OomWatch::of(pid, root_.string(), &earlier); }
 
  private:
   const std::filesystem::path root_ =
@@ -49,6 +50,21 @@ TEST_F(OomWatches, InAContainerTheOwnGroupIsTheMount) {
   EXPECT_FALSE(own.counts_machine());
   write("sys/fs/cgroup/memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
   EXPECT_EQ(own.kills(), 1U);
+}
+
+TEST_F(OomWatches, AnEarlierOneSavesTheSearchButNotTheLook) {
+  write("proc/77/cgroup", "4:memory:/jobs/one\n");
+  write("sys/fs/cgroup/memory/jobs/one/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+  const OomWatch earlier = watch();
+  write("sys/fs/cgroup/memory/jobs/one/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+  EXPECT_EQ(watch_after(earlier).kills(), 0U);
+  EXPECT_EQ(earlier.kills(), 1U);
+  // Somebody moved the program to another group meanwhile.
+  write("proc/77/cgroup", "4:memory:/jobs/two\n");
+  write("sys/fs/cgroup/memory/jobs/two/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
+  const OomWatch moved = watch_after(earlier);
+  write("sys/fs/cgroup/memory/jobs/two/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+  EXPECT_EQ(moved.kills(), 1U);
 }
 
 TEST_F(OomWatches, V2CountsLocally) {

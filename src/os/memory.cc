@@ -1,7 +1,9 @@
 #include "os/memory.hpp"
 
 #include "os/file_size_limit.hpp"
+#include "os/process.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -96,9 +98,9 @@ namespace {
 
 /// Unless it is sure that it does not, by the one word of its file.
 bool kernel_allots_strictly() {
-  const Fd file(::open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC));
-  char word = '2';
-  return !file || ::read(file.get(), &word, 1) != 1 || (word != '0' && word != '1');
+  std::array<char, 4> word{};
+  read_small_file("/proc/sys/vm/overcommit_memory", word.data(), word.size());
+  return word[0] != '0' && word[0] != '1';
 }
 
 /// The kernel's own tmpfs, from which memfds come, has none.

@@ -59,6 +59,18 @@ std::size_t read_small_file(const char* path, char* room, std::size_t size) noex
   return length;
 }
 
+std::size_t read_file_in_pieces(const char* path, char* room, std::size_t size) noexcept {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  std::size_t length = 0;
+  for (ssize_t got = 1; fd >= 0 && got > 0 && length < size - 1;) {
+    got = ::read(fd, room + length, size - 1 - length);
+    if (got > 0) length += static_cast<std::size_t>(got);
+  }
+  if (fd >= 0) ::close(fd);
+  room[length] = '\0';
+  return length;
+}
+
 Fd pidfd_of(pid_t pid) noexcept { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
 Result<Fd> open_pidfd(pid_t pid) {

@@ -113,6 +113,8 @@ void forbid_core_dumps() noexcept;
 /// The start of a file, no more than size - 1 bytes, and a 0 behind it. Returns how many; 0: it cannot be read.
 /// Async-signal-safe.
 std::size_t read_small_file(const char* path, char* room, std::size_t size) noexcept;
+/// The same, of one that the kernel gives in pieces, as it does with more than a page.
+std::size_t read_file_in_pieces(const char* path, char* room, std::size_t size) noexcept;
 /// Adds a line in one write. Async-signal-safe.
 void append_to_file(const char* path, const char* line) noexcept;
 void redirect_stderr(const Fd& to) noexcept;

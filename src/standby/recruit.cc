@@ -145,7 +145,7 @@ Member* Crew::find_forker() {
 
 /// False: not now; the next death, birth or burial tries again.
 bool Crew::recruit(bool as_spare) {
-  if (has_lost_descriptors()) {  // what it would be sent might be the program's own
+  if (lost_what_children_share()) {  // what it would be sent might be the program's own
     note_loss();
     return false;
   }

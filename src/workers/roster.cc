@@ -48,7 +48,7 @@ void Engine::reserve_for_one_more() {
 }
 
 void Engine::ask_worker() {
-  if (has_lost_descriptors()) return note_loss();  // what it would be sent might be the program's own
+  if (lost_what_children_share()) return note_loss();  // what it would be sent might be the program's own
   reserve_for_one_more();
   auto ties = workers::Ties::make();
   if (!ties) {

@@ -108,6 +108,11 @@ class Zygote {
     return {received.fds_lost ? EMFILE : EPROTO, std::string(what) + ": the zygote did not get its descriptors"};
   }
 
+  static os::Result<pid_t> fork_with(std::size_t wanted, const os::Received& received, const char* what) {
+    if (received.fds.size() != wanted) return refused(received, what);
+    return fork_image();
+  }
+
   void spawn(const Request& request, os::Received& received) {
     std::vector<os::Fd>& fds = received.fds;
     Reply reply;
@@ -115,7 +120,7 @@ class Zygote {
     reply.worker = request.worker;
     const std::size_t wanted =
         setup_.breed == Breed::workers ? std::size_t{worker_fd_count} : std::size_t{replica_fd_count};
-    auto child = fds.size() == wanted ? fork_image() : refused(received, "spawn");
+    auto child = fork_with(wanted, received, "spawn");
     if (child && *child == 0) {
       control_.reset();
       children_are_ours_.give_back();
@@ -187,7 +192,7 @@ class Zygote {
     std::vector<os::Fd>& fds = received.fds;
     Reply reply;
     reply.say = Say::standby;
-    auto child = fds.size() == 1 ? fork_image() : refused(received, "standby");
+    auto child = fork_with(1, received, "standby");
     if (child && *child == 0) {
       control_ = std::move(fds[0]);
       forget_ends();
