@@ -105,7 +105,7 @@ class Zygote {
   }
 
   static os::Failure refused(const os::Received& received, const char* what) {
-    return {received.fds_lost ? EMFILE : EPROTO, std::string(what) + ": the zygote did not get its descriptors"};
+    return {received.fds_lost ? EMFILE : EPROTO, what};
   }
 
   static os::Result<pid_t> fork_with(std::size_t wanted, const os::Received& received, const char* what) {
@@ -120,7 +120,7 @@ class Zygote {
     reply.worker = request.worker;
     const std::size_t wanted =
         setup_.breed == Breed::workers ? std::size_t{worker_fd_count} : std::size_t{replica_fd_count};
-    auto child = fork_with(wanted, received, "spawn");
+    auto child = fork_with(wanted, received, "spawn: the zygote did not get its descriptors");
     if (child && *child == 0) {
       control_.reset();
       children_are_ours_.give_back();
@@ -192,7 +192,7 @@ class Zygote {
     std::vector<os::Fd>& fds = received.fds;
     Reply reply;
     reply.say = Say::standby;
-    auto child = fork_with(1, received, "standby");
+    auto child = fork_with(1, received, "standby: the zygote did not get its descriptors");
     if (child && *child == 0) {
       control_ = std::move(fds[0]);
       forget_ends();
