@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::uintptr_t no_addresses_from = std::uintptr_t{1} << 56;  // five levels of pages
 
+/// Larger ones are a sanitizer's shadow of all memory: half of all small numbers would be an address in it.
+constexpr std::uintptr_t most_of_one_piece = std::uintptr_t{1} << 40;
+
 struct Range {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
@@ -36,6 +39,7 @@ Range range_of(const std::string& line) {
     return {};
   const std::string path = line.substr(std::min(line.size(), static_cast<std::size_t>(path_at)));
   const bool kernels = path.starts_with("[v");  // vdso, vvar, vsyscall
+  if (range.end - range.begin > most_of_one_piece) return {};
   range.what = Memory::mapping;
   if (access[3] == 'p' && inode == 0 && !kernels) range.what = path == "[stack]" ? Memory::stack : Memory::heap;
   return range;
