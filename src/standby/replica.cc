@@ -31,7 +31,7 @@ void give_up(const char* why) noexcept {
 
 namespace {
 
-std::unique_ptr<ReplicaBody> make_body(const Seat& seat) {
+[[gnu::no_sanitize("null")]] std::unique_ptr<ReplicaBody> make_body(const Seat& seat) {
   try {
     const auto make = reinterpret_cast<hotspare::detail::MakeBody>(hotspare::detail::resolve(seat.geometry().make));
     return make(seat.arguments());

@@ -42,7 +42,7 @@ struct CallbackThread::State {
     os::say_on_stderr("hotspare: a callback of %s threw, which ends only the callback: %.700s", whose.c_str(), what);
   }
 
-  void call(const std::function<void()>& callback) {
+  [[gnu::no_sanitize("null")]] void call(const std::function<void()>& callback) {
     try {
       callback();
     } catch (const std::exception& error) {

@@ -152,7 +152,7 @@ _Unwind_Reason_Code note_forced(_Unwind_Context* frame, void* found) {
 
 /// Whether std::terminate was reached because a thread was ending below something noexcept. That unwinding is no C++
 /// exception: it is still at work then, or was caught by the compiler's own handler, and has no exception_ptr.
-bool thread_was_ending() noexcept {
+[[gnu::no_sanitize("null")]] bool thread_was_ending() noexcept {
   if (std::current_exception() != nullptr) return false;
   bool forced = false;
   _Unwind_Backtrace(note_forced, &forced);

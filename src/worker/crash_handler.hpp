@@ -10,7 +10,8 @@ void install_crash_handler();
 int script_stack_signal() noexcept;
 
 /// Ends the worker because its main thread is about to end alone (pthread_exit, pthread_cancel). For handlers of
-/// abi::__forced_unwind, which must stand before those of all exceptions: who catches it and goes on is aborted by glibc.
+/// abi::__forced_unwind, which must stand before those of all exceptions: who catches it and goes on is aborted by glibc. There
+/// is no such object, so the handler's reference is bound to null, and its function is [[gnu::no_sanitize("null")]].
 [[noreturn]] void die_of_thread_exit() noexcept;
 
 /// Ends the worker because its initializer threw; the message goes to the host.
