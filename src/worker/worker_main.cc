@@ -49,7 +49,7 @@ void map_all(const std::vector<os::Fd>& fds) {
   mark_as_worker();
 }
 
-[[gnu::no_sanitize("null")]] void initialize(const zygote::Setup& setup) {
+[[gnu::noinline, gnu::no_sanitize("null")]] void initialize(const zygote::Setup& setup) {
   if (setup.initializer.module == 0) return;
   try {
     reinterpret_cast<void (*)()>(detail::resolve(setup.initializer))();
