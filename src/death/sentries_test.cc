@@ -1,6 +1,7 @@
 #include "death/sentries.hpp"
 
 #include "os/futex.hpp"
+#include "os/robust_mutex.hpp"
 
 #include <gtest/gtest.h>
 
@@ -27,14 +28,7 @@ class SharedMutex {
   SharedMutex& operator=(const SharedMutex&) = delete;
 
   std::atomic<std::uint32_t>& word() { return *reinterpret_cast<std::atomic<std::uint32_t>*>(mutex_); }
-  void renew() {
-    pthread_mutexattr_t attributes;
-    ::pthread_mutexattr_init(&attributes);
-    ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    ::pthread_mutex_init(mutex_, &attributes);
-    ::pthread_mutexattr_destroy(&attributes);
-  }
+  void renew() { os::make_robust_mutex(*mutex_); }
   /// A child that holds it, and says that there is a waiter, as workers do.
   pid_t child_that_holds() {
     const pid_t child = ::fork();

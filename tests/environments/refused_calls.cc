@@ -1,5 +1,6 @@
 #include "life.hpp"
 #include "support/refuse_calls.hpp"
+#include "support/sanitizer.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,5 @@
 #include "support/stream.hpp"
+#include "support/under_tsan.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -141,6 +142,7 @@ int in_fork(const std::function<int()>& run) {
 }
 
 TEST(P10ForkOfTheHost, IsRefusedInWordsAndHarmsNothing) {
+  if (under_tsan()) GTEST_SKIP() << "it takes the threads of a fork for those of its parent";
   const Beacon beacon;
   auto channel = std::make_unique<StandbyChannel<Chain>>(small_channel(StandbyMode::lockstep), beacon.path());
   ASSERT_EQ(process(*channel, 1, from_now(far)), BlockOutcome::answered);

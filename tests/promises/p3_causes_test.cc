@@ -1,5 +1,6 @@
 #include "support/one_death.hpp"
 #include "support/sanitizer.hpp"
+#include "support/under_tsan.hpp"
 
 #include <csignal>
 #include <cstddef>
@@ -89,6 +90,7 @@ TEST_F(P3Causes, PthreadExit) {
 }
 
 TEST_F(P3Causes, PthreadExitBelowNoexcept) {
+  if (testing::under_tsan()) GTEST_SKIP() << "its frames stand between those of the unwinding";
   const CrashReport report = death_in([] { promises_not_to_throw(); });
   EXPECT_EQ(report.cause, Cause::pthread_exit) << report.text();
 }
