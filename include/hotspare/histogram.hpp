@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -46,8 +47,8 @@ class Histogram {
   std::chrono::nanoseconds quantile(double q) const {
     const std::uint64_t all = count();
     if (all == 0) return std::chrono::nanoseconds(0);
-    const auto wanted =
-        std::clamp<std::uint64_t>(static_cast<std::uint64_t>(q * static_cast<double>(all) + 0.5), 1, all);
+    const auto wanted = static_cast<std::uint64_t>(
+        std::clamp<long long>(std::llround(q * static_cast<double>(all)), 1, static_cast<long long>(all)));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < buckets; ++i) {
       seen += counts[i];

@@ -47,10 +47,10 @@ struct Evidence {
   worker::LastWordsKind words = worker::LastWordsKind::none;
   int signal = 0;
   int signal_code = 0;
-  std::uint64_t address = 0;
   int sender_pid = 0;
   int thread_id = 0;
   int system_call = -1;  ///< That SIGSYS was about; -1: not known.
+  std::uint64_t address = 0;
   std::uint64_t data_bytes = 0;
   std::uint64_t data_limit = 0;
   std::string detail;
@@ -63,9 +63,9 @@ struct Evidence {
   std::int64_t pid = 0;
   std::optional<std::string> program;  ///< What the process had become by exec, if it did.
   os::ExitStatus exit;
+  std::uint64_t machine_bytes = 0;    ///< The machine's memory.
   std::uint64_t oom_kills = 0;        ///< In its cgroup during its life; or, where that is not known,
   bool oom_kills_of_machine = false;  ///< on the whole machine, where others may have been meant.
-  std::uint64_t machine_bytes = 0;    ///< The machine's memory.
   bool oom_log_names_it = false;      ///< The kernel's log says that it killed this pid for memory.
 };
 

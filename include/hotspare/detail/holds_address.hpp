@@ -52,12 +52,11 @@ constexpr bool member_holds_address() {
   constexpr auto before = std::make_index_sequence<n>{};
   if constexpr (n == most || n >= sizeof(T)) {
     return false;
-  } else if constexpr (can_begin_with<T, AddressMember>(before)) {
+  } else if constexpr (can_begin_with<T, AddressMember>(before) ||
+                       (!can_begin_with<T, AnyMember>(before) && can_begin_with<T, NamedMember>(before))) {
     return true;
   } else if constexpr (can_begin_with<T, AnyMember>(before)) {
     return member_holds_address<T, n + 1>();
-  } else if constexpr (can_begin_with<T, NamedMember>(before)) {
-    return true;
   } else {
     return !std::is_copy_assignable_v<T> && member_holds_address<T, n + 1>();
   }
