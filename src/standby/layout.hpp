@@ -132,6 +132,7 @@ constexpr Order order_of(std::uint64_t bits) { return static_cast<Order>(bits & 
 inline constexpr std::uint64_t lane_seal = 0x6f74'7370'6172'6573;
 
 /// One replica's. The host writes order, begin and strike, the replica all else; both of them source and part. Others may look.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): each line of the cache has one writer
 struct Lane {
   /// Held by the replica's main thread all its life, marked by the kernel first thing in its death. Two, because the kernel
   /// wakes one waiter of each: the host listens to the first, a parked replica to the second.

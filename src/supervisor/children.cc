@@ -13,7 +13,10 @@ void Engine::start_nursery() {
   nursery_.emplace(*poller_, child::Nursery::Plan{zygote::image_of(options_), setup});
   auto started = nursery_->start();
   if (started) return;
-  if (!options_.run_in_host) os::or_throw(std::move(started), "a pool cannot be made");
+  if (!options_.run_in_host) {
+    os::or_throw(std::move(started), "a pool cannot be made");
+    return;
+  }
   nursery_->leave().wait();
   no_process(started.failure().text());
 }

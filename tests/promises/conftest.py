@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import struct
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing import resource_tracker
@@ -202,6 +203,16 @@ def pytest_runtest_makereport(
     return (yield)
 
 
+def _open_files_once_let_go(most: int) -> list[str]:
+    """What is open when no more than these are, or after 10 s. A thread of the test's own that has ended for Python may
+    be letting go of the last reference to a pool just now, and nobody tells of that."""
+    end = time.monotonic() + 10
+    while len(now := _open_files()) > most and time.monotonic() < end:
+        time.sleep(0.01)
+        gc.collect()
+    return now
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left(request: pytest.FixtureRequest, _warm: None, _watchdog: None) -> Iterator[None]:
     gc.collect()
@@ -215,7 +226,7 @@ def _nothing_left(request: pytest.FixtureRequest, _warm: None, _watchdog: None) 
     assert not left, f"processes left: {left}"
     if request.node.stash.get(_failed, False):
         return  # its traceback keeps alive what it had
-    now = _open_files()
+    now = _open_files_once_let_go(len(files) + _FD_TOLERANCE)
     assert len(now) <= len(files) + _FD_TOLERANCE, f"descriptors left: {sorted(set(now) - set(files))}"
     named = {name for name in _shared_memory() - shared if not _strangers(name)}
     assert not named, "shared memory left"
