@@ -14,7 +14,8 @@
 /// The end of a death that pools and channels have in common: evidence, verdict, report.
 namespace hotspare::child {
 
-/// From its birth on. earlier: that of the process before it, and this one's afterwards. Where there is no memory for that, kills for memory are not told from others.
+/// From its birth on. earlier: that of the process before it, and this one's afterwards. Where there is no memory for that,
+/// kills for memory are not told from others.
 void watch_oom(Process& process, OomWatch& earlier) noexcept;
 /// Of one that has exited: what it had become by exec. Where there is no memory for that, it is not told.
 void note_program(Process& process) noexcept;
