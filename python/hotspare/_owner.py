@@ -33,8 +33,13 @@ class Owner:
         if self._shut_down:
             raise closed()
         if self._engine is None:
-            self._engine = Engine(Launch(*self._launch), self._engine_options)
-            weakref.finalize(self, closer(self._engine)).atexit = False
+            made = Engine(Launch(*self._launch), self._engine_options)
+            # In one step: several threads, or a signal's handler, may come first at once, and there is one engine.
+            self._engine = self.__dict__.setdefault("_only_engine", made)
+            if self._engine is made:
+                weakref.finalize(self, closer(made)).atexit = False
+            if self._shut_down:  # meanwhile, by who did not see it
+                raise closed()
         self._core = self._engine.start()
         return self._core
 

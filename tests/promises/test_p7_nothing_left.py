@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -400,3 +401,27 @@ def test_a_program_that_has_closed_all_descriptors_keeps_those_that_it_opens(kin
         [sys.executable, "-c", CLOSES_ALL, kind, start], capture_output=True, text=True, env=environment, check=False
     )
     assert done.stdout == "kept\n", done.stderr
+
+
+def test_threads_that_come_first_at_once_have_one_engine(start: str) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(5):
+            with Pool(1, start=start) as pool:
+                together = threading.Barrier(8)
+                results: list[int] = []
+
+                def work(pool: Pool = pool, together: threading.Barrier = together, results: list[int] = results) -> None:
+                    together.wait()
+                    results.append(pool.submit(square, 3).result())
+
+                threads = [threading.Thread(target=work) for _ in range(8)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                assert results == [9] * 8
+                assert pool.stats()["submitted"] == 8
+    finally:
+        sys.setswitchinterval(before)
