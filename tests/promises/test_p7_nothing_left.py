@@ -412,7 +412,9 @@ def test_threads_that_come_first_at_once_have_one_engine(start: str) -> None:
                 together = threading.Barrier(8)
                 results: list[int] = []
 
-                def work(pool: Pool = pool, together: threading.Barrier = together, results: list[int] = results) -> None:
+                def work(
+                    pool: Pool = pool, together: threading.Barrier = together, results: list[int] = results
+                ) -> None:
                     together.wait()
                     results.append(pool.submit(square, 3).result())
 
