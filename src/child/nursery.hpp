@@ -1,5 +1,6 @@
 #pragma once
 
+#include "child/leaving.hpp"
 #include "child/pause.hpp"
 #include "child/tags.hpp"
 #include "os/event_loop.hpp"
@@ -53,35 +54,6 @@ using Told = std::variant<told::Ready, told::Spawned, told::Refused, told::Reape
 
 enum class Whom : unsigned char { process, group };
 
-/// One that ends, and of which it is not known that its parent has reaped it.
-struct Unreaped {
-  pid_t pid;
-  os::Fd pidfd;
-};
-
-/// Those on their way out: waits for them without the owner's mutex, and reaps them.
-class Leaving {
- public:
-  Leaving() = default;
-  Leaving(Leaving&& other) noexcept { *this = std::move(other); }
-  /// The other has nobody left to wait for.
-  Leaving& operator=(Leaving&& other) noexcept {
-    wait();
-    zygotes_ = std::move(other.zygotes_);
-    unreaped_ = std::exchange(other.unreaped_, {});
-    seed_ = std::exchange(other.seed_, std::nullopt);
-    return *this;
-  }
-  ~Leaving() { wait(); }
-  void wait() noexcept;
-
- private:
-  friend class Nursery;
-  std::array<os::Fd, 2> zygotes_;  ///< The zygote, and its standby.
-  std::vector<Unreaped> unreaped_;
-  std::optional<zygote::Handle> seed_;  ///< Last to go.
-};
-
 /// Where processes come from. The *seed* is the program's image, parked: it forks zygotes, and adopts and reaps what a dead
 /// zygote leaves. The *zygote* forks processes for the owner, and reaps them. The *standby*, a copy of the zygote from when it
 /// was fresh, takes its place.
@@ -106,6 +78,8 @@ class Nursery {
   bool has_lost_descriptors() const;
   bool exists() const { return static_cast<bool>(zygote_.control); }
   pid_t zygote_pid() const { return zygote_.pid; }
+  /// 0: there is none.
+  pid_t seed_pid() const { return seed_ ? seed_->pid : 0; }
   /// Whether a process may be asked for now.
   bool may_ask() const { return zygote_.born && zygote_.ready && pause_.until() == 0; }
   std::size_t asked() const { return asked_.size(); }
@@ -173,6 +147,8 @@ class Nursery {
   void reap_what_is_ours() noexcept;
   void hear_the_last() noexcept;
   zygote::Handle* find(std::uint64_t number);
+  /// Without a preload hook a fork of the seed is as good.
+  bool is_worth_a_standby() const { return plan_.setup.preload.module != 0 || !seed_; }
   bool is_seed(const zygote::Handle& handle) const { return seed_ && &handle == &*seed_; }
   bool in_seed(pid_t parent) const { return seed_ && parent == seed_->pid; }
 

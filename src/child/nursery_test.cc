@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -15,6 +16,8 @@ namespace {
 /// The owner of a nursery: hears its notices, and remembers what they were about.
 class NurseryTest : public ::testing::Test {
  protected:
+  explicit NurseryTest(zygote::Setup setup = {}) : nursery_(poller_, {{}, setup}) {}
+
   void SetUp() override {
     if (testing::under_tsan()) GTEST_SKIP() << "Start::fork needs a process with one thread";
     ASSERT_TRUE(nursery_.start());
@@ -41,19 +44,21 @@ class NurseryTest : public ::testing::Test {
   void wait_until_ready() {
     while (!nursery_.may_ask()) hear();
   }
-  /// Kills the zygote. Another takes its place.
-  void let_zygote_die() {
+  /// Kills the zygote. Another takes its place: says how.
+  std::string let_zygote_die() {
     ::kill(nursery_.zygote_pid(), SIGKILL);
     std::size_t deaths = 0;
     while (deaths == 0) deaths += count<told::ZygoteDied>(hear());
     EXPECT_EQ(deaths, 1u);
     std::vector<Told> told;
-    EXPECT_STRNE(nursery_.replace(told), "given up");
+    std::string how = nursery_.replace(told);
+    EXPECT_NE(how, "given up");
     wait_until_ready();
+    return how;
   }
 
   os::Poller poller_ = os::or_throw(os::Poller::make(), "test");
-  Nursery nursery_{poller_, {}};
+  Nursery nursery_;
   std::vector<std::uint64_t> heard_;
 };
 
@@ -69,10 +74,35 @@ TEST_F(NurseryTest, NoticesOfOneThatWasReplacedConcernNobodyElse) {
   }
 }
 
-TEST_F(NurseryTest, AStandbyTakesOver) {
+TEST_F(NurseryTest, WithoutAPreloadHookTheSeedIsStandbyEnough) {
+  nursery_.want_standby();
+  EXPECT_EQ(let_zygote_die(), "the seed forks another");
+}
+
+TEST_F(NurseryTest, WithoutItsSeedTheZygoteGetsAStandby) {
+  ::kill(nursery_.seed_pid(), SIGKILL);
+  while (nursery_.seed_pid() != 0) hear();
+  hear();  // of the standby
+  EXPECT_EQ(let_zygote_die(), "its standby took over");
+}
+
+void preload_nothing() {}
+zygote::Setup with_preload_hook() {
+  zygote::Setup setup;
+  setup.preload = hotspare::detail::locate(reinterpret_cast<const void*>(&preload_nothing));
+  return setup;
+}
+
+class NurseryWithPreloadHook : public NurseryTest {
+ protected:
+  NurseryWithPreloadHook() : NurseryTest(with_preload_hook()) {}
+};
+
+TEST_F(NurseryWithPreloadHook, AStandbyTakesOver) {
   const pid_t first = nursery_.zygote_pid();
   nursery_.want_standby();
-  let_zygote_die();
+  hear();  // it is there
+  EXPECT_EQ(let_zygote_die(), "its standby took over");
   EXPECT_NE(nursery_.zygote_pid(), first);
 }
 

@@ -24,24 +24,18 @@ std::optional<std::uint64_t> kills_told_in(const std::string& file) {
   return std::nullopt;
 }
 
-std::string cgroups_of(pid_t pid, const std::string& root) {
-  std::array<char, 4096> room;
-  const std::string path = root + "/proc/" + std::to_string(pid) + "/cgroup";
-  return {room.data(), os::read_small_file(path.c_str(), room.data(), room.size())};
-}
-
 }  // namespace
 
 OomWatch OomWatch::of(pid_t pid, const std::string& root, const OomWatch* earlier) {
   OomWatch watch;
-  watch.cgroups_ = cgroups_of(pid, root);
-  if (earlier != nullptr && !watch.cgroups_.empty() && watch.cgroups_ == earlier->cgroups_) {
+  watch.folders_ = os::cgroup_folders("memory", pid, root);
+  if (earlier != nullptr && !watch.folders_.empty() && watch.folders_ == earlier->folders_) {
     watch.file_ = earlier->file_;
     watch.machine_ = earlier->machine_;
     watch.before_ = kills_told_in(watch.file_).value_or(0);
     return watch;
   }
-  for (const std::string& folder : os::cgroup_folders("memory", pid, root)) {
+  for (const std::string& folder : watch.folders_) {
     // v2, of the group itself (Linux 5.2) and of all below; v1 (Linux 4.13).
     for (const char* name : {"/memory.events.local", "/memory.events", "/memory.oom_control"}) {
       const auto told = kills_told_in(folder + name);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace hotspare::child {
 
@@ -20,7 +21,7 @@ class OomWatch {
   bool counts_machine() const { return machine_; }
 
  private:
-  std::string cgroups_;  ///< Of the process, as /proc has them.
+  std::vector<std::string> folders_;  ///< Of the process's cgroup, as it may be found.
   std::string file_;
   std::uint64_t before_ = 0;
   bool machine_ = true;

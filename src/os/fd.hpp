@@ -14,7 +14,8 @@ class Fd {
   Fd() noexcept = default;
   /// Takes it over; one of 0 to 2 is moved to a number above these, close-on-exec. Empty (and errno says why) when there is
   /// no such number left, as when fd is -1.
-  explicit Fd(int fd) noexcept : fd_(fd < 0 || fd > highest_standard ? fd : moved_up(fd)), file_(file_at(fd_)) {}
+  explicit Fd(int fd) noexcept
+      : fd_(fd < 0 || fd > highest_standard ? fd : moved_up(fd)), file_(keeps_files_in_mind ? file_at(fd_) : unknown) {}
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)), file_(other.file_) {}
   Fd& operator=(Fd&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -30,12 +31,19 @@ class Fd {
   int release() noexcept { return std::exchange(fd_, -1); }
   void reset() noexcept;
   /// False: there is none, or somebody else has closed it. Anonymous ones (eventfd, epoll, timerfd) are not told from each other.
-  bool is_ours() const noexcept { return fd_ >= 0 && file_at(fd_) == file_; }
+  bool is_ours() const noexcept { return fd_ >= 0 && (file_ == unknown || file_at(fd_) == file_); }
+  /// From now on, of one that was made before.
+  void keep_file_in_mind() noexcept { file_ = file_at(fd_); }
+  /// Whether new ones do that. Not in a process in which no code of the program's runs: a zygote receives six for each child,
+  /// and each costs two system calls more. Not thread-safe.
+  static void keep_files_in_mind(bool yes) noexcept { keeps_files_in_mind = yes; }
   /// Which file a number means now; 0: none. errno is kept.
   static std::uint64_t file_at(int fd) noexcept;
 
  private:
   static constexpr int highest_standard = 2;
+  static constexpr std::uint64_t unknown = 0;
+  static inline bool keeps_files_in_mind = true;
   static int moved_up(int fd) noexcept;
   int fd_ = -1;
   std::uint64_t file_ = 0;

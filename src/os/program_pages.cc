@@ -59,7 +59,7 @@ int populate_object(dl_phdr_info* module, std::size_t, void*) noexcept {
 /// Its own frame is the stack to be.
 [[gnu::noinline]] void populate_stack() noexcept {
   constexpr std::size_t size = std::size_t{128} << 10;
-  volatile std::byte room[size];
+  [[maybe_unused]] volatile std::byte room[size];
   for (std::size_t at = 0; at < size; at += page_size()) room[at] = std::byte{0};
 }
 

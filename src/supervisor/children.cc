@@ -10,6 +10,7 @@ namespace hotspare::detail {
 void Engine::start_nursery() {
   zygote::Setup setup = zygote::setup_of(options_, zygote::Breed::workers);
   if (options_.initializer != nullptr) setup.initializer = locate(reinterpret_cast<const void*>(options_.initializer));
+  setup.has_other_core = has_other_core_;
   nursery_.emplace(*poller_, child::Nursery::Plan{zygote::image_of(options_), setup});
   auto started = nursery_->start();
   if (started) return;

@@ -58,7 +58,8 @@ Engine::Engine(PoolOptions options)
       retry_budget_(options_.retry_budget),
       quarantine_(options_.quarantine_deaths),
       memory_rule_(memory_rule(options_)),
-      caller_spin_(os::usable_cpus() > 1),
+      has_other_core_(os::usable_cpus() > 1),
+      caller_spin_(has_other_core_),
       target_(options_.workers),
       breaker_(options_.breaker_deaths) {
   for (const auto& [tag, limits] : options_.tags) gates_.try_emplace(tag, limits);

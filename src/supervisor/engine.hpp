@@ -376,6 +376,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
 
   // supervisor/children.cc: what the pool decides about its children
   void start_nursery();
+  child::Leaving see_nursery_off();
   child::Process* child(std::uint64_t id) override;
   child::Process* child_after(std::uint64_t id) override;
   void on_heard() override { started_.notify_all(); }
@@ -446,6 +447,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void serve_who_wait();
   bool wait_for_words(Listener& listener, std::uint32_t bell, std::int64_t deadline);
   void fall_back();
+  void tell_what_is_missing() noexcept;
   void tell_missing(os::Missing what);
   void give_sentry(Worker& worker);
   std::int64_t look_after_results(std::size_t& recent);
@@ -484,6 +486,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;
   bool relook_ = false;  ///< A worker may be stuck with tasks others could run: look again soon.
+  const bool has_other_core_;  ///< Somebody else can run while a thread spins.
   shm::SpinBudget caller_spin_;
 
   // Workers.

@@ -82,6 +82,16 @@ void Engine::fall_back() {
   tell_missing(os::Missing::wait_any);
 }
 
+/// By the supervisor, which waits for its zygote meanwhile: nobody who makes a pool waits for that.
+void Engine::tell_what_is_missing() noexcept try {
+  const std::vector<os::Missing> missing = os::missing();
+  const Lock lock(mutex_);
+  for (const os::Missing each : missing)
+    if (each != os::Missing::wait_any) tell_missing(each);  // that the listeners have told
+} catch (const std::bad_alloc&) {
+  untold();
+}
+
 void Engine::tell_missing(os::Missing what) {
   tell(Event::Kind::unavailable, [what](Event& event) { event.detail = os::cost_of(what); });
 }

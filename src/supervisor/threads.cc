@@ -31,9 +31,11 @@ void Engine::start_threads() {
   memory_watch_ = os::or_throw(os::start_thread([this] { watch_memory(); }), refused);
   listeners_.reserve(most_listeners);  // others refer to them without the mutex
   start_listeners();
-  for (const os::Missing each : os::missing())
-    if (each != os::Missing::wait_any) tell_missing(each);  // that the listeners have told
-  supervisor_ = os::or_throw(os::start_thread([this] { supervise(mutex_); }), refused);
+  supervisor_ = os::or_throw(os::start_thread([this] {
+                               tell_what_is_missing();
+                               supervise(mutex_);
+                             }),
+                             refused);
 }
 
 /// The pool is not to be had, and nobody has asked for a worker yet.
@@ -45,9 +47,15 @@ void Engine::give_up_start() {
   end_threads();
 }
 
+child::Leaving Engine::see_nursery_off() {
+  const Lock lock(mutex_);
+  return nursery_ ? nursery_->leave() : child::Leaving();
+}
+
 /// Whatever of it is there. The supervisor has come to its end, or was never started.
 void Engine::end_threads() {
   if (supervisor_.joinable()) supervisor_.join();
+  child::Leaving leaving = see_nursery_off();  // they go while our threads do
   for (auto& listener : listeners_) {
     nudge_listener(*listener);
     if (listener->thread.joinable()) listener->thread.join();
@@ -57,15 +65,10 @@ void Engine::end_threads() {
   end_memory_watch();
   coroner_.stop();
   arena_->close();
+  leaving.wait();
   {
-    Lock lock(mutex_);
-    if (nursery_) {
-      child::Leaving leaving = nursery_->leave();
-      lock.unlock();
-      leaving.wait();
-      lock.lock();
-      nursery_.reset();
-    }
+    const Lock lock(mutex_);
+    nursery_.reset();
     graveyard_.clear();
     // A pool that is closed may be kept for long, by its futures too: it holds no descriptors.
     poller_.reset();

@@ -56,11 +56,11 @@ class Payload {
   }
 
  private:
+  alignas(16) std::byte inside_[small];  // first: what follows fills the gap that the alignment leaves
   std::size_t size_ = 0;
   std::unique_ptr<std::byte[]> heap_;
   SegmentRef segment_;
   Charge charge_;
-  alignas(16) std::byte inside_[small];
 };
 
 }  // namespace hotspare::detail

@@ -67,15 +67,15 @@ class Task final : public Attachments {
   /// An Ending; callers sleep on it, so it is a futex word. Stored once, with release, when all else is written.
   std::atomic<std::uint32_t> ending{0};
   std::atomic<std::uint32_t> sleepers{0};
+  std::uint16_t attempt = 0;  ///< Attempts that have failed.
 
   const std::shared_ptr<Engine> engine;
   const CallSite& site;
   const void* const target;
   std::uint64_t id = 0;
-  Payload payload;  ///< The arguments, and once settled the result.
+  [[no_unique_address]] Payload payload;  ///< The arguments, and once settled the result.
   std::unique_ptr<TaskExtra> extra_;
   std::int64_t hard_limit_ns = 0;  ///< TaskOptions::timeout: here, as it is what many tasks have and nothing else.
-  std::uint16_t attempt = 0;       ///< Attempts that have failed.
   std::uint64_t worker = 0;        ///< Handed to this worker (its id), 0: none,
   std::uint64_t ticket = 0;        ///< under this ticket.
   TaskList* in = nullptr;          ///< Where it waits; null: it does not.
@@ -104,6 +104,9 @@ class Task final : public Attachments {
   std::uint64_t attach(const Buffer& buffer) override;
   Buffer fetch(std::uint64_t handle, std::uint64_t size) override;
 };
+
+// A million may be queued, and each fork of the host copies their page table.
+static_assert(sizeof(void*) != 8 || sizeof(Task) <= 208);
 
 /// Tells somebody that a task settled. Called under the engine's mutex: must not block.
 class CompletionSink {

@@ -1,7 +1,6 @@
 #include "worker/task_loop.hpp"
 
 #include "os/clock.hpp"
-#include "os/cpus.hpp"
 #include "os/memory.hpp"
 #include "os/memory_use.hpp"
 #include "os/process.hpp"
@@ -114,9 +113,8 @@ void warm_up(Segments& segments) {
   TaskRunner(segments).run(slot);
 }
 
-void run_tasks(Segments& segments) {
+void run_tasks(Segments& segments, bool has_other_core) {
   TaskRunner runner(segments);
-  const bool has_other_core = os::usable_cpus() > 1;
   os::Prompt prompt;  // a spare is to run before those that are busy dying
   shm::SpinBudget spin(has_other_core);
   // Tickets start at 1: a fresh channel's zeroed words mean no ticket.

@@ -8,7 +8,8 @@ namespace hotspare::worker {
 /// that are there already.
 void warm_up(Segments& segments);
 
-/// Runs tasks as they come until the host orders the worker to leave.
-void run_tasks(Segments& segments);
+/// Runs tasks as they come until the host orders the worker to leave. has_other_core: the host can run while this one looks
+/// for its next task.
+void run_tasks(Segments& segments, bool has_other_core);
 
 }  // namespace hotspare::worker

@@ -1,6 +1,5 @@
 #include "worker/worker_main.hpp"
 
-#include "os/cpus.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "worker/crash_handler.hpp"
@@ -77,7 +76,7 @@ void serve(void* argument) {
   state.channel->phase.store(shm::Phase::ready, std::memory_order_seq_cst);
   ring_host();
   reach(CrashPoint::after_ready);
-  run_tasks(life.segments);
+  run_tasks(life.segments, life.setup.has_other_core);
 }
 
 }  // namespace

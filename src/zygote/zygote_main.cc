@@ -50,8 +50,15 @@ class Zygote {
     return os::wait_readable(control_, ends_->fd());
   }
   os::Result<os::Received> next(Request& request) {
+    const auto room = std::as_writable_bytes(std::span(&request, 1));
+    if (may_have_strangers_) {
+      // Whoever ends many asks for them one after the other: their list is read once.
+      auto received = os::receive_message(control_, room, os::Wait::no);
+      if (received || received.failure().code != EAGAIN) return received;
+      end_strangers();
+    }
     const Idle idle;
-    return os::receive_message(control_, std::as_writable_bytes(std::span(&request, 1)), os::Wait::yes);
+    return os::receive_message(control_, room, os::Wait::yes);
   }
 
   void answer(const Request& request, os::Received& received) {
@@ -126,6 +133,8 @@ class Zygote {
       children_are_ours_.give_back();
       room_.give_back();
       forget_ends();
+      os::Fd::keep_files_in_mind(true);  // tasks are the program's code
+      for (os::Fd& fd : fds) fd.keep_file_in_mind();
       if (setup_.breed == Breed::replicas)
         standby::run_replica({.setup = setup_, .id = request.worker, .lane = request.lane}, std::move(fds));
       worker::run_worker({.setup = setup_, .id = request.worker, .fds = std::move(fds)});
@@ -262,11 +271,12 @@ class Zygote {
       reply.status = os::reap_child(request.pid);
     }
     static_cast<void>(tell(reply));
-    end_strangers();
+    may_have_strangers_ = true;
   }
 
   /// Ends and reaps all children that we did not fork ourselves: orphans of dead workers.
   void end_strangers() {
+    may_have_strangers_ = false;
     if (heirs_expected_ > 0) return;  // adopting or forgetting them comes here again
     for (;;) {
       bool found = false;
@@ -301,6 +311,7 @@ class Zygote {
   std::set<pid_t> children_;
   std::set<pid_t> zygotes_;  ///< Those among them that have children of the host's.
   int heirs_expected_ = 0;
+  bool may_have_strangers_ = false;  ///< What a child of ours had started may have become ours.
   std::optional<os::ChildEnds> ends_;  ///< Where there are no pidfds,
   std::map<pid_t, os::Fd> tellers_;    ///< these tell of the ends of those children,
   os::Fd own_end_;                     ///< and this one of ours.
@@ -312,6 +323,7 @@ void zygote_main(os::Fd control) {
   static_cast<void>(os::become_group_leader());
   if (!detail::embedding().keeps_signal_handlers) os::default_signals();
   os::set_title("hotspare-zygote");
+  os::Fd::keep_files_in_mind(false);
   call(detail::embedding().zygote_begins);
   Zygote(std::move(control)).run();
 }
