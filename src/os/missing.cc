@@ -46,10 +46,10 @@ bool has_slices() noexcept { return fails_with(::syscall(SYS_sched_setattr, 0, n
 
 bool has_proc() noexcept { return ::access("/proc/self/stat", F_OK) == 0; }
 
-bool one_alone_is_ended() noexcept { return !group_is_ended_whole(); }
+bool one_alone_is_ended() { return !group_is_ended_whole(); }
 
 struct Way {
-  bool (*is_there)() noexcept;
+  bool (*is_there)();  ///< May throw for want of memory.
   const char* cost;
 };
 
