@@ -147,8 +147,9 @@ class Nursery {
   void reap_what_is_ours() noexcept;
   void hear_the_last() noexcept;
   zygote::Handle* find(std::uint64_t number);
+  bool has_preload() const { return plan_.setup.preload.module != 0; }
   /// Without a preload hook a fork of the seed is as good.
-  bool is_worth_a_standby() const { return plan_.setup.preload.module != 0 || !seed_; }
+  bool is_worth_a_standby() const { return has_preload() || !seed_; }
   bool is_seed(const zygote::Handle& handle) const { return seed_ && &handle == &*seed_; }
   bool in_seed(pid_t parent) const { return seed_ && parent == seed_->pid; }
 

@@ -126,7 +126,8 @@ const char* Nursery::replace(std::vector<Told>& into) {
     foster_standby();
     ask_seed_to_reap(dead_zygote_);
   }
-  if (deaths_in_a_row_ >= most_deaths_in_a_row) {
+  const bool too_many = deaths_in_a_row_ >= most_deaths_in_a_row;
+  if (too_many && has_preload()) {
     give_up(into);
     return "given up";
   }
@@ -139,6 +140,11 @@ const char* Nursery::replace(std::vector<Told>& into) {
   }
   if (standby_) drop(*standby_);
   standby_.reset();
+  if (too_many) {  // with nothing of the program's to crash in: somebody kills them
+    note_refusal();
+    into.emplace_back(told::Refused{0, "the last zygotes died before they were ready"});
+    return "another is tried again soon";
+  }
   if (const char* const how = new_zygote(); how != nullptr) return how;
   if (pause_.until() != 0) return "another is tried again soon";
   into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});

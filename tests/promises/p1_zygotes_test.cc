@@ -1,3 +1,4 @@
+#include "support/no_processes.hpp"
 #include "support/test_pool.hpp"
 #include "support/under_tsan.hpp"
 
@@ -60,6 +61,24 @@ TEST(P1Zygotes, EachDeathIsCountedOnce) {
     EXPECT_EQ(pool.stats().zygote_deaths, round);
   }
   EXPECT_EQ(pool.stats().deaths, 5u);
+}
+
+pid_t host = 0;
+
+void die_in_zygotes() {
+  if (::getppid() != host) ::raise(SIGKILL);
+}
+
+TEST(P1Zygotes, WhereEachDiesAtOnceThePoolSaysSo) {
+  PoolOptions options = small_pool();
+  if (start_method() == Start::exec) GTEST_SKIP() << "a program that is started afresh has no such handler";
+  EXPECT_EQ(in_child([&options] {
+              host = ::getpid();
+              ::pthread_atfork(nullptr, nullptr, die_in_zygotes);
+              Pool pool(options);
+              EXPECT_THROW(pool.submit([] {}).get(), PoolBroken);
+            }),
+            0);
 }
 
 }  // namespace
