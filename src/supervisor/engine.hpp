@@ -485,7 +485,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::minstd_rand random_{std::random_device{}()};
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;
-  bool relook_ = false;  ///< A worker may be stuck with tasks others could run: look again soon.
+  bool relook_ = false;        ///< A worker may be stuck with tasks others could run: look again soon.
   const bool has_other_core_;  ///< Somebody else can run while a thread spins.
   shm::SpinBudget caller_spin_;
 
