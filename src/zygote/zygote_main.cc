@@ -31,6 +31,7 @@ class Zygote {
 
   [[noreturn]] void run() {
     for (;;) {
+      if (ends_ && may_have_strangers_) end_strangers();  // nothing but a request would end the wait for more
       if (ends_ && !asked()) {
         ends_->clear();
         tell_ends();
@@ -208,6 +209,7 @@ class Zygote {
       children_.clear();
       zygotes_.clear();
       heirs_expected_ = 0;
+      may_have_strangers_ = false;
       os::set_title("hotspare-zygote");
       static_cast<void>(os::become_group_leader());
       return;  // and goes on as the standby, in the same loop
@@ -276,8 +278,8 @@ class Zygote {
 
   /// Ends and reaps all children that we did not fork ourselves: orphans of dead workers.
   void end_strangers() {
+    if (heirs_expected_ > 0) return;  // one of them may be that heir
     may_have_strangers_ = false;
-    if (heirs_expected_ > 0) return;  // adopting or forgetting them comes here again
     for (;;) {
       bool found = false;
       const std::vector<pid_t> ours = os::own_children();
