@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace hotspare::python {
 namespace {
@@ -25,6 +26,14 @@ PyObject* on_buffer(PyObject*, PyObject* buffer) {
 }
 
 PyMethodDef on_buffer_def = {"on_buffer", on_buffer, METH_O, nullptr};
+
+/// Called when a pickler has failed and another one begins anew.
+PyObject* drop_buffers(PyObject*, PyObject*) {
+  std::exchange(*collecting, {});
+  Py_RETURN_NONE;
+}
+
+PyMethodDef drop_buffers_def = {"drop_buffers", drop_buffers, METH_NOARGS, nullptr};
 
 class Collect {
  public:
@@ -67,6 +76,7 @@ struct Names {
   PyObject* protocol = PyLong_FromLong(5);
   PyObject* loads = python_name("_pickle", "loads").release().ptr();
   PyObject* on_buffer = PyCFunction_New(&on_buffer_def, nullptr);
+  PyObject* drop_buffers = PyCFunction_New(&drop_buffers_def, nullptr);
   PyObject* buffers_keyword = PyTuple_Pack(1, PyUnicode_InternFromString("buffers"));
 };
 const Names& names() {
@@ -113,8 +123,8 @@ Pickled pickle(nb::handle object) {
     return result;
   }
   const Collect collect(result.buffers);
-  PyObject* const arguments[] = {object.ptr(), names().on_buffer};
-  result.bytes = checked(PyObject_Vectorcall(names().dumps, arguments, 2, nullptr));
+  PyObject* const arguments[] = {object.ptr(), names().on_buffer, names().drop_buffers};
+  result.bytes = checked(PyObject_Vectorcall(names().dumps, arguments, 3, nullptr));
   return result;
 }
 

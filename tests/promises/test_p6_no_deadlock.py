@@ -205,6 +205,14 @@ def test_a_sender_may_change_an_array_once_it_is_submitted_and_send_it_again(
         assert [future.result() for future in futures] == [0, 1_000_000, 2_000_000, 3_000_000]
 
 
+def test_arrays_around_what_only_cloudpickle_takes_arrive_each_in_its_place(pool: Pool) -> None:
+    first, second = np.zeros(100_000), np.ones(100_000)
+    back = pool.submit(same, (first, lambda: 3, second)).result()
+    assert (back[0] == first).all()
+    assert back[1]() == 3
+    assert (back[2] == second).all()
+
+
 def test_hotspare_empty_has_no_room_for_objects() -> None:
     with pytest.raises(TypeError):
         hotspare.empty(3, object)
