@@ -8,8 +8,9 @@
 namespace hotspare::python {
 namespace {
 
-/// Where the pickler's callback puts what is large. One pickle at a time fills it; a nested one has its own.
-std::vector<nb::object>* collecting = nullptr;
+/// Where the pickler's callback puts what is large. One pickle of a thread at a time fills it; a nested one, that of a
+/// signal handler or of a reducer, has its own. A pickler runs Python, so other threads pickle in the midst of it.
+thread_local std::vector<nb::object>* collecting = nullptr;
 
 /// Called by the pickler for each PickleBuffer. True: keep it within the pickle.
 PyObject* on_buffer(PyObject*, PyObject* buffer) {
