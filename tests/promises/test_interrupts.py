@@ -577,6 +577,34 @@ def test_a_handler_may_wait_itself(fifo: Callable[[], Fifo]) -> None:
     assert answers == [36]
 
 
+_FEEDS = {
+    "callback": ["pool.submit(square, 5).add_done_callback(lambda future: values.put(future.result()))"],
+    "as_completed": ["for value in pool.as_completed(square, [5]):", "    values.put(value)"],
+}
+
+
+@pytest.mark.parametrize("way", _FEEDS)
+def test_a_handler_may_close_the_pool_between_a_submission_and_its_watch(tmp_path: Path, way: str) -> None:
+    with Program(
+        tmp_path,
+        "import queue",
+        "from hotspare import _core",
+        "def watch_later(*args):",
+        "    _core.CorePool.watch = watch",
+        "    signal.raise_signal(signal.SIGTERM)",
+        "    watch(*args)",
+        "signal.signal(signal.SIGTERM, lambda *_: pool.shutdown())",
+        "watch, _core.CorePool.watch = _core.CorePool.watch, watch_later",
+        "values = queue.SimpleQueue()",
+        "pool = Pool(1)",
+        "with contextlib.suppress(hotspare.PoolClosed):",
+        *(f"    {line}" for line in _FEEDS[way]),
+        "print(values.get())",
+    ) as program:
+        assert program.end() == 0, program.output
+    assert program.output == "25\n"
+
+
 def test_no_thread_is_left_when_no_pool_is(fifo: Callable[[], Fifo]) -> None:
     """A program without pools may fork as one without threads."""
     threads = len(os.listdir("/proc/self/task"))
