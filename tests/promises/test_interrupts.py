@@ -577,6 +577,37 @@ def test_a_handler_may_wait_itself(fifo: Callable[[], Fifo]) -> None:
     assert answers == [36]
 
 
+def test_a_handler_may_wait_while_another_future_gets_its_condition(
+    fifo: Callable[[], Fifo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = fifo(), fifo()
+    heard: list[str] = []
+
+    def condition() -> Any:
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGUSR1)
+        return threading.Condition()
+
+    with Pool(1) as pool:
+        other = pool.submit(meet, begun, go_on, "other")
+        other.add_done_callback(lambda _: None)
+        begun.hear()
+        future = pool.submit(square, 3)
+
+        def handler(number: int, frame: Any) -> None:
+            go_on.tell()
+            heard.append(other.result())
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        try:
+            monkeypatch.setattr(threading, "Condition", condition)
+            future.add_done_callback(lambda _: None)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert future.result() == 9
+    assert heard == ["other"]
+
+
 _FEEDS = {
     "callback": ["pool.submit(square, 5).add_done_callback(lambda future: values.put(future.result()))"],
     "as_completed": ["for value in pool.as_completed(square, [5]):", "    values.put(value)"],
