@@ -145,14 +145,14 @@ class Launch:
 
     def make(self, engine: Callable[[dict[str, Any]], Any], options: dict[str, Any]) -> Any:
         """The engine, with its zygote forked off or started. Raises what the engine refuses."""
-        before = _worker.plan
-        _worker.plan = self.plan
+        before = _worker.here.plan
+        _worker.here.plan = self.plan
         try:
             if self.method == "fork":
                 util._flush_std_streams()  # type: ignore[attr-defined]  # what is buffered is printed once, not by each fork
             return engine({**options, **self.engine_options()})
         finally:
-            _worker.plan = before
+            _worker.here.plan = before
 
     def close(self) -> None:
         self._kept.close()

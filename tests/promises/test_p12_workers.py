@@ -346,6 +346,35 @@ def test_orders_to_programs_that_somebody_else_starts_do_not_cross(monkeypatch: 
     assert heard == [(b"first", b"first"), (b"second", b"second")]
 
 
+_kept: list[int] = []
+
+
+def _first_kept() -> int:
+    return _kept[0]
+
+
+def test_pools_that_start_at_once_have_each_its_own_initializer(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, host = threading.Barrier(2), os.getpid()
+
+    def flush() -> None:
+        if os.getpid() == host:
+            both.wait()
+
+    monkeypatch.setattr(multiprocessing.util, "_flush_std_streams", flush)
+    kept: dict[int, int] = {}
+
+    def start(number: int) -> None:
+        with Pool(1, start="fork", initializer=_kept.append, initargs=(number,)) as pool:
+            kept[number] = pool.submit(_first_kept).result()
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kept == {1: 1, 2: 2}
+
+
 def test_nothing_of_ours_is_in_the_environment_of_a_task(start: str) -> None:
     with Pool(1, start=start, initializer=same, initargs=(mp.get_context(start).Lock(),)) as pool:
         seen = pool.submit(environment).result()
