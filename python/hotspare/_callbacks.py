@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,3 +23,11 @@ def callback() -> Iterator[None]:
 
 def in_callback() -> bool:
     return getattr(_of_this_thread, "active", False)
+
+
+def _in_fork() -> None:
+    """The only thread of a fork is nobody's but its program's, whichever it was in the process that it comes from."""
+    _of_this_thread.active = False
+
+
+os.register_at_fork(after_in_child=_in_fork)

@@ -103,16 +103,20 @@ class CrashReport:
     @property
     def native_stack(self) -> tuple[NativeFrame, ...]:
         """Innermost first; empty if there was nobody to take it. Unwound when first asked for: up to some 100 ms."""
-        if callable(self._native):
-            object.__setattr__(self, "_native", self._native())
-        return self._native  # type: ignore[return-value]
+        stack = self._native  # read once: another thread may put the stack there meanwhile
+        if callable(stack):
+            stack = stack()
+            object.__setattr__(self, "_native", stack)
+        return stack
 
     @property
     def other_threads(self) -> dict[int, tuple[NativeFrame, ...]]:
         """Native stacks of the other threads by their kernel ids, of a worker that was ended for a deadline."""
-        if callable(self._others):
-            object.__setattr__(self, "_others", self._others())
-        return self._others  # type: ignore[return-value]
+        stacks = self._others  # once, as above
+        if callable(stacks):
+            stacks = stacks()
+            object.__setattr__(self, "_others", stacks)
+        return stacks
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_native": self.native_stack, "_others": self.other_threads}

@@ -38,13 +38,14 @@ T = TypeVar("T")
 _PENDING, _RUNNING, _FINISHED = _base.PENDING, _base.RUNNING, _base.FINISHED
 _CANCELLED, _NOTIFIED = _base.CANCELLED, _base.CANCELLED_AND_NOTIFIED
 
-# Guards the step from handle to full future. Short; of the engine only watch() is called while it is held.
-_making = threading.RLock()
+# Guards the moment in which an outcome becomes the future's. Nothing is called while it is held: a handler of a signal
+# would run then, and may wait for a future that another thread is to settle.
+_settling = threading.RLock()
 
 
 def _in_fork() -> None:
-    global _making
-    _making = threading.RLock()
+    global _settling
+    _settling = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_in_fork)
@@ -116,20 +117,16 @@ class Future(_StandardFuture[T], Generic[T]):
         self._fixed = value
 
     def _make_full(self) -> None:
-        with _making:
-            if "_condition" in self.__dict__:
-                return
-            self._waiters: list[Any] = []
-            self._done_callbacks: list[Any] = []
-            self._condition = threading.Condition()
-            task = self._task
-            if self._fixed is not None or task is None:
-                return
-            if not task.settled and self._pool is not None:
-                self._refuse_in_fork()
-                self._pool.watch(task, self)
-                return
-        self._decode()
+        """The condition comes last: who finds one waits to be notified. What raises before has done nothing.
+        Without a lock, for a handler of a signal may come here, too, or wait. Two at once make one condition."""
+        self._settle_if_done()
+        task = self._task
+        if self._fixed is None and task is not None:
+            self._refuse_in_fork()
+            self._pool.watch(task, self)
+        self.__dict__.setdefault("_waiters", [])
+        self.__dict__.setdefault("_done_callbacks", [])
+        self.__dict__.setdefault("_condition", threading.Condition())
 
     def _refuse_in_fork(self) -> None:
         """The engine's threads are not here, and its locks may have been held when the fork was made."""
@@ -149,7 +146,7 @@ class Future(_StandardFuture[T], Generic[T]):
         if task is None or self._fixed is not None:
             return
         state, result, error = _outcome(task, self._faults, self._label)
-        with _making:
+        with _settling:
             if self._fixed is not None:
                 return
             self.__dict__["_result"] = result
@@ -162,8 +159,8 @@ class Future(_StandardFuture[T], Generic[T]):
         with self._condition:
             if self._told:
                 return
-            self._told = True
             self._decode()
+            self._told = True
             for waiter in self._waiters:
                 if self._fixed == _NOTIFIED:
                     waiter.add_cancelled(self)

@@ -32,8 +32,13 @@ def _is_interactive() -> bool:
     return main is not None and not hasattr(main, "__file__") and getattr(main, "__spec__", None) is None
 
 
-def dumps(value: object, buffer_callback: Callable[[pickle.PickleBuffer], object] | None) -> bytes:
-    """Raises what pickle raises, if cloudpickle cannot do it either."""
+def dumps(
+    value: object,
+    buffer_callback: Callable[[pickle.PickleBuffer], object] | None,
+    drop_buffers: Callable[[], object] | None = None,
+) -> bytes:
+    """Raises what pickle raises, if cloudpickle cannot do it either. drop_buffers: called when the buffers that the
+    callback was given are those of a pickle that has come to nothing."""
     if _is_interactive():
         return _cloudpickled(value, buffer_callback)
     stream = io.BytesIO()
@@ -42,6 +47,8 @@ def dumps(value: object, buffer_callback: Callable[[pickle.PickleBuffer], object
     try:
         pickler.dump(value)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
+        if drop_buffers is not None:
+            drop_buffers()
         try:
             return _cloudpickled(value, buffer_callback)
         except Exception:

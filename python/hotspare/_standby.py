@@ -187,8 +187,8 @@ class StandbyChannel:
         launch = Launch(settings.start, None, (), settings.preload, main_in_each=False)
         self._core = _open_core(launch, given, _pickling.dumps(order, None), death)
         self._gone = _core.Bell()
-        self._finalizer = weakref.finalize(self, self._core.close_in_background, _goer(launch, self._gone))
-        self._finalizer.atexit = False
+        self._go = _goer(launch, self._gone)
+        weakref.finalize(self, self._core.close_in_background, self._go).atexit = False
         with _lock:
             _open_channels.add(self)
 
@@ -257,9 +257,9 @@ class StandbyChannel:
         """Returns when the block that is being processed is over and every process is gone; from on_event, or a signal
         handler that runs within process(), at once. May be called again. A KeyboardInterrupt ends the wait, and it goes
         on closing."""
+        self._core.close_in_background(self._go)  # first, and in one step: a KeyboardInterrupt leaves it closing
         with _lock:
             _open_channels.discard(self)
-        self._finalizer()
         # A callback runs on a thread that has to end before the channel is gone, a handler within a block that has.
         if self._core.in_host and not in_callback() and not self._core.in_process_here:
             self._gone.wait(-1.0)
@@ -333,7 +333,7 @@ def _check_call(make: Any, args: tuple[Any, ...]) -> None:
 
 
 _open_channels: weakref.WeakSet[StandbyChannel] = weakref.WeakSet()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal's handler may close another one
 
 
 def _at_exit() -> None:
@@ -346,7 +346,7 @@ def _at_exit() -> None:
 def _in_fork() -> None:
     """Channels belong to the process that made them. The lock may have been held at the moment of the fork."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _open_channels.clear()
     _core.forget_channels()
 

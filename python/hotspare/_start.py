@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Callable
 from multiprocessing import context as mp_contexts
@@ -107,12 +108,13 @@ class Launch:
 
     def _pickle_initializer(self, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
         handing = _Handing(self._kept)
+        before = mp_contexts.get_spawning_popen()  # this thread may be pickling a process that multiprocessing spawns
         mp_contexts.set_spawning_popen(handing)  # type: ignore[arg-type]
         try:
             stream = reduction.ForkingPickler.dumps((initializer, initargs))
             self.plan.pickled_initializer = bytes(stream)
         finally:
-            mp_contexts.set_spawning_popen(None)
+            mp_contexts.set_spawning_popen(before)
 
     def engine_options(self) -> dict[str, Any]:
         if self.method == "fork":
@@ -143,17 +145,29 @@ class Launch:
 
     def make(self, engine: Callable[[dict[str, Any]], Any], options: dict[str, Any]) -> Any:
         """The engine, with its zygote forked off or started. Raises what the engine refuses."""
-        before = _worker.plan
-        _worker.plan = self.plan
+        before = _worker.here.plan
+        _worker.here.plan = self.plan
         try:
             if self.method == "fork":
                 util._flush_std_streams()  # type: ignore[attr-defined]  # what is buffered is printed once, not by each fork
             return engine({**options, **self.engine_options()})
         finally:
-            _worker.plan = before
+            _worker.here.plan = before
 
     def close(self) -> None:
         self._kept.close()
+
+
+_ordering = threading.RLock()
+"""The environment is the process's: one order at a time stands in it."""
+
+
+def _in_fork() -> None:
+    global _ordering
+    _ordering = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_in_fork)
 
 
 def spawn_as_asked(command: list[bytes], inherited: list[int], setting: str) -> int | None:
@@ -163,11 +177,12 @@ def spawn_as_asked(command: list[bytes], inherited: list[int], setting: str) -> 
     if isinstance(_posixsubprocess.fork_exec, types.BuiltinFunctionType):
         return None
     name, _, value = setting.partition("=")
-    os.putenv(name, value)  # seen by whatever another thread starts just now, too: for that it is no order
-    try:
-        return int(util.spawnv_passfds(command[0], command, inherited))
-    finally:
-        os.unsetenv(name)
+    with _ordering:
+        os.putenv(name, value)  # seen by whatever another thread starts just now, too: for that it is no order
+        try:
+            return int(util.spawnv_passfds(command[0], command, inherited))
+        finally:
+            os.unsetenv(name)
 
 
 def _is_to_be_tracker() -> bool:

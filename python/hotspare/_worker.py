@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import _base
 from dataclasses import dataclass, field
@@ -40,8 +41,13 @@ class Plan:
     family: Family = field(default_factory=Family)
 
 
-plan = Plan()
-"""Set in the host just before the zygote is forked off, and in a zygote that was started afresh."""
+class _Here(threading.local):
+    plan = Plan()
+    """Set in the host just before the zygote is forked off, and in a zygote that was started afresh."""
+
+
+here = _Here()
+"""Of this thread: others of the host start pools of their own just now, and what is forked is the thread that forks."""
 
 # A signal that hardly anybody uses: faulthandler's handler for it writes the Python stacks.
 _stack_signal = signal.SIGRTMAX - 3
@@ -67,13 +73,13 @@ def zygote_begins() -> None:
 def zygote_preloads() -> None:
     usual, never = gc.get_threshold(), (1_000_000_000, 10, 10)
     gc.set_threshold(*never)  # imports make little garbage: looking for it takes a tenth of their time
-    for name in plan.preload:
+    for name in here.plan.preload:
         importlib.import_module(name)
-    for name in plan.preload_if_there:
+    for name in here.plan.preload_if_there:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    if plan.preparation is not None and not plan.prepare_each:
-        _prepare(plan.preparation)
+    if here.plan.preparation is not None and not here.plan.prepare_each:
+        _prepare(here.plan.preparation)
     gc.freeze()  # what workers never change they go on sharing
     if gc.get_threshold() == never:  # no module has set its own
         gc.set_threshold(*usual)
@@ -120,9 +126,9 @@ def _can_tell_its_stack() -> None:
 def replica_begins() -> None:
     """In each replica of a channel, those that another one has forked among them."""
     _can_tell_its_stack()
-    if plan.preparation is not None and plan.prepare_each:
-        _prepare(plan.preparation)
-    _process.begin(plan.family, os.getpid())
+    if here.plan.preparation is not None and here.plan.prepare_each:
+        _prepare(here.plan.preparation)
+    _process.begin(here.plan.family, os.getpid())
 
 
 def replica_leaves() -> None:
@@ -137,14 +143,14 @@ def worker_lives(serve: Callable[[], object]) -> None:
     """serve() is the rest of a worker's life, worker_begins and all tasks."""
     global _unprepared
     _can_tell_its_stack()
-    if plan.family.method != "fork":
+    if here.plan.family.method != "fork":
         _seed_anew()
-    if plan.preparation is not None and plan.prepare_each:
+    if here.plan.preparation is not None and here.plan.prepare_each:
         try:
-            _prepare(plan.preparation)
+            _prepare(here.plan.preparation)
         except BaseException as error:
             _unprepared = error
-    _process.live(plan.family, serve)
+    _process.live(here.plan.family, serve)
 
 
 def worker_begins() -> None:
@@ -153,9 +159,9 @@ def worker_begins() -> None:
     signal.signal(_core.stop_signal(), _stop)
     if _interruptible:
         signal.signal(signal.SIGINT, _interrupt)
-    initializer, initargs = plan.initializer, plan.initargs
-    if plan.pickled_initializer is not None:
-        initializer, initargs = pickle.loads(plan.pickled_initializer)
+    initializer, initargs = here.plan.initializer, here.plan.initargs
+    if here.plan.pickled_initializer is not None:
+        initializer, initargs = pickle.loads(here.plan.pickled_initializer)
     if initializer is None:
         return
     try:

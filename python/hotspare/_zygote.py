@@ -25,6 +25,6 @@ class Zygote:
                 os.set_inheritable(fd, False)
             except OSError:  # multiprocessing has closed it: it has read from there
                 continue
-        _worker.plan = self.plan
+        _worker.here.plan = self.plan
         _core.become_zygote_if_asked()
         raise SystemExit("hotspare: this program is started by a pool, as its zygote")

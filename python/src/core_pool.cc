@@ -205,17 +205,39 @@ struct CorePool::Settler {
       error.discard_as_unraisable("hotspare callbacks");
     }
   }
-  bool is_current() const { return thread.get_id() == std::this_thread::get_id(); }
+  /// With the GIL. False: the thread has been joined, or will be without a look at this task.
+  bool watch(const TaskRef& task, nb::object object) {
+    if (!watched.try_emplace(task.get(), std::move(object)).second) return true;  // the engine has one place for it
+    try {
+      const std::lock_guard lock(mutex);
+      if (joined) return false;
+      if (!thread.joinable()) thread = std::thread([this] { run(); });
+      completions.watch(task);
+    } catch (...) {
+      watched.erase(task.get());
+      throw;
+    }
+    return true;
+  }
+  /// Without the GIL.
   void join() {
-    if (!thread.joinable()) return;
+    std::thread last;
+    {
+      const std::lock_guard lock(mutex);
+      joined = true;
+      last.swap(thread);
+    }
+    if (!last.joinable()) return;
     completions.end();
-    thread.join();
+    last.join();
   }
 
   detail::Completions completions;
   nb::object on_settled;
-  std::unordered_map<detail::Task*, nb::object> watched;
+  std::unordered_map<detail::Task*, nb::object> watched;  ///< Guarded by the GIL.
+  std::mutex mutex;  ///< Held by who has the GIL, and by who has not: never for long.
   std::thread thread;
+  bool joined = false;
 };
 
 struct CorePool::Inner {
@@ -348,10 +370,18 @@ CoreTask CorePool::submit_chunk(nb::handle function, const nb::list& items, bool
 }
 
 void CorePool::watch(const CoreTask& task, nb::object object) {
-  Settler& settler = inner_->settler;
-  if (!settler.thread.joinable()) settler.thread = std::thread([&settler] { settler.run(); });
-  settler.watched[task.task().get()] = std::move(object);
-  settler.completions.watch(task.task());
+  if (inner_->settler.watch(task.task(), std::move(object))) return;
+  // The pool was closed since the task was submitted, by a signal's handler say: all tasks have settled.
+  try {
+    closers->run([inner = inner_, settled = task.task()]() mutable {
+      const WithGil gil;
+      inner->settler.tell({std::move(settled)});
+      inner.reset();
+    });
+  } catch (...) {
+    inner_->settler.watched.erase(task.task().get());
+    throw;
+  }
 }
 
 void CorePool::shutdown(bool cancel, std::size_t keep, double grace, nb::object on_gone) {

@@ -14,9 +14,11 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace hotspare::python {
@@ -153,7 +155,8 @@ struct CoreStandby::Inner {
   nb::object on_event;  ///< Before the channel, whose thread calls it.
   std::shared_ptr<detail::StandbyCore> core;
   nb::object last_stats;
-  bool closing = false;
+  bool closing = false;                ///< It takes no more blocks.
+  bool leaving = false;                ///< Somebody closes it in the background, or has.
   std::atomic<std::uint32_t> busy{0};  ///< Somebody is in process().
   unsigned long in_process = 0;        ///< Which thread; 0: none.
   std::mutex closing_mutex;
@@ -192,13 +195,16 @@ CoreStandby::~CoreStandby() {
   if (!in_host())
     // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for a pointer the process may end
     static_cast<void>(new std::shared_ptr<Inner>(std::move(inner_)));
-  else if (!closed())
+  else
     close_in_background(nb::none());
 }
 
 bool CoreStandby::in_host() const { return inner_->made_after == forks; }
 bool CoreStandby::closed() const { return inner_->closing; }
 bool CoreStandby::in_process_here() const { return inner_->in_process == PyThread_get_thread_ident(); }
+bool CoreStandby::keeps_it_open() const {
+  return in_process_here() || python_name("hotspare._callbacks", "in_callback")().ptr() == Py_True;
+}
 
 void CoreStandby::must_be_host(const char* call) const {
   if (!in_host())
@@ -276,8 +282,9 @@ void CoreStandby::close() {
 void CoreStandby::close_in_background(nb::object on_gone) {
   if (!in_host()) return;
   inner_->closing = true;
+  if (std::exchange(inner_->leaving, true)) return;
   PyObject* const callback = on_gone.release().ptr();
-  run_in_background([inner = inner_, callback]() mutable {
+  std::function<void()> close = [inner = inner_, callback]() mutable {
     inner->close();
     const WithGil gil;
     const nb::object call = nb::steal(callback);
@@ -289,7 +296,18 @@ void CoreStandby::close_in_background(nb::object on_gone) {
     } catch (nb::python_error& error) {
       error.discard_as_unraisable("hotspare standby channel");
     }
-  });
+  };
+  try {
+    run_in_background(close);
+  } catch (const std::system_error&) {  // no thread is to be had
+    if (keeps_it_open()) {
+      inner_->leaving = false;
+      nb::steal(callback);
+      throw;
+    }
+    const WithoutGil others_may_run;
+    close();
+  }
 }
 
 namespace {

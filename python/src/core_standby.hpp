@@ -32,7 +32,8 @@ class CoreStandby {
 
   /// Waits for the block that is being processed, then until nothing is left. Any number of times.
   void close();
-  /// Returns at once; on_gone() is called when nothing is left, on a thread of its own.
+  /// Returns at once; the first call's on_gone() is called when nothing is left, on a thread of its own. Without threads to be
+  /// had: on this one, which waits for that; it raises, and nothing has happened, where that would be for ever.
   void close_in_background(nb::object on_gone);
   bool closed() const;
   /// This thread is in process(): in a signal handler, then.
@@ -46,6 +47,8 @@ class CoreStandby {
   /// For this call of the user's; raises RuntimeError in a fork of the host. Null: closed.
   std::shared_ptr<detail::StandbyCore> core(const char* call) const;
   void must_be_host(const char* call) const;
+  /// The channel cannot be gone before this thread goes on.
+  bool keeps_it_open() const;
 
   std::shared_ptr<Inner> inner_;  ///< Lives on in a thread that closes it in the background.
 };

@@ -3,12 +3,14 @@
 #include <cstring>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace hotspare::python {
 namespace {
 
-/// Where the pickler's callback puts what is large. One pickle at a time fills it; a nested one has its own.
-std::vector<nb::object>* collecting = nullptr;
+/// Where the pickler's callback puts what is large. One pickle of a thread at a time fills it; a nested one, that of a
+/// signal handler or of a reducer, has its own. A pickler runs Python, so other threads pickle in the midst of it.
+thread_local std::vector<nb::object>* collecting = nullptr;
 
 /// Called by the pickler for each PickleBuffer. True: keep it within the pickle.
 PyObject* on_buffer(PyObject*, PyObject* buffer) {
@@ -25,6 +27,14 @@ PyObject* on_buffer(PyObject*, PyObject* buffer) {
 }
 
 PyMethodDef on_buffer_def = {"on_buffer", on_buffer, METH_O, nullptr};
+
+/// Called when a pickler has failed and another one begins anew.
+PyObject* drop_buffers(PyObject*, PyObject*) {
+  std::exchange(*collecting, {});
+  Py_RETURN_NONE;
+}
+
+PyMethodDef drop_buffers_def = {"drop_buffers", drop_buffers, METH_NOARGS, nullptr};
 
 class Collect {
  public:
@@ -67,6 +77,7 @@ struct Names {
   PyObject* protocol = PyLong_FromLong(5);
   PyObject* loads = python_name("_pickle", "loads").release().ptr();
   PyObject* on_buffer = PyCFunction_New(&on_buffer_def, nullptr);
+  PyObject* drop_buffers = PyCFunction_New(&drop_buffers_def, nullptr);
   PyObject* buffers_keyword = PyTuple_Pack(1, PyUnicode_InternFromString("buffers"));
 };
 const Names& names() {
@@ -113,8 +124,8 @@ Pickled pickle(nb::handle object) {
     return result;
   }
   const Collect collect(result.buffers);
-  PyObject* const arguments[] = {object.ptr(), names().on_buffer};
-  result.bytes = checked(PyObject_Vectorcall(names().dumps, arguments, 2, nullptr));
+  PyObject* const arguments[] = {object.ptr(), names().on_buffer, names().drop_buffers};
+  result.bytes = checked(PyObject_Vectorcall(names().dumps, arguments, 3, nullptr));
   return result;
 }
 

@@ -25,9 +25,20 @@ using detail::TaskContext;
 
 /// What a task had to do with, and its outcome. Letting go of it runs code of the user's, which may raise, or end the
 /// worker: that has to wait until the outcome is safe.
+/// Each thread's own: those of several pools may run tasks in the host, and what runs then lets go of the GIL.
+struct Held {
+  Held() = default;
+  ~Held() {
+    for (nb::object& object : objects) object.release();  // C's exit() in a task: nobody lets go of these any more
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  std::vector<nb::object> objects;
+};
 std::vector<nb::object>& held() {
-  static auto* const objects = new std::vector<nb::object>;
-  return *objects;
+  thread_local Held held;
+  return held.objects;
 }
 nb::object hold(nb::object object) {
   held().push_back(object);
@@ -223,10 +234,10 @@ void run_python_task(TaskContext& context) {
 }
 
 void let_go_of_task() {
-  static auto* const going = new std::vector<nb::object>;  // both keep their room
-  while (!held().empty()) {                                // what is let go of may run anything
-    going->swap(held());
-    going->clear();
+  thread_local Held going;   // both keep their room
+  while (!held().empty()) {  // what is let go of may run anything
+    going.objects.swap(held());
+    going.objects.clear();
   }
 }
 

@@ -1,4 +1,4 @@
-"""Has the kernel refuse this thread, and all that come from it, a new process, for good. Threads they may have."""
+"""Has the kernel refuse this thread, and all that come from it, a new process, for good, or a new thread."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
 
 
-def refuse() -> None:
+def refuse(threads: bool = False) -> None:
+    """threads: it is these that are refused, and processes that they may have."""
     clone, clone3, forks = _NUMBERS[platform.machine()]
     code: list[tuple[int, int, int, int]] = [(_LOAD, 0, 0, 0)]
-    for place, number in enumerate(forks):
+    for place, number in enumerate(() if threads else forks):
         code.append((_EQUAL, 3 + len(forks) - place, 0, number))
     code += [
         # What clone3 is to do lies in memory, where a filter cannot look: without it the C library takes clone.
         (_EQUAL, 4, 0, clone3),
         (_EQUAL, 0, 4, clone),
         (_LOAD, 0, 0, 16),  # the lower half of the first argument
-        (_ANY_BIT, 2, 0, _CLONE_THREAD),
+        (_ANY_BIT, 0 if threads else 2, 2 if threads else 0, _CLONE_THREAD),
         (_RETURN, 0, 0, _REFUSE | errno.EAGAIN),
         (_RETURN, 0, 0, _REFUSE | errno.ENOSYS),
         (_RETURN, 0, 0, _ALLOW),

@@ -577,6 +577,65 @@ def test_a_handler_may_wait_itself(fifo: Callable[[], Fifo]) -> None:
     assert answers == [36]
 
 
+def test_a_handler_may_wait_while_another_future_gets_its_condition(
+    fifo: Callable[[], Fifo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = fifo(), fifo()
+    heard: list[str] = []
+
+    def condition() -> Any:
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGUSR1)
+        return threading.Condition()
+
+    with Pool(1) as pool:
+        other = pool.submit(meet, begun, go_on, "other")
+        other.add_done_callback(lambda _: None)
+        begun.hear()
+        future = pool.submit(square, 3)
+
+        def handler(number: int, frame: Any) -> None:
+            go_on.tell()
+            heard.append(other.result())
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        try:
+            monkeypatch.setattr(threading, "Condition", condition)
+            future.add_done_callback(lambda _: None)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert future.result() == 9
+    assert heard == ["other"]
+
+
+_FEEDS = {
+    "callback": ["pool.submit(square, 5).add_done_callback(lambda future: values.put(future.result()))"],
+    "as_completed": ["for value in pool.as_completed(square, [5]):", "    values.put(value)"],
+}
+
+
+@pytest.mark.parametrize("way", _FEEDS)
+def test_a_handler_may_close_the_pool_between_a_submission_and_its_watch(tmp_path: Path, way: str) -> None:
+    with Program(
+        tmp_path,
+        "import queue",
+        "from hotspare import _core",
+        "def watch_later(*args):",
+        "    _core.CorePool.watch = watch",
+        "    signal.raise_signal(signal.SIGTERM)",
+        "    watch(*args)",
+        "signal.signal(signal.SIGTERM, lambda *_: pool.shutdown())",
+        "watch, _core.CorePool.watch = _core.CorePool.watch, watch_later",
+        "values = queue.SimpleQueue()",
+        "pool = Pool(1)",
+        "with contextlib.suppress(hotspare.PoolClosed):",
+        *(f"    {line}" for line in _FEEDS[way]),
+        "print(values.get())",
+    ) as program:
+        assert program.end() == 0, program.output
+    assert program.output == "25\n"
+
+
 def test_no_thread_is_left_when_no_pool_is(fifo: Callable[[], Fifo]) -> None:
     """A program without pools may fork as one without threads."""
     threads = len(os.listdir("/proc/self/task"))

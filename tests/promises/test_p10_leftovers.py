@@ -179,6 +179,51 @@ def _never_made(begun: Fifo) -> None:
         signal.pause()
 
 
+def test_an_interrupt_at_any_moment_of_its_close_leaves_it_closing() -> None:
+    here = sys._getframe()
+    moment, interrupted = 0, True
+    gc.collect()
+    while interrupted:
+        channel = StandbyChannel.of(twice, replicas=1, **OPTIONS)
+        before = iter(range(moment))
+
+        def interrupt(frame: Any, event: str, arg: Any, before: Any = before) -> None:
+            # Where the interpreter looks at signals: when a function begins, and when a call has ended.
+            if frame is not here and event in ("call", "c_return") and next(before, None) is None:
+                raise KeyboardInterrupt
+
+        interrupted = False
+        try:
+            sys.setprofile(interrupt)
+            channel.close()
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            sys.setprofile(None)
+        channel.close()
+        assert channel.closed
+        moment += 1
+
+
+@pytest.mark.parametrize("how", ["channel.close()", "del channel"])
+def test_without_a_thread_to_be_had_it_closes_on_the_callers(tmp_path: Path, how: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"import os, sys; sys.path.insert(0, {str(HERE)!r})\n"
+        "from hotspare import StandbyChannel\n"
+        "from no_processes import refuse\n"
+        "from python_processors import twice\n"
+        "if __name__ == '__main__':\n"
+        "    channel = StandbyChannel.of(twice, block=8, period=0.01)\n"
+        "    (pid, *_) = channel.replica_pids()\n"
+        "    refuse(threads=True)\n"
+        f"    {how}\n"
+        "    print(os.path.exists(f'/proc/{pid}'))\n"
+    )
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
 def test_closing_tells_those_who_wait_for_replicas() -> None:
     channel = left_alone()
     came: list[bool] = []

@@ -3,7 +3,9 @@ them."""
 
 from __future__ import annotations
 
+import _posixsubprocess
 import concurrent.futures
+import ctypes
 import gc
 import json
 import multiprocessing as mp
@@ -22,7 +24,7 @@ from typing import Any
 import hotspare
 import pytest
 from conftest import wait_for_end
-from hotspare import Pool, ProcessPoolExecutor
+from hotspare import Pool, ProcessPoolExecutor, _start
 from python_tasks import Fifo, environment, kill_self, output_of, same, square
 
 _HOST = os.getpid()
@@ -294,6 +296,83 @@ def test_the_main_module_is_imported_by_each_worker_unless_it_is_preloaded(tmp_p
 
 
 # ---- what they hand on ----
+
+
+class _StartsAPool:
+    """To pickle it takes a pool."""
+
+    def __reduce__(self) -> Any:
+        with Pool(1, start="spawn", initializer=square, initargs=(2,)) as pool:
+            return same, (pool.submit(square, 3).result(),)
+
+
+def test_a_pool_may_start_while_multiprocessing_pickles_a_process() -> None:
+    context = mp.get_context("spawn")
+    lock = context.Lock()
+    process = context.Process(target=same, args=((_StartsAPool(), lock),))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def test_orders_to_programs_that_somebody_else_starts_do_not_cross(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under a debugger: what two threads start at once is told each its own, by the one environment there is."""
+    putenv, getenv = os.putenv, ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_char_p
+    second_puts = threading.Event()
+    heard: list[tuple[bytes, bytes]] = []
+
+    def put(name: str, value: str) -> None:
+        putenv(name, value)
+        if value == "second":
+            second_puts.set()
+
+    def spawn(path: bytes, command: list[bytes], inherited: list[int]) -> int:
+        if path == b"first":
+            thread.start()
+            second_puts.wait(1)  # in vain: it waits for this one
+        heard.append((path, getenv(b"HOTSPARE_TEST_ORDER")))
+        return 0
+
+    def start(name: str) -> None:
+        _start.spawn_as_asked([name.encode()], [], f"HOTSPARE_TEST_ORDER={name}")
+
+    monkeypatch.setattr(_posixsubprocess, "fork_exec", lambda *_: 0)
+    monkeypatch.setattr(os, "putenv", put)
+    monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", spawn)
+    thread = threading.Thread(target=start, args=("second",))
+    start("first")
+    thread.join()
+    assert heard == [(b"first", b"first"), (b"second", b"second")]
+
+
+_kept: list[int] = []
+
+
+def _first_kept() -> int:
+    return _kept[0]
+
+
+def test_pools_that_start_at_once_have_each_its_own_initializer(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, host = threading.Barrier(2), os.getpid()
+
+    def flush() -> None:
+        if os.getpid() == host:
+            both.wait()
+
+    monkeypatch.setattr(multiprocessing.util, "_flush_std_streams", flush)
+    kept: dict[int, int] = {}
+
+    def start(number: int) -> None:
+        with Pool(1, start="fork", initializer=_kept.append, initargs=(number,)) as pool:
+            kept[number] = pool.submit(_first_kept).result()
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kept == {1: 1, 2: 2}
 
 
 def test_nothing_of_ours_is_in_the_environment_of_a_task(start: str) -> None:

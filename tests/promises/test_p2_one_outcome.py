@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import CancelledError, as_completed, wait
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hotspare import Future, Pool, ProcessPoolExecutor, WorkerDied
@@ -91,6 +92,105 @@ def test_all_threads_see_the_same_outcome(pool: Pool, fifo: Callable[[], Fifo]) 
         thread.join()
     assert seen == [[1, 2, 3]] * 8
     assert len({id(value) for value in seen}) == 1
+
+
+def _nothing() -> None:
+    pass
+
+
+_when_unpickled: Callable[[], None] = _nothing
+
+
+def _unpickled() -> str:
+    _when_unpickled()
+    return "value"
+
+
+class _Watched:
+    """A result that says when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return _unpickled, ()
+
+
+def _make_full(future: Any) -> None:
+    future.add_done_callback(lambda _: None)
+
+
+_LOOKS = {
+    "wait": lambda future: wait([future]),
+    "as_completed": lambda future: list(as_completed([future])),
+    "callback": _make_full,
+}
+
+
+@pytest.mark.parametrize("look", _LOOKS)
+def test_who_asks_while_another_thread_reads_the_outcome_has_it(
+    pool: Pool, look: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_reads, go_on = threading.Event(), threading.Event()
+
+    def hold_the_first() -> None:
+        if not first_reads.is_set():
+            first_reads.set()
+            go_on.wait()
+
+    monkeypatch.setattr(sys.modules[__name__], "_when_unpickled", hold_the_first)
+    future = pool.submit(_Watched)
+    future._task.wait(-1.0)
+    first = threading.Thread(target=_LOOKS[look], args=(future,))
+    first.start()
+    first_reads.wait()
+    try:
+        assert future.result() == "value"
+    finally:
+        go_on.set()
+        first.join()
+    assert future.done()
+
+
+@pytest.mark.parametrize("look", _LOOKS)
+def test_an_interrupt_while_the_outcome_is_read_leaves_it_there(
+    pool: Pool, look: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupts = [KeyboardInterrupt]
+
+    def interrupt_once() -> None:
+        if interrupts:
+            raise interrupts.pop()
+
+    monkeypatch.setattr(sys.modules[__name__], "_when_unpickled", interrupt_once)
+    future = pool.submit(_Watched)
+    future._task.wait(-1.0)
+    with pytest.raises(KeyboardInterrupt):
+        _LOOKS[look](future)
+    assert future.done()
+    assert future.result() == "value"
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("look", _LOOKS)
+def test_a_look_that_fails_leaves_the_future_as_it_was(
+    pool: Pool, look: str, raised: type[BaseException], fifo: Callable[[], Fifo]
+) -> None:
+    """No thread is to be had, say, or a signal's handler raises just then."""
+
+    class Refuses:
+        in_host = True
+
+        def watch(self, task: Any, future: Any) -> None:
+            raise raised
+
+    begun, go_on = fifo(), fifo()
+    future = pool.submit(meet, begun, go_on, "value")
+    begun.hear()
+    core, future._pool = future._pool, Refuses()
+    with pytest.raises(raised):
+        _LOOKS[look](future)
+    future._pool = core
+    go_on.tell()
+    assert future.result() == "value"
+    _LOOKS[look](future)
 
 
 def test_a_death_stays_what_it_was(pool: Pool) -> None:

@@ -385,6 +385,23 @@ print(error.report.summary())
     assert done.stdout.decode().strip() == str(death)
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "stacks"), [("native_stack", "_native", ()), ("other_threads", "_others", {})]
+)
+def test_two_threads_may_ask_for_a_stack_at_once(name: str, field: str, stacks: Any) -> None:
+    report = hotspare.CrashReport(cause="signal", pid=0, **{field: lambda: stacks})
+
+    def other_was_faster(frame: Any, event: str, arg: Any) -> None:
+        if event == "c_return" and arg is callable:
+            object.__setattr__(report, field, stacks)
+
+    sys.setprofile(other_was_faster)
+    try:
+        assert getattr(report, name) == stacks
+    finally:
+        sys.setprofile(None)
+
+
 def test_the_drop_in_raises_a_broken_process_pool() -> None:
     with ProcessPoolExecutor(1) as executor:
         assert isinstance(_death(executor, kill_self), BrokenProcessPool)

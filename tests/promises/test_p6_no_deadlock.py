@@ -205,6 +205,46 @@ def test_a_sender_may_change_an_array_once_it_is_submitted_and_send_it_again(
         assert [future.result() for future in futures] == [0, 1_000_000, 2_000_000, 3_000_000]
 
 
+def test_arrays_around_what_only_cloudpickle_takes_arrive_each_in_its_place(pool: Pool) -> None:
+    first, second = np.zeros(100_000), np.ones(100_000)
+    back = pool.submit(same, (first, lambda: 3, second)).result()
+    assert (back[0] == first).all()
+    assert back[1]() == 3
+    assert (back[2] == second).all()
+
+
+class _Gate:
+    """To pickle it is to say so, then to wait."""
+
+    def __init__(self, begun: threading.Event, go_on: threading.Event) -> None:
+        self._begun = begun
+        self._go_on = go_on
+
+    def __reduce__(self) -> Any:
+        self._begun.set()
+        self._go_on.wait()
+        return str, ()
+
+
+def test_arrays_that_two_threads_pickle_at_once_arrive_each_in_its_task(pool: Pool) -> None:
+    first, second = np.zeros(100_000), np.ones(100_000)
+    first_begun, second_begun, first_taken, second_sent = (threading.Event() for _ in range(4))
+    futures: list[Any] = []
+
+    def send_first() -> None:
+        around = _Gate(first_begun, second_begun), first, _Gate(first_taken, second_sent)
+        futures.append(pool.submit(same, around))
+
+    thread = threading.Thread(target=send_first)
+    thread.start()
+    first_begun.wait()
+    future = pool.submit(same, (_Gate(second_begun, first_taken), second))
+    second_sent.set()
+    thread.join()
+    assert (future.result()[1] == second).all()
+    assert (futures[0].result()[1] == first).all()
+
+
 def test_hotspare_empty_has_no_room_for_objects() -> None:
     with pytest.raises(TypeError):
         hotspare.empty(3, object)

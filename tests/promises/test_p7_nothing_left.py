@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -349,6 +350,32 @@ def test_no_shared_memory_and_no_temporary_file_has_a_name(tmp_path: Path, monke
         assert len(pool.submit(bytes, 8 << 20).result()) == 8 << 20
         assert _named_memory() <= before
         assert list(tmp_path.iterdir()) == []
+
+
+def _waits_for_its_own() -> bool:
+    pool = Pool(1, start="fork")
+    future = pool.submit(square, 3)
+    pool.shutdown()
+    return future.done()
+
+
+def _in_a_fork() -> bool:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if _waits_for_its_own() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _in_a_worker() -> bool:
+    with Pool(1, start="fork") as pool:
+        return pool.submit(_waits_for_its_own).result()
+
+
+@pytest.mark.parametrize("where", [_in_a_fork, _in_a_worker])
+def test_what_a_callback_forks_waits_for_its_own_pools(pool: Pool, where: Callable[[], bool]) -> None:
+    waited: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    pool.submit(square, 3).add_done_callback(lambda _: waited.put(where()))
+    assert waited.get()
 
 
 def test_threads_of_the_pool_end_with_it() -> None:

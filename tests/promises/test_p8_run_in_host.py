@@ -253,6 +253,44 @@ def test_the_program_ends_when_its_tasks_have(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "".join(f"{x} True\n" for x in range(10))
 
 
+_ENDS = """\
+first_ends, second_ended, ended = threading.Event(), threading.Event(), []
+class Ends:
+    def __init__(self, name):
+        self.name = name
+    def __del__(self):
+        ended.append((self.name, threading.get_ident()))
+        if self.name == "first":
+            first_ends.set()
+            second_ended.wait()
+class Sent:
+    def __init__(self, name):
+        self.name = name
+    def __reduce__(self):
+        return Ends, (self.name,)
+class Value:
+    def __del__(self):
+        ended.append(("value", threading.get_ident()))
+    def __reduce__(self):
+        return int, ()
+def take(sent):
+    return Value() if sent.name == "first" else None
+with Pool(1, run_in_host=True) as one, Pool(1, run_in_host=True) as other:
+    one.submit(take, Sent("first"))
+    first_ends.wait()
+    other.submit(take, Sent("second")).result()
+    second_ended.set()
+threads = dict(ended)
+print(len(ended), threads["first"] == threads["value"] != threads["second"])
+"""
+
+
+def test_each_pools_thread_lets_go_of_what_its_own_tasks_had(tmp_path: Path) -> None:
+    """What is let go of runs code of the user's, and other threads go on meanwhile."""
+    done = _run(tmp_path, _ENDS.replace("\n", "\n    "))
+    assert (done.returncode, done.stdout) == (0, "3 True\n"), done.stderr
+
+
 def test_a_crash_is_the_hosts(tmp_path: Path) -> None:
     done = _run(tmp_path, "Pool(2, run_in_host=True).submit(kill_self).result()")
     assert done.returncode == -9
