@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
@@ -62,17 +61,32 @@ class EagerMap(Map):
                 size = self._next_size()
                 if everything and self._fixed is None:
                     size = max(size, (len(self._items) - self._at) // (16 * self._workers))
-                part = self._items[self._at : self._at + size]
-                for chunk in self._submit(part):
-                    self._chunks.append(chunk)
-                    self._expect(chunk)
-                self._at += len(part)
+                self._hand_out(size)
         except BaseException as error:  # of a signal handler: it cannot be told how far this had come
             self._chunks.append(Chunk(None, []).refused(lost(error)))
             self._all_handed_out()
             raise
         if self._at >= len(self._items):
             self._all_handed_out()
+
+    def _hand_out(self, size: int) -> None:
+        """The next part. A signal's handler, or the pickling of an item, may submit or close the pool itself meanwhile:
+        then what is behind this part is handed out before it."""
+        # In one stretch, without a call, so that no handler comes in between.
+        at = self._at
+        behind = at + size
+        self._at = behind
+        part = self._items[at:behind]
+        last = self._chunks[-1] if self._chunks else None
+        if not part:
+            return
+        new = self._submit(part)
+        if self._at == behind:
+            self._chunks.extend(new)
+        else:
+            self._follow(last, new)
+        for chunk in new:
+            self._expect(chunk)
 
     def _all_handed_out(self) -> None:
         self._items = []
@@ -107,10 +121,10 @@ class EagerMap(Map):
                 self._follow(chunk, after)
             self._feed()
 
-    def _follow(self, chunk: Chunk, after: list[Chunk]) -> None:
-        place = self._chunks.index(chunk) + 1
-        behind = list(itertools.islice(self._chunks, place, None))
-        self._chunks = deque([*itertools.islice(self._chunks, place), *after, *behind])
+    def _follow(self, chunk: Chunk | None, after: list[Chunk]) -> None:
+        place = 0 if chunk is None else self._chunks.index(chunk) + 1
+        for new in reversed(after):
+            self._chunks.insert(place, new)
 
     def flush(self, cancel: bool) -> None:
         """What is left is handed out now, because the pool closes or somebody else submits; or it is dropped."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
+import contextlib
 import itertools
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,3 +190,51 @@ def test_a_length_that_is_not_known_is_not_asked_for() -> None:
         assert list(executor.map(square, items)) == [1, 4, 9]
     with Pool(1) as pool:
         assert list(pool.map(square, items)) == [1, 4, 9]
+
+
+# ---- what comes in between ----
+
+
+class _Signals:
+    """A number in whose pickling, here, a signal comes, once."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._sent = False
+
+    def __reduce__(self) -> Any:
+        if not self._sent:
+            self._sent = True
+            signal.raise_signal(signal.SIGUSR1)
+        return int, (self._number,)
+
+
+@contextlib.contextmanager
+def _handled(act: Callable[[], object]) -> Iterator[None]:
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: act())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("way", ["submit", "map"])
+@pytest.mark.parametrize("chunksize", [None, 1, 7])
+def test_a_handler_that_submits_while_a_map_begins_has_no_item_run_twice(
+    chunksize: int | None, way: str, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "ran")
+    items = [*range(5), _Signals(5), *range(6, 100)]
+    others: list[Any] = []
+    with ProcessPoolExecutor(1) as executor:
+
+        def act() -> None:
+            if way == "submit":
+                others.append(executor.submit(square, 3))
+            else:
+                others.append(executor.map(square, [3]))
+
+        with _handled(act):
+            assert list(executor.map(note_and_return, [path] * 100, items, chunksize=chunksize)) == list(range(100))
+        assert [each.result() if way == "submit" else next(each) for each in others] == [9]
+    assert sorted(map(int, _ran(tmp_path / "ran"))) == list(range(100))
