@@ -302,6 +302,56 @@ def test_an_interrupted_map_drops_what_it_has_not_begun(way: str, tmp_path: Path
         next(results)
 
 
+class _PressedWhileRead(list[int]):
+    """As if somebody pressed Ctrl-C between two items."""
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._item, range(len(self)))
+
+    def _item(self, at: int) -> int:
+        if at == 50:
+            signal.raise_signal(signal.SIGINT)
+        return self[at]
+
+
+class _PressedWhileWatched:
+    """An engine; as if somebody pressed Ctrl-C when it is told to watch its tenth task."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+        self._watched = 0
+
+    def watch(self, task: Any, chunk: Any) -> None:
+        self._watched += 1
+        if self._watched == 10:
+            raise KeyboardInterrupt
+        self._core.watch(task, chunk)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
+
+
+@pytest.mark.parametrize(
+    ("way", "when"), [("map", "reading"), ("as_completed", "reading"), ("as_completed", "watching")]
+)
+def test_an_interrupted_submit_leaves_no_gap_in_a_map_of_others(way: str, when: str, fifo: Callable[[], Fifo]) -> None:
+    begun, go_on = fifo(), fifo()
+    given: list[int] = []
+    with Pool(1) as pool:
+        pool.submit(meet, begun, go_on)
+        begun.hear()
+        if when == "watching":
+            pool._core = _PressedWhileWatched(pool._core)
+        items = range(200)
+        results = getattr(pool, way)(square, _PressedWhileRead(items) if when == "reading" else items)
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(square, 1)  # what is left of the map comes first
+        go_on.tell()
+        with pytest.raises(RuntimeError, match="not handed out: KeyboardInterrupt"):
+            given.extend(results)
+        assert sorted(given) == [n * n for n in range(len(given))]
+
+
 def _meet_or_note(path: str, item: tuple[Fifo | None, Fifo | None]) -> None:
     begun, go_on = item
     if begun is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from hotspare import Pool, PoolClosed, ProcessPoolExecutor
+from hotspare._stream_map import StreamMap
 from python_tasks import Fifo, meet, note, note_and_return, square
 
 
@@ -238,3 +239,19 @@ def test_a_handler_that_submits_while_a_map_begins_has_no_item_run_twice(
             assert list(executor.map(note_and_return, [path] * 100, items, chunksize=chunksize)) == list(range(100))
         assert [each.result() if way == "submit" else next(each) for each in others] == [9]
     assert sorted(map(int, _ran(tmp_path / "ran"))) == list(range(100))
+
+
+@pytest.mark.parametrize("way", ["map", "as_completed"])
+def test_a_submit_beside_a_native_map_that_has_not_begun(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ordered" if way == "map" else "unordered"
+    begin = getattr(StreamMap, name)
+    others: list[Any] = []
+    with Pool(1) as pool:
+
+        def submit_first(self: StreamMap, timeout: float | None) -> Any:
+            others.append(pool.submit(square, 3))
+            return begin(self, timeout)
+
+        monkeypatch.setattr(StreamMap, name, submit_first)
+        assert sorted(getattr(pool, way)(square, [1, 2])) == [1, 4]
+        assert others[0].result() == 9
