@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 from hotspare._chunks import AHEAD, Chunk, cancel_all, decode, lost, until_failure, wait_for
@@ -39,6 +40,7 @@ class EagerMap(Map):
         self._flying = 0
         self._at = 0
         self._stopped = False
+        self._dropped = False
         with self._lock:
             self._feeding[self] = None
             try:
@@ -57,7 +59,7 @@ class EagerMap(Map):
         """Hands out chunks. Under the lock."""
         ahead = AHEAD * self._workers
         try:
-            while self._at < len(self._items) and (everything or self._fixed is not None or self._flying < ahead):
+            while self._is_left() and (everything or self._fixed is not None or self._flying < ahead):
                 size = self._next_size()
                 if everything and self._fixed is None:
                     size = max(size, (len(self._items) - self._at) // (16 * self._workers))
@@ -66,8 +68,16 @@ class EagerMap(Map):
             self._chunks.append(Chunk(None, []).refused(lost(error)))
             self._all_handed_out()
             raise
-        if self._at >= len(self._items):
-            self._all_handed_out()
+        if not self._is_left():
+            self._end_of_input()
+
+    def _is_left(self) -> bool:
+        return self._at < len(self._items) and not self._dropped
+
+    def _end_of_input(self) -> None:
+        if self._at < len(self._items):
+            self._chunks.append(Chunk(None, []).refused(CancelledError()))
+        self._all_handed_out()
 
     def _hand_out(self, size: int) -> None:
         """The next part. A signal's handler, or the pickling of an item, may submit or close the pool itself meanwhile:
@@ -126,13 +136,14 @@ class EagerMap(Map):
         for new in reversed(after):
             self._chunks.insert(place, new)
 
-    def flush(self, cancel: bool) -> None:
+    def flush(self) -> None:
         """What is left is handed out now, because the pool closes or somebody else submits; or it is dropped."""
         with self._lock:
-            if cancel:
-                self._all_handed_out()
-            else:
-                self._feed(everything=True)
+            self._feed(everything=True)
+
+    def drop(self) -> None:
+        """What is left is not to be handed out any more. Waits for nobody: who hands out may wait for room himself."""
+        self._dropped = True
 
     def stop(self) -> None:
         with self._lock:

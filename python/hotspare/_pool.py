@@ -341,10 +341,8 @@ class Pool(Owner):
     def resize(self, workers: int) -> None:
         """From now on so many workers run tasks at the same time. Surplus ones finish what they run, and leave."""
         workers = _options.count("workers", workers, 1, _options.MOST_WORKERS)
+        self._engine.resize(workers)
         self._workers = workers
-        self._engine_options["workers"] = workers
-        if self._core is not None:
-            self._core.resize(workers)
 
     def worker_pids(self) -> list[int]:
         """Of the workers that are ready to run tasks, then of the spares."""

@@ -333,7 +333,7 @@ def _check_call(make: Any, args: tuple[Any, ...]) -> None:
 
 
 _open_channels: weakref.WeakSet[StandbyChannel] = weakref.WeakSet()
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def _at_exit() -> None:
@@ -346,7 +346,7 @@ def _at_exit() -> None:
 def _in_fork() -> None:
     """Channels belong to the process that made them. The lock may have been held at the moment of the fork."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _open_channels.clear()
     _core.forget_channels()
 

@@ -241,6 +241,20 @@ def test_a_handler_that_submits_while_a_map_begins_has_no_item_run_twice(
     assert sorted(map(int, _ran(tmp_path / "ran"))) == list(range(100))
 
 
+def test_a_handler_that_closes_the_pool_while_a_map_begins_has_the_rest_run_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "ran")
+    items = [*range(5), _Signals(5), *range(6, 100)]
+    executor = ProcessPoolExecutor(1)
+    given: list[int] = []
+    with _handled(lambda: executor.shutdown(wait=False)):
+        results = executor.map(note_and_return, [path] * 100, items, chunksize=2)
+    executor.shutdown()
+    with pytest.raises(PoolClosed):  # of what was being handed out
+        given.extend(results)
+    assert given == [0, 1, 2, 3]
+    assert sorted(map(int, _ran(tmp_path / "ran"))) == [*range(4), *range(6, 100)]
+
+
 @pytest.mark.parametrize("way", ["map", "as_completed"])
 def test_a_submit_beside_a_native_map_that_has_not_begun(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "ordered" if way == "map" else "unordered"
