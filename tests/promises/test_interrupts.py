@@ -3,8 +3,11 @@ took: a wait that cannot be ended is a test that does not end."""
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures as cf
 import contextlib
+import functools
+import gc
 import os
 import signal
 import threading
@@ -14,7 +17,7 @@ from typing import Any
 
 import hotspare
 import pytest
-from hotspare import Pool, ProcessPoolExecutor, _core
+from hotspare import Pool, ProcessPoolExecutor, _core, _interrupts
 from interrupted_program import Program, hang, hang_deaf, say_when_heard
 from python_tasks import Fifo, meet, note, note_and_return, same, square
 
@@ -171,6 +174,48 @@ def test_async_with_ends_after_one_press(tmp_path: Path, fifo: Callable[[], Fifo
         program.press()
         assert program.end() == -signal.SIGINT, program.output
     assert (tmp_path / "note").read_text() == "interrupted"
+
+
+class _Runner:
+    """asyncio's, as far as its handler of SIGINT is known by it."""
+
+    _interrupt_count = 1
+
+    def on_sigint(self, number: int, frame: Any) -> None: ...
+
+
+def _is_pending_under(runner: _Runner) -> bool:
+    answers: list[bool] = []
+
+    async def ask() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        answers.append(_interrupts.is_pending())
+
+    before = signal.signal(signal.SIGINT, functools.partial(runner.on_sigint))
+    try:
+        asyncio.run(ask())
+    except asyncio.CancelledError:
+        pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return answers == [True]
+
+
+def test_the_first_press_in_each_asyncio_run_is_heard() -> None:
+    """A runner may lie where the one before has lain."""
+    first = _Runner()
+    assert _is_pending_under(first)
+    assert not _is_pending_under(first)
+    place = id(first)
+    others = []
+    del first
+    gc.collect()
+    while id(second := _Runner()) != place:
+        others.append(second)
+        assert len(others) < 1_000_000
+    assert _is_pending_under(second)
 
 
 def test_a_callback_that_never_returns_holds_nobody(tmp_path: Path, face: str, fifo: Callable[[], Fifo]) -> None:
