@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -37,11 +38,13 @@ class EagerMap(Map):
         self._fixed = chunksize
         self._lock = threading.RLock()
         self._chunks: deque[Chunk] = deque()
+        self._told: deque[Chunk] = deque()
+        """Those that have settled while somebody had the lock, who looks at them when he lets go of it."""
         self._flying = 0
         self._at = 0
         self._stopped = False
         self._dropped = False
-        with self._lock:
+        with self._locked():
             self._feeding[self] = None
             try:
                 self._feed()
@@ -115,21 +118,42 @@ class EagerMap(Map):
             chunk.owner = self
             self._core.watch(chunk.task, chunk)
 
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._take_told()
+
     def settled(self, chunk: Chunk) -> None:
-        with self._lock:
-            if chunk.decoded:
-                return
-            self._flying -= 1
-            if self._stopped:
-                decode(chunk, self._faults, self._function, self._sizer)
-                return
-            after = self._take(chunk)
-            chunk.items = []
-            for new in after:
-                self._expect(new)
-            if after:
-                self._follow(chunk, after)
-            self._feed()
+        """On the pool's thread. It never waits: who has the lock may wait for the pool's end, in a signal's handler."""
+        self._told.append(chunk)
+        self._take_told()
+
+    def _take_told(self) -> None:
+        while self._told and self._lock.acquire(blocking=False):
+            try:
+                while self._told:
+                    self._settle(self._told.popleft())
+            finally:
+                self._lock.release()
+
+    def _settle(self, chunk: Chunk) -> None:
+        """Under the lock."""
+        if chunk.decoded:
+            return
+        self._flying -= 1
+        if self._stopped:
+            decode(chunk, self._faults, self._function, self._sizer)
+            return
+        after = self._take(chunk)
+        chunk.items = []
+        for new in after:
+            self._expect(new)
+        if after:
+            self._follow(chunk, after)
+        self._feed()
 
     def _follow(self, chunk: Chunk | None, after: list[Chunk]) -> None:
         place = 0 if chunk is None else self._chunks.index(chunk) + 1
@@ -138,7 +162,7 @@ class EagerMap(Map):
 
     def flush(self) -> None:
         """What is left is handed out now, because the pool closes or somebody else submits; or it is dropped."""
-        with self._lock:
+        with self._locked():
             self._feed(everything=True)
 
     def drop(self) -> None:
@@ -146,7 +170,7 @@ class EagerMap(Map):
         self._dropped = True
 
     def stop(self) -> None:
-        with self._lock:
+        with self._locked():
             self._stopped = True
             self._all_handed_out()
             cancel_all(self._chunks)
@@ -161,8 +185,8 @@ class EagerMap(Map):
             while self._chunks:
                 chunk = self._chunks[0]
                 wait_for(chunk, end)
-                self.settled(chunk)
-                with self._lock:
+                with self._locked():
+                    self._settle(chunk)
                     self._chunks.popleft()
                 values = until_failure(chunk)
                 del chunk

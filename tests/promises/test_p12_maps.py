@@ -241,12 +241,13 @@ def test_a_handler_that_submits_while_a_map_begins_has_no_item_run_twice(
     assert sorted(map(int, _ran(tmp_path / "ran"))) == list(range(100))
 
 
-def test_a_handler_that_closes_the_pool_while_a_map_begins_has_the_rest_run_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_handler_that_closes_the_pool_while_a_map_begins_has_the_rest_run_once(wait: bool, tmp_path: Path) -> None:
     path = str(tmp_path / "ran")
     items = [*range(5), _Signals(5), *range(6, 100)]
     executor = ProcessPoolExecutor(1)
     given: list[int] = []
-    with _handled(lambda: executor.shutdown(wait=False)):
+    with _handled(lambda: executor.shutdown(wait=wait)):
         results = executor.map(note_and_return, [path] * 100, items, chunksize=2)
     executor.shutdown()
     with pytest.raises(PoolClosed):  # of what was being handed out
