@@ -171,15 +171,16 @@ class Batch:
                 return _Asked(answer)
             core = pool._core or pool._start()
             try:
-                task = core.submit(fn, arguments, {}, self._task_options)
+                return _Asked(batch.submit(name, core, fn, arguments, self._task_options))
             except _core.HandlerRaised as raised:
                 raise raised.args[0] from None
+            except JournalError:
+                raise
             except Exception as error:
                 refused = refusal(error)
                 if refused is not error:
                     raise refused from None
                 return _Asked(None, error)
-            return _Asked(batch.add(name, task))
 
         return ask
 

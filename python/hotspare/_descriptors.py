@@ -4,6 +4,8 @@ and the next files that they open get the same numbers."""
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 
 
 class Descriptors:
@@ -30,6 +32,12 @@ class Descriptors:
                 continue
             if is_ours:
                 os.close(fd)
+
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Who had them may have been interrupted before there was anybody to close them. At the end of the program
+        they go by themselves."""
+        if not is_finalizing():
+            self.close()
 
 
 def _file_of(fd: int) -> tuple[int, int]:

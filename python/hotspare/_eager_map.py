@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 from hotspare._chunks import AHEAD, Chunk, cancel_all, decode, lost, until_failure, wait_for
@@ -37,10 +38,13 @@ class EagerMap(Map):
         self._fixed = chunksize
         self._lock = threading.RLock()
         self._chunks: deque[Chunk] = deque()
+        self._told: deque[Chunk] = deque()
+        """Those that have settled while somebody had the lock, who looks at them when he lets go of it."""
         self._flying = 0
         self._at = 0
         self._stopped = False
-        with self._lock:
+        self._dropped = False
+        with self._locked():
             self._feeding[self] = None
             try:
                 self._feed()
@@ -58,21 +62,44 @@ class EagerMap(Map):
         """Hands out chunks. Under the lock."""
         ahead = AHEAD * self._workers
         try:
-            while self._at < len(self._items) and (everything or self._fixed is not None or self._flying < ahead):
+            while self._is_left() and (everything or self._fixed is not None or self._flying < ahead):
                 size = self._next_size()
                 if everything and self._fixed is None:
                     size = max(size, (len(self._items) - self._at) // (16 * self._workers))
-                part = self._items[self._at : self._at + size]
-                for chunk in self._submit(part):
-                    self._chunks.append(chunk)
-                    self._expect(chunk)
-                self._at += len(part)
+                self._hand_out(size)
         except BaseException as error:  # of a signal handler: it cannot be told how far this had come
             self._chunks.append(Chunk(None, []).refused(lost(error)))
             self._all_handed_out()
             raise
-        if self._at >= len(self._items):
-            self._all_handed_out()
+        if not self._is_left():
+            self._end_of_input()
+
+    def _is_left(self) -> bool:
+        return self._at < len(self._items) and not self._dropped
+
+    def _end_of_input(self) -> None:
+        if self._at < len(self._items):
+            self._chunks.append(Chunk(None, []).refused(CancelledError()))
+        self._all_handed_out()
+
+    def _hand_out(self, size: int) -> None:
+        """The next part. A signal's handler, or the pickling of an item, may submit or close the pool itself meanwhile:
+        then what is behind this part is handed out before it."""
+        # In one stretch, without a call, so that no handler comes in between.
+        at = self._at
+        behind = at + size
+        self._at = behind
+        part = self._items[at:behind]
+        last = self._chunks[-1] if self._chunks else None
+        if not part:
+            return
+        new = self._submit(part)
+        if self._at == behind:
+            self._chunks.extend(new)
+        else:
+            self._follow(last, new)
+        for chunk in new:
+            self._expect(chunk)
 
     def _all_handed_out(self) -> None:
         self._items = []
@@ -91,37 +118,59 @@ class EagerMap(Map):
             chunk.owner = self
             self._core.watch(chunk.task, chunk)
 
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._take_told()
+
     def settled(self, chunk: Chunk) -> None:
-        with self._lock:
-            if chunk.decoded:
-                return
-            self._flying -= 1
-            if self._stopped:
-                decode(chunk, self._faults, self._function, self._sizer)
-                return
-            after = self._take(chunk)
-            chunk.items = []
-            for new in after:
-                self._expect(new)
-            if after:
-                self._follow(chunk, after)
-            self._feed()
+        """On the pool's thread. It never waits: who has the lock may wait for the pool's end, in a signal's handler."""
+        self._told.append(chunk)
+        self._take_told()
 
-    def _follow(self, chunk: Chunk, after: list[Chunk]) -> None:
-        place = self._chunks.index(chunk) + 1
-        behind = list(itertools.islice(self._chunks, place, None))
-        self._chunks = deque([*itertools.islice(self._chunks, place), *after, *behind])
+    def _take_told(self) -> None:
+        while self._told and self._lock.acquire(blocking=False):
+            try:
+                while self._told:
+                    self._settle(self._told.popleft())
+            finally:
+                self._lock.release()
 
-    def flush(self, cancel: bool) -> None:
+    def _settle(self, chunk: Chunk) -> None:
+        """Under the lock."""
+        if chunk.decoded:
+            return
+        self._flying -= 1
+        if self._stopped:
+            decode(chunk, self._faults, self._function, self._sizer)
+            return
+        after = self._take(chunk)
+        chunk.items = []
+        for new in after:
+            self._expect(new)
+        if after:
+            self._follow(chunk, after)
+        self._feed()
+
+    def _follow(self, chunk: Chunk | None, after: list[Chunk]) -> None:
+        place = 0 if chunk is None else self._chunks.index(chunk) + 1
+        for new in reversed(after):
+            self._chunks.insert(place, new)
+
+    def flush(self) -> None:
         """What is left is handed out now, because the pool closes or somebody else submits; or it is dropped."""
-        with self._lock:
-            if cancel:
-                self._all_handed_out()
-            else:
-                self._feed(everything=True)
+        with self._locked():
+            self._feed(everything=True)
+
+    def drop(self) -> None:
+        """What is left is not to be handed out any more. Waits for nobody: who hands out may wait for room himself."""
+        self._dropped = True
 
     def stop(self) -> None:
-        with self._lock:
+        with self._locked():
             self._stopped = True
             self._all_handed_out()
             cancel_all(self._chunks)
@@ -136,8 +185,8 @@ class EagerMap(Map):
             while self._chunks:
                 chunk = self._chunks[0]
                 wait_for(chunk, end)
-                self.settled(chunk)
-                with self._lock:
+                with self._locked():
+                    self._settle(chunk)
                     self._chunks.popleft()
                 values = until_failure(chunk)
                 del chunk

@@ -21,16 +21,21 @@ END_GRACE = 1.0
 
 _exiting = False
 _alive: set[Engine] = set()
-_lock = threading.Lock()
+"""Without a lock, which a signal's handler or a finalizer might find held by what it interrupts: each step is one of
+the interpreter's."""
+_all: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
 class Engine:
     """Started by the first task, so that a fork sees all that the program has set up until then."""
 
-    def __init__(self, launch: Launch, options: dict[str, Any]) -> None:
-        self.launch = launch
+    def __init__(self, launch: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """launch: the arguments of Launch, which looks at the program when the engine starts, not before."""
+        self.method: str = launch[0]
         self.options = options
         self.core: Any = None
+        self._launch_arguments = launch
+        self._launch: Launch | None = None
         self.closed = False
         self.is_gone = False
         self._interrupted = False
@@ -38,26 +43,54 @@ class Engine:
         """With callbacks, once."""
         self._gone = _core.Bell()
         self._when_gone: list[Callable[[], object]] = []
-        self.maps: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._starting = threading.Lock()
+        self.maps: dict[Any, None] = {}
+        """Those that have not handed out all their items, to be flushed."""
+        self._starting = threading.RLock()
+        """Signals' handlers that run meanwhile may start, resize or close this, too."""
+        _all.add(self)
 
     def start(self) -> Any:
         """The running engine. Raises RuntimeError when the pool or the interpreter is closing."""
         with self._starting:
-            if self.closed or _exiting:
-                raise closed()
             if self.core is None:
-                with _lock:
-                    _alive.add(self)
+                _alive.add(self)  # before the look at _exiting: who comes through is seen by _at_exit
                 try:
-                    hooks = {"on_settled": settle_all, "host_begins": self.launch.host_begins}
-                    self.core = self.launch.make(_core.CorePool, {**self.options, **hooks})
-                except BaseException:
-                    with _lock:
+                    self._must_be_open()
+                    self._make()
+                finally:
+                    if self.core is None:
                         _alive.discard(self)
-                    raise
-                _core.signal_watch_wanted()
+            self._must_be_open()
             return self.core
+
+    def _must_be_open(self) -> None:
+        if self.closed or _exiting:
+            raise closed()
+
+    def _make(self) -> None:
+        launch = Launch(*self._launch_arguments)
+        options = {**self.options}
+        hooks = {"on_settled": settle_all, "host_begins": launch.host_begins}
+        try:
+            made = launch.make(_core.CorePool, {**options, **hooks})
+        except BaseException:
+            launch.close()
+            raise
+        if self.core is not None or self.closed:  # a handler was here first
+            made.shutdown(True, 0, 0.0, launch.close)
+            made.join_closer()
+            return
+        self._launch = launch
+        self.core = made
+        _core.signal_watch_wanted()
+        if self.options["workers"] != options["workers"]:
+            made.resize(self.options["workers"])
+
+    def resize(self, workers: int) -> None:
+        with self._starting:
+            if self.core is not None and not self.closed:
+                self.core.resize(workers)
+            self.options["workers"] = workers
 
     def close(self, cancel: bool = False, keep: int = 0, grace: float | None = None) -> None:
         """Takes no more tasks; never waits. keep: so many of the oldest tasks are spared by cancel, those that run
@@ -68,9 +101,12 @@ class Engine:
         if core is None:
             self._has_gone()  # it never was
         elif core.in_host:
-            for running in list(self.maps):
-                running.flush(cancel)
+            maps = list(self.maps)
+            for each in maps:
+                each.drop() if cancel else each.flush()
             core.shutdown(cancel, keep, -1.0 if grace is None else grace, self._has_gone)
+            for each in maps if cancel else ():
+                each.flush()  # only now: who has its lock may have waited for room
 
     def shutdown(self, wait: bool = True, cancel: bool = False, keep: int = 0, grace: float | None = None) -> None:
         """As close; wait: until nothing is left. A KeyboardInterrupt meanwhile ends it as end_interrupted does."""
@@ -118,9 +154,9 @@ class Engine:
             self.core.join_closer()
 
     def _has_gone(self) -> None:
-        self.launch.close()
-        with _lock:
-            _alive.discard(self)
+        if self._launch is not None:
+            self._launch.close()
+        _alive.discard(self)
         if self.core is not None:
             _core.signal_watch_unwanted()
         self.is_gone = True
@@ -131,15 +167,18 @@ class Engine:
     def when_gone(self, callback: Callable[[], object]) -> None:
         """Calls it once, on some thread, when nothing is left."""
         self._when_gone.append(callback)
-        if self.is_gone:
+        if self.is_over:
             with contextlib.suppress(ValueError):  # the other thread was here first
                 self._when_gone.remove(callback)
                 callback()
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing is left, or this is a fork of the process whose it is."""
+        return self.is_gone or (self.core is not None and not self.core.in_host)
+
     def wait_gone(self, timeout: float | None = None) -> bool:
-        if self.core is not None and not self.core.in_host:
-            return True
-        return self.is_gone or bool(self._gone.wait(-1.0 if timeout is None else max(0.0, timeout)))
+        return self.is_over or bool(self._gone.wait(-1.0 if timeout is None else max(0.0, timeout)))
 
 
 def refusal(error: BaseException, broken: type[PoolBroken] = PoolBroken) -> BaseException:
@@ -180,8 +219,7 @@ def _interrupted() -> bool:
 def _at_exit() -> None:
     global _exiting
     _exiting = True
-    with _lock:
-        engines = list(_alive)
+    engines = list(_alive)
     interrupted = _interrupted()
     for engine in engines:
         engine.interrupt() if interrupted else engine.close()
@@ -202,10 +240,8 @@ def _at_exit() -> None:
 
 def _in_fork() -> None:
     """Pools belong to the process that made them. Locks may have been held at the moment of the fork."""
-    global _lock
-    _lock = threading.Lock()
-    for engine in _alive:
-        engine._starting = threading.Lock()
+    for engine in _all:
+        engine._starting = threading.RLock()
     _alive.clear()
     _core.forget_closers()
     _core.forget_signal_watch()

@@ -84,7 +84,6 @@ class ProcessPoolExecutor(Owner, _Standard):
         self._max_tasks_per_child = max_tasks_per_child
         self._call_queue: CallQueue | None = CallQueue()
         self._unpicklable = 0
-        self._feeding: dict[EagerMap, None] = {}
         self._kills = _options.choice("cancel", cancel, _options.CANCELS) == "kill"
         launch = (method, initializer, initargs, _options.names("preload", preload))
         options = {
@@ -102,6 +101,7 @@ class ProcessPoolExecutor(Owner, _Standard):
             **_options.engine_policies(),
         }
         self._own(launch, options)
+        self._feeding: dict[EagerMap, None] = self._engine.maps
 
     # ---- what concurrent.futures has ----
 
@@ -123,7 +123,7 @@ class ProcessPoolExecutor(Owner, _Standard):
     def _finish_maps(self) -> None:
         """What is submitted from now on comes after all items of the maps that were called before."""
         for running in list(self._feeding):
-            running.flush(False)
+            running.flush()
 
     def map(
         self,
@@ -151,8 +151,6 @@ class ProcessPoolExecutor(Owner, _Standard):
         if self._feeding:
             self._finish_maps()
         running = EagerMap(core, fn, items, star, self._max_workers, _DropInFaults, chunksize, self._feeding)
-        assert self._engine is not None
-        self._engine.maps.add(running)
         return running.results(None if end is None else end - time.monotonic())
 
     def _map_by_submit(
@@ -204,8 +202,7 @@ class ProcessPoolExecutor(Owner, _Standard):
         self._end_workers("kill")
 
     def _end_workers(self, how: str) -> None:
-        engine = self._engine
-        core = None if engine is None else engine.core
+        core = self._engine.core
         processes = [] if core is None else [WorkerProcess(pid) for pid in core.started_pids(0)]
         self._call_queue = None
         self._close(wait=False, cancel=True, grace=END_GRACE)
@@ -228,10 +225,10 @@ class ProcessPoolExecutor(Owner, _Standard):
         engine = self._engine
         if self._shut_down:
             return None
-        if engine is None or engine.core is None:
+        if engine.core is None:
             return {}
         count = self._max_workers
-        if engine.launch.method != "fork":
+        if engine.method != "fork":
             # The standard class starts one whenever a task finds no idle one.
             count = min(count, engine.core.stats()["peak_unsettled"] + self._unpicklable)
         return {pid: WorkerProcess(pid) for pid in engine.core.started_pids(count)[:count]}
@@ -239,8 +236,7 @@ class ProcessPoolExecutor(Owner, _Standard):
     @property
     def _pending_work_items(self) -> dict[int, None]:  # type: ignore[override]
         """As many as there are tasks that have not settled."""
-        engine = self._engine
-        core = None if engine is None else engine.core
+        core = self._engine.core
         return (
             {} if core is None else dict.fromkeys(range(sum(core.stats()[kind] for kind in ("queued", "in_workers"))))
         )
@@ -251,13 +247,13 @@ class ProcessPoolExecutor(Owner, _Standard):
 
     @property
     def _executor_manager_thread(self) -> PoolThread | None:  # type: ignore[override]
-        engine = self._engine
-        return None if engine is None or self._shut_down else PoolThread(engine)
+        started = self._engine.core is not None and not self._shut_down
+        return PoolThread(self._engine) if started else None
 
     @property
     def _broken(self) -> bool | str:  # type: ignore[override]
-        engine = self._engine
-        return False if engine is None or engine.core is None else engine.core.broken or False
+        core = self._engine.core
+        return False if core is None else core.broken or False
 
 
 ProcessPoolExecutor.submit.__text_signature__ = "($self, fn, /, *args, **kwargs)"  # type: ignore[attr-defined]

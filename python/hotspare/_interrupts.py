@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import weakref
 from typing import Any
 
 
@@ -18,8 +19,8 @@ def is_interrupt(kind: type[BaseException] | None) -> bool:
     return asyncio is not None and issubclass(kind, asyncio.CancelledError) and _runner()[1] > 0
 
 
-_answered = (0, 0)
-"""(id of the runner, how often it was interrupted) of the last one."""
+_answered: tuple[weakref.ref[Any] | None, int] = (None, 0)
+"""(the runner, how often it was interrupted) of the last one."""
 
 
 def is_pending() -> bool:
@@ -36,9 +37,10 @@ def is_pending() -> bool:
     if not getattr(task, "_must_cancel", False):
         return False
     runner, count = _runner()
-    if count == 0 or _answered == (id(runner), count):
+    last, answered = _answered
+    if count == 0 or (count == answered and last is not None and last() is runner):
         return False
-    _answered = id(runner), count
+    _answered = weakref.ref(runner), count
     return True
 
 

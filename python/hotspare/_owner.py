@@ -13,7 +13,6 @@ from hotspare._engine import Engine, closed, closer, refusal
 from hotspare._errors import PoolBroken
 from hotspare._future import Future, failed, set_cause
 from hotspare._interrupts import is_interrupt
-from hotspare._start import Launch
 
 
 class Owner:
@@ -21,25 +20,17 @@ class Owner:
 
     _broken_class: type[PoolBroken] = PoolBroken
 
-    def _own(self, launch: Any, options: dict[str, Any]) -> None:
-        """launch: the arguments of Launch, which looks at the program when the first task comes, not before."""
-        self._launch = launch
+    def _own(self, launch: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """launch: the arguments of Launch."""
         self._engine_options = options
-        self._engine: Engine | None = None
+        self._engine = Engine(launch, options)
         self._core: Any = None
         self._shut_down = False
+        weakref.finalize(self, closer(self._engine)).atexit = False
 
     def _start(self) -> Any:
         if self._shut_down:
             raise closed()
-        if self._engine is None:
-            made = Engine(Launch(*self._launch), self._engine_options)
-            # In one step: several threads, or a signal's handler, may come first at once, and there is one engine.
-            self._engine = self.__dict__.setdefault("_only_engine", made)
-            if self._engine is made:
-                weakref.finalize(self, closer(made)).atexit = False
-            if self._shut_down:  # meanwhile, by who did not see it
-                raise closed()
         self._core = self._engine.start()
         return self._core
 
@@ -47,8 +38,7 @@ class Owner:
         try:
             self._shut_down = True
             self._core = None
-            if self._engine is not None:
-                self._engine.shutdown(wait, cancel, keep, grace)
+            self._engine.shutdown(wait, cancel, keep, grace)
         except (KeyboardInterrupt, SystemExit):  # of a signal handler
             self._end_interrupted()
             raise
@@ -57,8 +47,7 @@ class Owner:
         """Somebody pressed Ctrl-C: see Engine.end_interrupted."""
         self._shut_down = True
         self._core = None
-        if self._engine is not None:
-            self._engine.end_interrupted()
+        self._engine.end_interrupted()
 
     def _leave(self, kind: type[BaseException] | None) -> None:
         """The end of a with."""
@@ -71,9 +60,6 @@ class Owner:
         import asyncio
 
         engine = self._engine
-        if engine is None:
-            self._shut_down = True
-            return
         loop = asyncio.get_running_loop()
         gone = loop.create_future()
 
@@ -88,6 +74,8 @@ class Owner:
         self._close(wait=False, cancel=False)
         if in_a_hurry:
             engine.interrupt()
+        if engine.is_over:
+            return
         engine.when_gone(tell)
         cancelled: BaseException | None = None
         while not gone.done():
@@ -107,7 +95,6 @@ class Owner:
 
     def _not_submitted(self, error: BaseException) -> Future[Any]:
         """Refused by the engine: raises. Not to be pickled: a future that says so."""
-        assert self._engine is not None
         if not self._engine.core.in_host:
             raise RuntimeError(
                 "this process is a fork of the one that made the pool: it needs a pool of its own"
@@ -122,5 +109,5 @@ class Owner:
 
     def stats(self) -> dict[str, int]:
         """Counters and gauges of the engine; empty before the first task."""
-        engine = self._engine
-        return {} if engine is None or engine.core is None else engine.core.stats()
+        core = self._engine.core
+        return {} if core is None else core.stats()

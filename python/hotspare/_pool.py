@@ -201,8 +201,9 @@ class Pool(Owner):
 
     def _finish_maps(self) -> None:
         """What is submitted from now on comes after all items of the maps that were called before."""
-        for _, each in sorted(self._feeding.items()):
-            stream = each()
+        for number in sorted(self._feeding):  # items() would make pairs, and garbage collection may take maps away
+            each = self._feeding.get(number)
+            stream = None if each is None else each()
             if stream is not None:
                 stream.flush()
 
@@ -246,10 +247,10 @@ class Pool(Owner):
         items = zip(*iterables) if star else iterables[0]
         if self._feeding:
             self._finish_maps()
-        stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions, retrying)
         # A pool that refuses when it is full must not be filled on behalf of somebody else.
-        if not self._engine_options["refuse_when_full"] and any(isinstance(each, Sized) for each in iterables):
-            stream.keep_place(self._feeding)
+        bounded = not self._engine_options["refuse_when_full"] and any(isinstance(each, Sized) for each in iterables)
+        feeding = self._feeding if bounded else None
+        stream = StreamMap(core, fn, items, star, self._workers, options, Faults, return_exceptions, retrying, feeding)
         return stream.ordered(timeout) if ordered else stream.unordered(timeout)
 
     def batch(
@@ -340,10 +341,8 @@ class Pool(Owner):
     def resize(self, workers: int) -> None:
         """From now on so many workers run tasks at the same time. Surplus ones finish what they run, and leave."""
         workers = _options.count("workers", workers, 1, _options.MOST_WORKERS)
+        self._engine.resize(workers)
         self._workers = workers
-        self._engine_options["workers"] = workers
-        if self._core is not None:
-            self._core.resize(workers)
 
     def worker_pids(self) -> list[int]:
         """Of the workers that are ready to run tasks, then of the spares."""

@@ -37,7 +37,9 @@ class StreamMap(Map):
         faults: type[Faults],
         return_exceptions: bool,
         retrying: bool,
+        feeding: Feeding | None,
     ) -> None:
+        """feeding: the bounded maps of this pool that have not handed out all their items, if this is one."""
         super().__init__(core, function, star, return_exceptions or retrying, options, faults)
         self._items = iter(items)
         self._return_exceptions = return_exceptions
@@ -51,13 +53,11 @@ class StreamMap(Map):
         self._reading_input = False
         self._handed_out = 0
         self._number = next(self._numbers)
-        self._feeding: Feeding = {}
+        self._feeding: Feeding = {} if feeding is None else feeding
 
-    def keep_place(self, feeding: Feeding) -> None:
-        """feeding: the bounded maps of this pool that have not handed out all their items. Those that nobody can read
-        any more go by themselves."""
-        number = self._number
-        self._feeding = feeding
+    def _keep_place(self) -> None:
+        """From now on others flush it. One that nobody can read any more goes by itself."""
+        number, feeding = self._number, self._feeding
         feeding[number] = weakref.ref(self, lambda _: feeding.pop(number, None))
 
     def flush(self) -> None:
@@ -70,17 +70,20 @@ class StreamMap(Map):
         with self._lock:
             if self._reading_input:
                 return  # the input itself submits
-            self._reading_input = True
             try:
+                self._reading_input = True
                 while self._more and len(self._flying) < most:
                     size = self._sizer.size
                     if most == float("inf"):
                         size = max(size, self._handed_out // (8 * self._workers))
                     self._put(self._next_chunks(size))
+            except BaseException as error:  # of a signal handler: what was read last is nowhere
+                self._more, self._last = False, lost(error)
+                raise
             finally:
                 self._reading_input = False
-            if not self._more:
-                self._feeding.pop(self._number, None)
+                if not self._more:
+                    self._feeding.pop(self._number, None)
 
     def _next_chunks(self, size: int) -> list[Chunk]:
         """The next run of items on its way; none at the end of the input."""
@@ -94,11 +97,10 @@ class StreamMap(Map):
         self._handed_out += len(items)
         try:
             return self._submit(items) if items else []
-        except BaseException as error:
-            self._more, self._last = False, lost(error)
-            if error is self._handler_raised or not isinstance(error, Exception):
+        except Exception as error:
+            if error is self._handler_raised:
                 raise
-            self._last = error
+            self._more, self._last = False, error
             return []
 
     def _not_submitted(self, items: list[Any], error: Exception) -> list[Chunk]:
@@ -141,6 +143,7 @@ class StreamMap(Map):
 
     def _begun(self, results: Iterator[Any]) -> Iterator[Any]:
         try:
+            self._keep_place()
             self._hand_out(AHEAD * self._workers)
         except BaseException:
             self._stop()
@@ -206,9 +209,9 @@ class StreamMap(Map):
 
     def _expect(self, chunks: list[Chunk], flying: set[Chunk]) -> None:
         for chunk in chunks:
-            flying.add(chunk)
             if chunk.task is None:
                 self._ready.append(chunk)
             else:
                 chunk.owner = self
                 self._core.watch(chunk.task, chunk)
+            flying.add(chunk)  # last: what is waited for is told of

@@ -1,5 +1,6 @@
 #include "core_batch.hpp"
 
+#include "core_pool.hpp"
 #include "core_task.hpp"
 #include "payload.hpp"
 #include "report.hpp"
@@ -105,8 +106,17 @@ class CoreBatch {
     if (answer == nullptr) return std::nullopt;
     return CoreAnswer{std::move(answer)};
   }
-  CoreAnswer add(const nb::bytes& key, const CoreTask& task) const {
-    return {core_->add(key_of(key), task.task(), pack)};
+  /// As CorePool::submit. In one step: nothing that a signal's handler raises comes between a task and its record. Whoever
+  /// has asked the same while it was pickled was first.
+  CoreAnswer submit(const nb::bytes& key, CorePool& pool, nb::handle function, const nb::tuple& arguments,
+                    const TaskOptions* options) const {
+    const BatchKey known_by = key_of(key);
+    const CoreTask task = pool.submit(function, arguments, nb::dict(), options);
+    if (AnswerRef first = core_->find(known_by)) {
+      task.cancel(false);
+      return {std::move(first)};
+    }
+    return {core_->add(known_by, task.task(), pack)};
   }
   void wait(const CoreAnswer& answer) const {
     if (answer.answer->ready()) return;
@@ -173,7 +183,8 @@ void define_batch(nb::module_& module) {
       .def_prop_ro("path", &CoreBatch::path)
       .def_prop_ro("warning", &CoreBatch::warning)
       .def("find", &CoreBatch::find, nb::arg("key"))
-      .def("add", &CoreBatch::add, nb::arg("key"), nb::arg("task"))
+      .def("submit", &CoreBatch::submit, nb::arg("key"), nb::arg("pool"), nb::arg("function").none(),
+           nb::arg("arguments"), nb::arg("options").none())
       .def("wait", &CoreBatch::wait, nb::arg("answer"))
       .def("leave", &CoreBatch::leave, nb::arg("answer"))
       .def("counts", &CoreBatch::counts)

@@ -69,6 +69,17 @@ class Watcher {
     innermost_ = watch.outer();
   }
   SignalWatch* innermost() const { return innermost_; }  // written with the GIL only
+  /// Keeps it: to set CPython's descriptor lets go of the GIL, and who has no pool any more may come in between.
+  class Hold {
+   public:
+    explicit Hold(Watcher& watcher) : watcher_(watcher) { ++watcher_.holds_; }
+    ~Hold() { --watcher_.holds_; }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    Watcher& watcher_;
+  };
   int programs() const { return programs_.load(); }
 
  private:
@@ -82,6 +93,7 @@ class Watcher {
   dev_t device_ = 0;
   std::mutex mutex_;
   SignalWatch* innermost_ = nullptr;
+  unsigned holds_ = 0;  // guarded by the GIL
   std::atomic<int> programs_{-1};
 };
 
@@ -162,7 +174,7 @@ void Watcher::forget() {
 }
 
 void Watcher::go_if_unused() {
-  if (made == nullptr || made->innermost() != nullptr || users != 0) return;
+  if (made == nullptr || made->innermost() != nullptr || made->holds_ != 0 || users != 0) return;
   if (made->is_whole()) delete made;
   made = nullptr;
 }
@@ -209,6 +221,7 @@ void SignalWatch::begin() {
     look_at_signals();
     return;
   }
+  const Watcher::Hold hold(*watcher);
   outer_ = watcher->innermost();
   programs_ = outer_ != nullptr ? watcher->programs() : -1;
   for (bool again = true; again;) {
@@ -227,8 +240,11 @@ void SignalWatch::end() noexcept {
   if (watcher == nullptr || watcher->innermost() != this) return;
   watcher->remove(*this);
   if (outer_ != nullptr) return;
-  const int now = give_back(programs_);
-  if (now != watcher->fd() && now != refused_fd) give_back(now);  // a handler has set another
+  {
+    const Watcher::Hold hold(*watcher);
+    const int now = give_back(programs_);
+    if (now != watcher->fd() && now != refused_fd) give_back(now);  // a handler has set another
+  }
   Watcher::go_if_unused();
 }
 

@@ -3,8 +3,11 @@ took: a wait that cannot be ended is a test that does not end."""
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures as cf
 import contextlib
+import functools
+import gc
 import os
 import signal
 import threading
@@ -14,7 +17,7 @@ from typing import Any
 
 import hotspare
 import pytest
-from hotspare import Pool, ProcessPoolExecutor, _core
+from hotspare import Pool, ProcessPoolExecutor, _core, _interrupts
 from interrupted_program import Program, hang, hang_deaf, say_when_heard
 from python_tasks import Fifo, meet, note, note_and_return, same, square
 
@@ -173,6 +176,48 @@ def test_async_with_ends_after_one_press(tmp_path: Path, fifo: Callable[[], Fifo
     assert (tmp_path / "note").read_text() == "interrupted"
 
 
+class _Runner:
+    """asyncio's, as far as its handler of SIGINT is known by it."""
+
+    _interrupt_count = 1
+
+    def on_sigint(self, number: int, frame: Any) -> None: ...
+
+
+def _is_pending_under(runner: _Runner) -> bool:
+    answers: list[bool] = []
+
+    async def ask() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        answers.append(_interrupts.is_pending())
+
+    before = signal.signal(signal.SIGINT, functools.partial(runner.on_sigint))
+    try:
+        asyncio.run(ask())
+    except asyncio.CancelledError:
+        pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return answers == [True]
+
+
+def test_the_first_press_in_each_asyncio_run_is_heard() -> None:
+    """A runner may lie where the one before has lain."""
+    first = _Runner()
+    assert _is_pending_under(first)
+    assert not _is_pending_under(first)
+    place = id(first)
+    others = []
+    del first
+    gc.collect()
+    while id(second := _Runner()) != place:
+        others.append(second)
+        assert len(others) < 1_000_000
+    assert _is_pending_under(second)
+
+
 def test_a_callback_that_never_returns_holds_nobody(tmp_path: Path, face: str, fifo: Callable[[], Fifo]) -> None:
     begun = fifo()
     with Program(
@@ -300,6 +345,56 @@ def test_an_interrupted_map_drops_what_it_has_not_begun(way: str, tmp_path: Path
     )  # at most what shared the first one's chunk
     with pytest.raises(StopIteration):
         next(results)
+
+
+class _PressedWhileRead(list[int]):
+    """As if somebody pressed Ctrl-C between two items."""
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._item, range(len(self)))
+
+    def _item(self, at: int) -> int:
+        if at == 50:
+            signal.raise_signal(signal.SIGINT)
+        return self[at]
+
+
+class _PressedWhileWatched:
+    """An engine; as if somebody pressed Ctrl-C when it is told to watch its tenth task."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+        self._watched = 0
+
+    def watch(self, task: Any, chunk: Any) -> None:
+        self._watched += 1
+        if self._watched == 10:
+            raise KeyboardInterrupt
+        self._core.watch(task, chunk)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
+
+
+@pytest.mark.parametrize(
+    ("way", "when"), [("map", "reading"), ("as_completed", "reading"), ("as_completed", "watching")]
+)
+def test_an_interrupted_submit_leaves_no_gap_in_a_map_of_others(way: str, when: str, fifo: Callable[[], Fifo]) -> None:
+    begun, go_on = fifo(), fifo()
+    given: list[int] = []
+    with Pool(1) as pool:
+        pool.submit(meet, begun, go_on)
+        begun.hear()
+        if when == "watching":
+            pool._core = _PressedWhileWatched(pool._core)
+        items = range(200)
+        results = getattr(pool, way)(square, _PressedWhileRead(items) if when == "reading" else items)
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(square, 1)  # what is left of the map comes first
+        go_on.tell()
+        with pytest.raises(RuntimeError, match="not handed out: KeyboardInterrupt"):
+            given.extend(results)
+        assert sorted(given) == [n * n for n in range(len(given))]
 
 
 def _meet_or_note(path: str, item: tuple[Fifo | None, Fifo | None]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
+import contextlib
 import itertools
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 from hotspare import Pool, PoolClosed, ProcessPoolExecutor
+from hotspare._stream_map import StreamMap
 from python_tasks import Fifo, meet, note, note_and_return, square
 
 
@@ -188,3 +191,82 @@ def test_a_length_that_is_not_known_is_not_asked_for() -> None:
         assert list(executor.map(square, items)) == [1, 4, 9]
     with Pool(1) as pool:
         assert list(pool.map(square, items)) == [1, 4, 9]
+
+
+# ---- what comes in between ----
+
+
+class _Signals:
+    """A number in whose pickling, here, a signal comes, once."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._sent = False
+
+    def __reduce__(self) -> Any:
+        if not self._sent:
+            self._sent = True
+            signal.raise_signal(signal.SIGUSR1)
+        return int, (self._number,)
+
+
+@contextlib.contextmanager
+def _handled(act: Callable[[], object]) -> Iterator[None]:
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: act())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("way", ["submit", "map"])
+@pytest.mark.parametrize("chunksize", [None, 1, 7])
+def test_a_handler_that_submits_while_a_map_begins_has_no_item_run_twice(
+    chunksize: int | None, way: str, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "ran")
+    items = [*range(5), _Signals(5), *range(6, 100)]
+    others: list[Any] = []
+    with ProcessPoolExecutor(1) as executor:
+
+        def act() -> None:
+            if way == "submit":
+                others.append(executor.submit(square, 3))
+            else:
+                others.append(executor.map(square, [3]))
+
+        with _handled(act):
+            assert list(executor.map(note_and_return, [path] * 100, items, chunksize=chunksize)) == list(range(100))
+        assert [each.result() if way == "submit" else next(each) for each in others] == [9]
+    assert sorted(map(int, _ran(tmp_path / "ran"))) == list(range(100))
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_handler_that_closes_the_pool_while_a_map_begins_has_the_rest_run_once(wait: bool, tmp_path: Path) -> None:
+    path = str(tmp_path / "ran")
+    items = [*range(5), _Signals(5), *range(6, 100)]
+    executor = ProcessPoolExecutor(1)
+    given: list[int] = []
+    with _handled(lambda: executor.shutdown(wait=wait)):
+        results = executor.map(note_and_return, [path] * 100, items, chunksize=2)
+    executor.shutdown()
+    with pytest.raises(PoolClosed):  # of what was being handed out
+        given.extend(results)
+    assert given == [0, 1, 2, 3]
+    assert sorted(map(int, _ran(tmp_path / "ran"))) == [*range(4), *range(6, 100)]
+
+
+@pytest.mark.parametrize("way", ["map", "as_completed"])
+def test_a_submit_beside_a_native_map_that_has_not_begun(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ordered" if way == "map" else "unordered"
+    begin = getattr(StreamMap, name)
+    others: list[Any] = []
+    with Pool(1) as pool:
+
+        def submit_first(self: StreamMap, timeout: float | None) -> Any:
+            others.append(pool.submit(square, 3))
+            return begin(self, timeout)
+
+        monkeypatch.setattr(StreamMap, name, submit_first)
+        assert sorted(getattr(pool, way)(square, [1, 2])) == [1, 4]
+        assert others[0].result() == 9

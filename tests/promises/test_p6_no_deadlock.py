@@ -6,11 +6,13 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 import hotspare
 import pytest
-from hotspare import Pool, ProcessPoolExecutor, QueueFull, WorkerDied
+from hotspare import Pool, PoolClosed, ProcessPoolExecutor, QueueFull, WorkerDied
+from hotspare._start import Launch
 from python_tasks import Fifo, kill_self, meet, same, square
 
 np = pytest.importorskip("numpy")
@@ -421,3 +423,89 @@ def test_many_pools_at_once() -> None:
     assert sum(future.result() for future in futures) == 8 * 285
     for pool in pools:
         pool.shutdown()
+
+
+# ---- signals' handlers ----
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Has something called within the next start of a pool, on the thread that starts it, as a signal's handler is."""
+
+    def call(act: Callable[[], object]) -> None:
+        prepare = Launch.engine_options
+
+        def act_first(self: Launch) -> Any:
+            monkeypatch.setattr(Launch, "engine_options", prepare)
+            act()
+            return prepare(self)
+
+        monkeypatch.setattr(Launch, "engine_options", act_first)
+
+    return call
+
+
+def test_a_handler_that_submits_while_its_pool_starts(
+    start: str, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
+    results: list[int] = []
+    with Pool(1, start=start) as pool:
+        meanwhile(lambda: results.append(pool.submit(square, 4).result()))
+        results.append(pool.submit(square, 3).result())
+        assert pool.stats()["submitted"] == 2
+    assert results == [16, 9]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("face", ["Pool", "ProcessPoolExecutor"])
+def test_a_handler_that_closes_the_pool_while_it_starts(
+    face: str, wait: bool, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
+    pool: Any = getattr(hotspare, face)(1)
+    meanwhile(lambda: pool.shutdown(wait=wait))
+    with pytest.raises(PoolClosed):
+        pool.submit(square, 3)
+    assert pool.stats() == {}
+
+
+def test_a_handler_that_resizes_the_pool_while_it_starts(
+    fifo: Callable[[], Fifo], meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
+    begun, go_on = [fifo(), fifo(), fifo()], [fifo(), fifo(), fifo()]
+    with Pool(1) as pool:
+        meanwhile(lambda: pool.resize(3))
+        futures = [pool.submit(meet, each, go) for each, go in zip(begun, go_on)]
+        for each in begun:
+            each.hear()
+        for go in go_on:
+            go.tell()
+        for future in futures:
+            future.result()
+
+
+def test_a_map_that_waits_for_room_keeps_nobody_from_killing_the_workers(fifo: Callable[[], Fifo]) -> None:
+    begun = fifo()
+    executor = ProcessPoolExecutor(1)
+    executor._engine_options["payload_limit"] = 9 * _MB // 2
+    executor.submit(meet, begun)
+    begun.hear()
+    results = executor.map(len, [b"x" * _MB] * 20)
+    assert executor.stats()["submitted"] == 4
+    outcomes: list[object] = []
+
+    def submit() -> None:
+        try:
+            outcomes.append(executor.submit(square, 3))  # what is left of the map comes first
+        except RuntimeError as error:
+            outcomes.append(type(error))
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    while executor.stats()["submitted"] < 5:
+        pass
+    executor.kill_workers()
+    thread.join()
+    executor.shutdown()
+    assert outcomes == [PoolClosed]
+    with pytest.raises(CancelledError):
+        list(results)

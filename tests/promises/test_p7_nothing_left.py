@@ -4,8 +4,10 @@ processes, descriptors and /dev/shm around every test of this folder."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
+import multiprocessing as mp
 import os
 import queue
 import signal
@@ -15,6 +17,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hotspare
 import pytest
@@ -62,8 +65,6 @@ def test_no_process_is_there_when_the_pool_has_closed(start: str) -> None:
 
 
 def test_no_process_is_there_when_the_drop_in_has_closed(start: str) -> None:
-    import multiprocessing as mp
-
     before = set(descendants())
     with ProcessPoolExecutor(2, mp.get_context(start)) as executor:
         assert executor.submit(os.getpid).result() in descendants()
@@ -454,3 +455,72 @@ def test_threads_that_come_first_at_once_have_one_engine(start: str) -> None:
                 assert pool.stats()["submitted"] == 8
     finally:
         sys.setswitchinterval(before)
+
+
+class _Interrupted:
+    """As if somebody pressed Ctrl-C while it is pickled."""
+
+    def __reduce__(self) -> Any:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_start_that_is_interrupted_leaves_no_descriptors(method: str) -> None:
+    ends = mp.get_context(method).Pipe()
+    with Pool(1, start=method, initializer=note, initargs=(ends, _Interrupted())) as pool:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            with contextlib.suppress(KeyboardInterrupt):
+                pool.submit(square, 3)
+        assert len(os.listdir("/proc/self/fd")) == before
+    for end in ends:
+        end.close()
+
+
+# ---- in a fork of the host ----
+
+
+def _in_fork(act: Callable[[], object]) -> int:
+    """The exit code of a fork in which it is called."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_fork_may_leave_an_async_with_of_its_host() -> None:
+    async def leave() -> None:
+        async with pool:
+            pass
+
+    with Pool(1) as pool:
+        pool.submit(square, 3).result()
+        assert _in_fork(lambda: asyncio.run(leave())) == 0
+        assert pool.submit(square, 4).result() == 16
+
+
+def test_a_fork_has_the_pool_to_itself_that_another_thread_was_about_to_start() -> None:
+    pool = Pool(1)
+    held, let_go = threading.Event(), threading.Event()
+
+    def start() -> None:
+        with pool._engine._starting:
+            held.set()
+            let_go.wait()
+
+    def use() -> None:
+        assert pool.submit(square, 3).result() == 9
+        pool.shutdown()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    held.wait()
+    try:
+        assert _in_fork(use) == 0
+    finally:
+        let_go.set()
+        thread.join()

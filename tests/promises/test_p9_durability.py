@@ -3,7 +3,9 @@ finished. A damaged journal is detected, never silently read as less."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 import pickle
 import random
@@ -15,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import hotspare
 import pytest
@@ -411,6 +414,73 @@ def test_a_keyboard_interrupt_ends_the_wait(tmp_path: Path, fifo: Callable[[], F
     assert host.wait() == 7
     wait_for_end(worker)
     assert not (tmp_path / "j-open").exists()
+
+
+class _Press:
+    """A trace function: as if Ctrl-C came before that step of the interpreter in the function that asks."""
+
+    def __init__(self, step: int) -> None:
+        self._left = step
+        self.pressed = False
+
+    def __call__(self, frame: Any, event: str, argument: Any) -> Any:
+        if frame.f_code.co_name != "ask":
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self._left -= 1
+            if self._left < 0 and not self.pressed:
+                self.pressed = True
+                raise KeyboardInterrupt
+        return self
+
+
+def test_a_keyboard_interrupt_at_any_step_leaves_no_task_that_is_not_written(pool: Pool, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    before = sys.gettrace()
+    with pool.batch(tmp_path / "j") as batch:
+        for step in itertools.count():
+            press = _Press(step)
+            results = batch.map(note_and_return, [str(ledger)], [step])
+            sys.settrace(press)
+            try:
+                with contextlib.suppress(KeyboardInterrupt):
+                    next(results)
+            finally:
+                sys.settrace(before)
+            if not press.pressed:
+                break
+        assert step > 10
+    ran = _runs(ledger)
+    with pool.batch(tmp_path / "j") as batch:
+        assert list(batch.map(note_and_return, [str(ledger)] * len(ran), ran)) == list(ran)
+        assert batch.counts()["run"] == 0
+
+
+class _Asks:
+    """A number in whose pickling something is done first, once."""
+
+    def __init__(self, act: Callable[[], object], number: int) -> None:
+        self._act: Callable[[], object] | None = act
+        self._number = number
+
+    def __reduce__(self) -> Any:
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+        return int, (self._number,)
+
+
+def test_what_is_asked_twice_at_once_is_written_once(pool: Pool, tmp_path: Path) -> None:
+    with pool.batch(tmp_path / "j") as batch:
+        first: list[int] = []
+
+        def ask_the_same() -> None:
+            first.extend(batch.map(same, [1], key=lambda item: "the same"))
+
+        second = list(batch.map(same, [_Asks(ask_the_same, 2)], key=lambda item: "the same"))
+        assert (first, second) == ([1], [1])
+    assert batch.counts()["committed"] == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
