@@ -313,7 +313,7 @@ class Zygote {
   std::set<pid_t> children_;
   std::set<pid_t> zygotes_;  ///< Those among them that have children of the host's.
   int heirs_expected_ = 0;
-  bool may_have_strangers_ = false;  ///< What a child of ours had started may have become ours.
+  bool may_have_strangers_ = false;    ///< What a child of ours had started may have become ours.
   std::optional<os::ChildEnds> ends_;  ///< Where there are no pidfds,
   std::map<pid_t, os::Fd> tellers_;    ///< these tell of the ends of those children,
   os::Fd own_end_;                     ///< and this one of ours.
