@@ -88,6 +88,8 @@ void Engine::start() {
   wishes_ = wishes_map_.as<shm::Wishes>();
   wishes_->listener.store(shm::Ring::always);
   make_event_loop(what);
+  // Once, below all tasks: whatever lies above them keeps the heap from shrinking, and a fork copies its page tables.
+  heads_.reserve(std::size_t{target_} + options_.spares);
   try {
     start_nursery();  // before there are threads: a fork of this process is taken
     start_threads();

@@ -246,7 +246,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   int why_no_lease(const Worker& worker) const;
   void note_progress(Worker& worker, std::size_t harvested);
   static bool may_stay(const Head& head);
-  bool anything_to_harvest(const std::vector<Head>& heads) const;
+  bool anything_to_harvest() const;
 
   // task/settle.cc
   void settle(TaskRef task, Ending ending);
@@ -270,7 +270,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   bool wait_once(const void* key, const std::function<bool()>& ready, std::int64_t deadline_ns, Interruptible* here);
   void await(std::condition_variable& changed, Lock& lock, const std::function<bool()>& ready);
   bool lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, std::int64_t deadline_ns, Interruptible* here);
-  bool look_at_heads(std::vector<Head>& heads) const noexcept;
+  bool look_at_heads() noexcept;
   void follow_listener();
   void pass_leadership();
   // task/cancel.cc
@@ -485,6 +485,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::minstd_rand random_{std::random_device{}()};
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;
+  std::vector<Head> heads_;    ///< What the leader looks at, without the mutex, too: nobody else does.
   bool relook_ = false;        ///< A worker may be stuck with tasks others could run: look again soon.
   const bool has_other_core_;  ///< Somebody else can run while a thread spins.
   shm::SpinBudget caller_spin_;

@@ -274,8 +274,8 @@ bool Engine::may_stay(const Head& head) {
          word == shm::pack({head.ticket, shm::SlotState::running});
 }
 
-bool Engine::anything_to_harvest(const std::vector<Head>& heads) const {
-  return std::any_of(heads.begin(), heads.end(), [](const Head& head) {
+bool Engine::anything_to_harvest() const {
+  return std::any_of(heads_.begin(), heads_.end(), [](const Head& head) {
     if (!may_stay(head)) return true;
     // While it has not read, there is nothing that could be done for it.
     if (head.told_to_read) return head.channel->read_segments.load(std::memory_order_seq_cst) == 0;

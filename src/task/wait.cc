@@ -87,11 +87,11 @@ Engine::Head Engine::head_of(const Worker& worker) const {
 }
 
 /// False: there is no memory for a list of workers to look at.
-bool Engine::look_at_heads(std::vector<Head>& heads) const noexcept try {
-  heads.clear();
-  heads.reserve(active_.size() + leaving_.size());
-  for (const Worker* worker : active_) heads.push_back(head_of(*worker));
-  for (const Worker* worker : leaving_) heads.push_back(head_of(*worker));
+bool Engine::look_at_heads() noexcept try {
+  heads_.clear();
+  heads_.reserve(active_.size() + leaving_.size());
+  for (const Worker* worker : active_) heads_.push_back(head_of(*worker));
+  for (const Worker* worker : leaving_) heads_.push_back(head_of(*worker));
   return true;
 } catch (const std::bad_alloc&) {
   return false;
@@ -114,7 +114,6 @@ bool Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
                   Interruptible* here) {
   leader_ = &me;
   wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
-  std::vector<Head> heads;
   for (;;) {
     me.called.store(0, std::memory_order_relaxed);
     take_step([this] {
@@ -124,7 +123,7 @@ bool Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     graveyard_.clear();
     const std::int64_t now = os::monotonic_ns();
     if (ready() || closed_ || rung(here) || (deadline_ns >= 0 && now >= deadline_ns)) break;
-    if (!look_at_heads(heads)) {
+    if (!look_at_heads()) {
       leader_ = nullptr;
       follow_listener();
       return false;
@@ -132,7 +131,7 @@ bool Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     std::int64_t until = deadline_ns;
     if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
     lock.unlock();
-    const auto called = [&] { return me.called.load(std::memory_order_seq_cst) != 0 || anything_to_harvest(heads); };
+    const auto called = [&] { return me.called.load(std::memory_order_seq_cst) != 0 || anything_to_harvest(); };
     if (!caller_spin_.spin_until(called)) {
       const std::uint32_t bell = bells_->caller.load(std::memory_order_acquire);
       wishes_->caller.store(1, std::memory_order_seq_cst);
