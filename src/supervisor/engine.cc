@@ -90,6 +90,7 @@ void Engine::start() {
   make_event_loop(what);
   // Once, below all tasks: whatever lies above them keeps the heap from shrinking, and a fork copies its page tables.
   heads_.reserve(std::size_t{target_} + options_.spares);
+  waiters_.reserve(16);  // as many as most programs have
   try {
     start_nursery();  // before there are threads: a fork of this process is taken
     start_threads();
