@@ -103,10 +103,14 @@ class Engine:
         elif core.in_host:
             maps = list(self.maps)
             for each in maps:
-                each.drop() if cancel else each.flush()
+                if cancel:
+                    each.drop()
+                else:
+                    each.flush()
             core.shutdown(cancel, keep, -1.0 if grace is None else grace, self._has_gone)
-            for each in maps if cancel else ():
-                each.flush()  # only now: who has its lock may have waited for room
+            if cancel:
+                for each in maps:
+                    each.flush()  # only now: who has its lock may have waited for room
 
     def shutdown(self, wait: bool = True, cancel: bool = False, keep: int = 0, grace: float | None = None) -> None:
         """As close; wait: until nothing is left. A KeyboardInterrupt meanwhile ends it as end_interrupted does."""

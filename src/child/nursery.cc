@@ -198,7 +198,7 @@ void Nursery::on_timer(std::int64_t now, std::vector<Told>& into) {
     if (zygote_.control) {
       if (zygote_.ready) into.emplace_back(told::Ready{});
     } else if (new_zygote() == nullptr && pause_.until() == 0) {
-      into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
+      into.emplace_back(told::NoZygote{});
     }
   }
   if (answer_by_ == 0 || answer_by_ > now) return;

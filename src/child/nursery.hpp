@@ -43,7 +43,7 @@ struct ZygoteDied {  ///< The owner calls foster() for each process whose parent
   pid_t pid;
 };
 struct NoZygote {  ///< There is none, and none can be had by waiting.
-  std::string why;
+  std::string why = "no more can be forked: zygote and seed are dead, and there is no standby";
 };
 struct Broken {  ///< Whatever is tried, none will ever be ready.
   std::string why;
@@ -56,7 +56,7 @@ enum class Whom : unsigned char { process, group };
 
 /// Where processes come from. The *seed* is the program's image, parked: it forks zygotes, and adopts and reaps what a dead
 /// zygote leaves. The *zygote* forks processes for the owner, and reaps them. The *standby*, a copy of the zygote from when it
-/// was fresh, takes its place.
+/// was fresh, takes its place; there is one only where the seed would have to preload again, or is dead.
 /// Not thread-safe: guarded by the owner's mutex.
 class Nursery {
  public:
@@ -109,7 +109,7 @@ class Nursery {
   const char* new_zygote();
   /// Where a step found no memory there may be no zygote, and nobody who asks for one: then it is tried again later.
   void try_again_if_alone() noexcept;
-  void want_standby();
+  void want_standby() noexcept;
 
   /// tag: of the notice.
   void on_ready(std::uint64_t tag, std::vector<Told>& into);

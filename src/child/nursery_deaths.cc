@@ -56,8 +56,7 @@ void Nursery::on_seed_exit(std::vector<Told>& into) {
   drop(zygote_);
   ++deaths_in_a_row_;
   if (deaths_in_a_row_ >= most_deaths_in_a_row) return give_up(into);
-  if (new_zygote() == nullptr && pause_.until() == 0)
-    into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
+  if (new_zygote() == nullptr && pause_.until() == 0) into.emplace_back(told::NoZygote{});
 }
 
 void Nursery::give_up(std::vector<Told>& into) const {
@@ -147,7 +146,7 @@ const char* Nursery::replace(std::vector<Told>& into) {
   }
   if (const char* const how = new_zygote(); how != nullptr) return how;
   if (pause_.until() != 0) return "another is tried again soon";
-  into.emplace_back(told::NoZygote{"no more can be forked: zygote, standby and seed are dead"});
+  into.emplace_back(told::NoZygote{});
   return "given up";
 }
 

@@ -115,10 +115,12 @@ void Nursery::on_spawned(zygote::Handle& from, const zygote::Reply& reply, os::R
   into.emplace_back(told::Refused{reply.worker, text_of(pidfd.failure())});
 }
 
-void Nursery::want_standby() {
+void Nursery::want_standby() noexcept try {
   if (standby_ || !is_worth_a_standby() || !zygote_.ready || pause_.until() != 0) return;
   auto asked = ask_copy(zygote_);
   if (asked) standby_ = std::move(*asked);
+} catch (const std::bad_alloc&) {
+  // It is asked for again when the next process is forked.
 }
 
 os::Result<zygote::Handle> Nursery::ask_copy(const zygote::Handle& of) {

@@ -34,8 +34,8 @@ class Fd {
   bool is_ours() const noexcept { return fd_ >= 0 && (file_ == unknown || file_at(fd_) == file_); }
   /// From now on, of one that was made before.
   void keep_file_in_mind() noexcept { file_ = file_at(fd_); }
-  /// Whether new ones do that. Not in a process in which no code of the program's runs: a zygote receives six for each child,
-  /// and each costs two system calls more. Not thread-safe.
+  /// Whether new ones do that. Not where they are gone before code of the program's runs: a zygote receives six for each
+  /// child, and each costs two system calls more. Not thread-safe.
   static void keep_files_in_mind(bool yes) noexcept { keeps_files_in_mind = yes; }
   /// Which file a number means now; 0: none. errno is kept.
   static std::uint64_t file_at(int fd) noexcept;

@@ -26,9 +26,8 @@ struct Setup {
   detail::FunctionRef preload;      ///< {0, 0}: none.
   detail::FunctionRef initializer;  ///< {0, 0}: none.
   pid_t host = 0;
-  bool has_other_core =
-      false;           ///< The host can run while one of them does. Asked once, by the host: it takes 20 calls.
-  char name[12] = {};  ///< For process titles.
+  bool has_other_core = false;  ///< The host can run while one of them does.
+  char name[12] = {};           ///< For process titles.
 };
 
 enum class Ask : std::uint8_t {

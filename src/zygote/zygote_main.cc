@@ -99,7 +99,11 @@ class Zygote {
 
   std::string preload(std::vector<os::Fd>& fds) {
     if (setup_.preload.module == 0) return {};
-    if (!fds.empty()) static_cast<void>(os::arm_lifeline(fds[0]));
+    control_.keep_file_in_mind();  // the hook is the program's code
+    if (!fds.empty()) {
+      fds[0].keep_file_in_mind();
+      static_cast<void>(os::arm_lifeline(fds[0]));
+    }
     std::string failure;
     try {
       reinterpret_cast<void (*)()>(detail::resolve(setup_.preload))();
