@@ -3,6 +3,7 @@
 #include "child/nursery.hpp"
 #include "child/process.hpp"
 #include "death/stacks_of_hung.hpp"
+#include "os/closed_streams.hpp"
 #include "os/event_loop.hpp"
 #include "os/result.hpp"
 #include "os/socket.hpp"
@@ -140,6 +141,7 @@ class Keeper {
   }
 
   const Words words_;
+  const os::ClosedStreams closed_streams_;
   std::optional<os::Poller> poller_;
   std::optional<Nursery> nursery_;
   std::optional<os::Notifier> call_;  ///< Another thread wants the supervisor to look.

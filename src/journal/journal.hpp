@@ -6,6 +6,7 @@
 #include "journal/paths.hpp"
 #include "journal/record.hpp"
 #include "journal/value_files.hpp"
+#include "os/closed_streams.hpp"
 #include "os/file.hpp"
 #include "os/owner.hpp"
 
@@ -80,6 +81,7 @@ class Journal {
 
   const Paths paths_;
   const os::Owner owner_;
+  const os::ClosedStreams closed_streams_;
   const bool power_;
   const bool of_any_user_;
   const std::string network_;

@@ -3,6 +3,7 @@
 #include "metrics/recorder.hpp"
 #include "metrics/registry.hpp"
 #include "os/awake_cores.hpp"
+#include "os/closed_streams.hpp"
 #include "os/memory.hpp"
 #include "standby/crew.hpp"
 #include "standby/decide.hpp"
@@ -58,7 +59,8 @@ class StandbyCore {
   void look_for_hangs(std::uint64_t block, std::int64_t now) noexcept;
 
   const StandbyOptions options_;
-  os::Mapping host_mark_;  ///< A bool: true, and in a fork of this process false.
+  const os::ClosedStreams closed_streams_;  ///< Before the first of the channel's own descriptors.
+  os::Mapping host_mark_;                   ///< A bool: true, and in a fork of this process false.
   standby::Shared shared_;
   const std::int64_t patience_ns_;
   std::uint64_t newest_ = 0;

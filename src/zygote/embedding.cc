@@ -1,5 +1,6 @@
 #include "zygote/embedding.hpp"
 
+#include "os/closed_streams.hpp"
 #include "worker/worker_state.hpp"
 
 #include <cerrno>
@@ -31,7 +32,9 @@ os::Result<pid_t> spawn_program(const std::vector<std::string>& command, const s
   return os::spawn(command, variable, value, inherited);
 }
 
-os::Result<pid_t> fork_image() {
+namespace {
+
+os::Result<pid_t> fork_as_program_wants() {
   const detail::Embedding& runtime = detail::embedding();
   if (runtime.fork != nullptr) {
     if (const std::optional<int> asked = runtime.fork(); asked) {
@@ -42,6 +45,14 @@ os::Result<pid_t> fork_image() {
   call(runtime.before_fork);
   auto child = os::fork_process();
   call(child && *child == 0 ? runtime.after_fork_in_child : runtime.after_fork_in_parent);
+  return child;
+}
+
+}  // namespace
+
+os::Result<pid_t> fork_image() {
+  auto child = fork_as_program_wants();
+  if (child && *child == 0) os::keep_closed_streams();
   return child;
 }
 

@@ -1,5 +1,6 @@
 #include "zygote/zygote_main.hpp"
 
+#include "os/closed_streams.hpp"
 #include "os/descriptor_room.hpp"
 #include "os/end_teller.hpp"
 #include "os/memory.hpp"
@@ -326,6 +327,7 @@ class Zygote {
 }  // namespace
 
 void zygote_main(os::Fd control) {
+  os::keep_closed_streams();  // of one that was started by exec nobody has
   static_cast<void>(os::become_group_leader());
   if (!detail::embedding().keeps_signal_handlers) os::default_signals();
   os::set_title("hotspare-zygote");
