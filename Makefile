@@ -53,6 +53,7 @@ test-python: python
 	$(python_tests)
 
 test-long: setup python
+	@scripts/setup long
 	$(call build,dev)
 	$(call ctest,long)
 	$(python_tests) -m long
