@@ -41,9 +41,10 @@ void in_child() {
   mutex.unlock();
 }
 
+/// Before anybody can hold the mutex: a fork just then would have it locked by a thread that it has not.
+[[maybe_unused]] const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
+
 void fill() noexcept {
-  static const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
-  static_cast<void>(registered);
   for (;;) {
     const int fd = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);  // there in each process
     if (fd < 0) return;
@@ -65,7 +66,7 @@ void keep_closed_streams() noexcept {
   errno = before;
 }
 
-ClosedStreams::ClosedStreams() noexcept { keep_closed_streams(); }
+ClosedStreams::ClosedStreams() { keep_closed_streams(); }
 
 ClosedStreams::~ClosedStreams() {
   if (!owner_.is_this()) return;  // in_child() has let go of it

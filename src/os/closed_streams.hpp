@@ -11,7 +11,8 @@ namespace hotspare::os {
 /// Where it cannot be had, the moment stays. Threads: any; several in a process share what is held.
 class ClosedStreams {
  public:
-  ClosedStreams() noexcept;
+  /// Throws std::bad_alloc.
+  ClosedStreams();
   ~ClosedStreams();
   ClosedStreams(const ClosedStreams&) = delete;
   ClosedStreams& operator=(const ClosedStreams&) = delete;

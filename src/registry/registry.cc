@@ -1,4 +1,5 @@
 #include "os/clock.hpp"
+#include "os/closed_streams.hpp"
 #include "os/file.hpp"
 #include "registry/errors.hpp"
 #include "registry/segment.hpp"
@@ -57,6 +58,7 @@ std::string SharedRegistry::path_of(const std::string& name) const {
 }
 
 Segment SharedRegistry::create(const std::string& name, std::size_t bytes) {
+  const os::ClosedStreams closed;
   const std::string path = path_of(name);
   const std::string what = path + " cannot be created with " + std::to_string(bytes) + " bytes";
   if (bytes > registry::max_bytes)
@@ -80,16 +82,19 @@ Segment SharedRegistry::create(const std::string& name, std::size_t bytes) {
 }
 
 Segment SharedRegistry::open(const std::string& name) {
+  const os::ClosedStreams closed;
   return Segment(std::make_unique<Segment::State>(scope_, registry::hold(path_of(name)), false));
 }
 
 std::vector<SegmentInfo> SharedRegistry::list() const {
+  const os::ClosedStreams closed;
   std::vector<registry::Found> found = registry::find_registered(scope_);
   registry::add_users(found);
   return registry::infos_of(std::move(found));
 }
 
 Collected SharedRegistry::collect() {
+  const os::ClosedStreams closed;
   Collected result;
   for (CollectedObject& each : registry::collect(registry::find_registered(scope_), {}))
     (each.removed ? result.removed : result.kept).push_back(std::move(each.object.path));

@@ -7,8 +7,11 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
+#include <thread>
 
 namespace hotspare::registry::testing {
 namespace {
@@ -44,6 +47,34 @@ TEST(SharedRegistry, ASegmentIsSharedByNameAndGoesWithItsLastUser) {
   EXPECT_TRUE(holds(*second, 'x'));
   second.reset();
   EXPECT_THAT(registry.list(), IsEmpty());
+}
+
+/// A host that has closed its streams and talks on: what it writes lands in no segment's file, what it reads is none of ours.
+TEST(SharedRegistry, ClosedStreamsNeverLeadIntoASegment) {
+  EXPECT_EQ(status_of([] {
+              for (int fd = 0; fd <= 2; ++fd) ::close(fd);
+              std::atomic<bool> enough = false;
+              long strays = 0;
+              std::thread talker([&] {
+                std::array<char, 8> text{"a line\n"};
+                while (!enough)
+                  for (int fd = 0; fd <= 2; ++fd)
+                    if (::write(fd, text.data(), text.size()) >= 0 || ::read(fd, text.data(), text.size()) >= 0)
+                      ++strays;
+              });
+              SharedRegistry registry(new_scope());
+              bool right = true;
+              for (int round = 0; round < 100; ++round) {
+                Segment made = registry.create("a", 10'000);
+                Segment found = registry.open("a");
+                made.resize(20'000);
+                right = right && made.owner() && found.refresh() && registry.list().size() == 1 && holds(made, 0);
+              }
+              enough = true;
+              talker.join();
+              ::_exit(right && strays == 0 ? 0 : 1);
+            }),
+            0);
 }
 
 TEST(SharedRegistry, TellsWhoHasIt) {

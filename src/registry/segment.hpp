@@ -1,5 +1,6 @@
 #pragma once
 
+#include "os/closed_streams.hpp"
 #include "os/memory.hpp"
 #include "os/owner.hpp"
 #include "registry/held_file.hpp"
@@ -22,6 +23,7 @@ struct Segment::State {
   /// Somebody else may have it mapped as it is now: another user of it, or a fork of this process.
   bool is_shared() const;
 
+  const os::ClosedStreams closed_streams;
   std::string scope;
   bool created_here;
   // In this order: the mappings go before the file is left.

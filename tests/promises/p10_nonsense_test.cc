@@ -83,7 +83,7 @@ StandbyOptions options_for(StandbyMode mode) {
   StandbyOptions options = small_channel(mode);
   options.bytes_in = sizeof(In);
   options.history = 1024;
-  options.hang_after = 500ms;  // a busy machine keeps a replica from a CPU for 50
+  options.hang_after = 500ms;  // a busy machine keeps a replica from a CPU for 50 ms
   options.breaker_deaths = 100;
   return options;
 }
