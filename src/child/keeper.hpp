@@ -11,6 +11,7 @@
 
 #include <hotspare/event.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -125,6 +126,8 @@ class Keeper {
   /// Where nothing would tell of a loss a listener looks, some time later: whether a timer that is due was closed after it was
   /// armed, and whether a child that dies unheard (is_heard) can still be watched. Returns when to look, ns; -1: not at all.
   std::int64_t look_for_losses(std::int64_t now);
+  /// The listener that does so wakes then at the latest, ns; -1: when it is called.
+  void looks_by(std::int64_t deadline) { looks_by_ = std::max<std::int64_t>(deadline, 0); }
   /// Nothing can be known of the children any more: all that they have ends here.
   void lose_descriptors();
   /// What the supervisor would do, were there one.
@@ -149,10 +152,10 @@ class Keeper {
   std::thread supervisor_;
   std::vector<std::byte> to_tee_;  ///< What children wrote to stderr; the supervisor writes it without the mutex.
   std::uint64_t zygote_deaths_ = 0;
-  bool had_child_ = false;               ///< One has been ready.
-  std::int64_t timer_at_ = 0;            ///< For when the timer is armed, ns; 0: it is not.
-  std::int64_t timer_checked_at_ = 0;    ///< When a listener looks whether it has fired, ns; 0: never.
-  std::int64_t unheard_since_ = 0;       ///< Since when there may be a child that dies unheard, ns; 0: there is none.
+  bool had_child_ = false;          ///< One has been ready.
+  std::int64_t timer_at_ = 0;       ///< For when the timer is armed, ns; 0: it is not.
+  std::int64_t looks_by_ = 0;       ///< When the listener that looks whether it has fired wakes, ns; 0: when called.
+  std::int64_t unheard_since_ = 0;  ///< Since when there may be a child that dies unheard, ns; 0: there is none.
   std::atomic<bool> loss_noted_{false};  ///< Somebody else closed descriptors: a listener is to see to that,
   bool descriptors_lost_ = false;        ///< and has.
 

@@ -36,7 +36,7 @@ void Keeper::note_loss() noexcept {
 
 bool Keeper::must_call_for_timer() const {
   if (timer_at_ == 0 || on_listener()) return false;
-  return timer_checked_at_ == 0 || timer_at_ + late_ns < timer_checked_at_;
+  return looks_by_ == 0 || timer_at_ + late_ns < looks_by_;
 }
 
 std::int64_t Keeper::look_for_losses(std::int64_t now) {
@@ -60,9 +60,8 @@ std::int64_t Keeper::look_at_the_unheard(std::int64_t now) {
 }
 
 std::int64_t Keeper::look_whether_timer_fired(std::int64_t now) {
-  timer_checked_at_ = 0;
   if (timer_at_ == 0 || descriptors_lost_) return -1;
-  if (now < timer_at_ + late_ns) return timer_checked_at_ = timer_at_ + late_ns;
+  if (now < timer_at_ + late_ns) return timer_at_ + late_ns;
   if (has_lost_descriptors()) lose_descriptors();
   return -1;  // a busy machine: it is about to fire
 }

@@ -17,14 +17,23 @@ bool Engine::shows_death(Worker& worker) const {
 
 void Engine::notice_all(Listener& listener) {
   arms_later_ = true;
-  bool lost = false;
   for (Worker* worker : listener.watched) {
     if (!shows_death(*worker)) continue;
     notice_death(*worker);
-    lost = has_lost_descriptors(*worker);  // after the takeover, which does not wait for the answer
-    if (lost) break;
+    listener.losses_at = os::monotonic_ns() + soon_ns;
   }
   arms_later_ = false;
+}
+
+/// Deaths show that descriptors were lost. To ask that takes some ten µs, for which neither the spare nor the dying worker is
+/// to wait: they may need this CPU.
+void Engine::look_why_they_died(Listener& listener, std::int64_t now) {
+  if (listener.losses_at == 0 || now < listener.losses_at) return;
+  listener.losses_at = 0;
+  bool lost = has_lost_what_calls();
+  for_each_worker([&](const Worker& worker) {
+    lost = lost || (worker.state == workers::State::condemned && has_lost_descriptors(worker));
+  });
   if (lost) lose_descriptors();
 }
 

@@ -1,5 +1,9 @@
 #include "os/signals.hpp"
 
+#include "os/memory.hpp"
+
+#include <algorithm>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,6 +56,10 @@ void use_alternate_stack(std::span<std::byte> stack) noexcept {
   alternate.ss_sp = stack.data();
   alternate.ss_size = stack.size();
   ::sigaltstack(&alternate, nullptr);
+  constexpr std::size_t red_zone = 128;
+  const std::size_t frame =
+      ::getauxval(AT_MINSIGSTKSZ) + red_zone;  // 0 where the kernel does not say it, before 5.14 on x86
+  populate(stack.last(std::min(stack.size(), std::max(frame, page_size()))));
 }
 
 void wait_for_the_end() noexcept {

@@ -135,6 +135,7 @@ void Crew::listen() {
         look_at_all();
       });
       take_step([&] { check_at = look_for_losses(os::monotonic_ns()); });
+      looks_by(check_at);
       heard_ = {};
       if (closed_) return;  // here: who calls us after that may have done so by now
       if (!read_words(roster, bell)) continue;

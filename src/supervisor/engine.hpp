@@ -162,6 +162,8 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   };
   /// More than the workers of any pool need.
   static constexpr std::size_t most_listeners = 256;
+  /// When a listener sees to the rest of a takeover: by then the spare runs.
+  static constexpr std::int64_t soon_ns = 500'000;
   /// One thread in futex_waitv over the robust words of its workers.
   struct Listener {
     std::atomic<std::uint32_t> changed{0};
@@ -169,6 +171,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
     std::vector<os::FutexWatch> words;
     std::uint32_t seen = ~0u;
     bool primary = false;
+    std::int64_t losses_at = 0;  ///< After deaths: when to look whether descriptors were lost, ns; 0: never.
     std::thread thread;
   };
 
@@ -337,6 +340,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
 
   // death/notice.cc
   void notice_all(Listener& listener);
+  void look_why_they_died(Listener& listener, std::int64_t now);
   bool shows_death(Worker& worker) const;
   void notice_death(Worker& worker);
   void end_survivors(std::int64_t now);
@@ -446,6 +450,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void place_words();
   void serve_who_wait();
   bool wait_for_words(Listener& listener, std::uint32_t bell, std::int64_t deadline);
+  std::int64_t look_for_losses(Listener& listener);
   void fall_back();
   void tell_what_is_missing() noexcept;
   void tell_missing(os::Missing what);

@@ -4,6 +4,7 @@
 #include "os/prompt.hpp"
 #include "supervisor/engine.hpp"
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -17,9 +18,11 @@ namespace {
 /// Results of a traffic that dense are fetched in batches, this often, instead of one wake each.
 constexpr std::int64_t batch_ns = 100'000;
 constexpr std::size_t dense = 8;
-constexpr std::int64_t soon_ns = 500'000;
 
 thread_local const void* this_listener = nullptr;
+
+/// -1: never.
+std::int64_t sooner(std::int64_t a, std::int64_t b) { return a < 0 || b < 0 ? std::max(a, b) : std::min(a, b); }
 
 }  // namespace
 
@@ -46,17 +49,22 @@ void Engine::listen(Listener& listener) {
       // The spare that stands in waits for this CPU: the timers are armed when it runs.
       if (arm_due_ && deadline < 0) deadline = os::monotonic_ns() + soon_ns;
       if (closed_) return;  // here: who calls us after that may have done so by now
-      if (listener.primary) {
-        std::int64_t check_at = -1;
-        take_step([&] { check_at = look_for_losses(os::monotonic_ns()); });
-        if (check_at >= 0 && (deadline < 0 || check_at < deadline)) deadline = check_at;
-      }
+      take_step([&] { deadline = sooner(deadline, look_for_losses(listener)); });
+      if (listener.primary) looks_by(deadline);
       if (!read_words(listener, bell)) continue;
     }
     if (wait_for_words(listener, bell, deadline)) continue;
     const Lock lock(mutex_);
     take_step([this] { fall_back(); });
   }
+}
+
+/// Returns when to look again, ns; -1: not at all.
+std::int64_t Engine::look_for_losses(Listener& listener) {
+  const std::int64_t now = os::monotonic_ns();
+  look_why_they_died(listener, now);
+  const std::int64_t again_at = listener.losses_at != 0 ? listener.losses_at : -1;
+  return listener.primary ? sooner(again_at, Keeper::look_for_losses(now)) : again_at;
 }
 
 /// False: futex_waitv cannot be had any more.
@@ -162,7 +170,7 @@ void Engine::serve_who_wait() {
     // Last words ring here, whichever listener watches the word.
     if (listeners_.size() > 1 && shows_death(*worker)) {
       notice_death(*worker);
-      if (has_lost_descriptors(*worker)) return lose_descriptors();  // none of them is there any more
+      listeners_.front()->losses_at = os::monotonic_ns() + soon_ns;
     }
     if (worker->state != workers::State::asked && worker->state != workers::State::condemned) serve_lease(*worker);
   }

@@ -32,7 +32,7 @@ constexpr int fatal_signals[] = {SIGSEGV,   SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, 
                                  SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGSTKFLT};
 
 // Room for the handler and capture_here; SIGSTKSZ is too small with AVX-512 state (11 kB saved registers).
-alignas(64) std::byte alternate_stack[64 * 1024];
+alignas(4096) std::byte alternate_stack[64 * 1024];
 
 bool claim() noexcept { return state.last_words->claimed.exchange(1, std::memory_order_acq_rel) == 0; }
 

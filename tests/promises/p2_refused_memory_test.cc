@@ -142,7 +142,7 @@ void live(const Options& options) {
     hung.cancel(Cancel::kill);
     expect_end(hung, Kind::cancelled, "a cancelled one");
   }
-  if (const pid_t zygote = pool.zygote_pid(); zygote > 0) ::kill(zygote, SIGKILL);
+  if (const auto zygote = static_cast<pid_t>(pool.zygote_pid()); zygote > 0) ::kill(zygote, SIGKILL);
   for (int i = 0; i < 3; ++i) expect_end(submitted([&] { return pool.submit(crash); }), Kind::died, "a late death");
   expect_end(submitted([&] { return pool.submit(value, 8); }), Kind::value, "a value after a zygote's death");
   const Spared here;

@@ -379,7 +379,9 @@ TEST_F(P8RunInHost, ATaskThatForksReturnsOnce) {
   const auto forks = [] {
     const pid_t child = ::fork();
     int status = -1;
-    if (child > 0) EXPECT_EQ(::waitpid(child, &status, 0), child);
+    if (child > 0) {
+      EXPECT_EQ(::waitpid(child, &status, 0), child);
+    }
     return std::pair(child != 0, status);
   };
   EXPECT_EQ(pool.submit(forks).get(), std::pair(true, 0));
