@@ -195,6 +195,8 @@ class Keeper {
   virtual void abandon(Process& process) = 0;
   /// Its death would mark a word that a listener watches. Not so between its birth and its first steps.
   virtual bool is_heard(const Process& process) const = 0;
+  /// Its crash handler has said what it dies of.
+  virtual bool has_last_words(const Process& process) const = 0;
   /// Its end of the lifeline is closed.
   virtual void on_lifeline_closed(Process& process) = 0;
   /// Some sign says that it dies or is dead.

@@ -61,6 +61,11 @@ bool Crew::is_heard(const child::Process& process) const {
   return !counts(member.state) || (shared_.lane(member.lane).host_word().load(std::memory_order_acquire) & taken) != 0;
 }
 
+bool Crew::has_last_words(const child::Process& process) const {
+  const auto& words = shared_.lane(static_cast<const Member&>(process).lane).last_words;
+  return words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+}
+
 /// Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.
 void Crew::on_lifeline_closed(child::Process& process) {
   Member& member = member_of(process);

@@ -222,6 +222,7 @@ class Crew final : private child::Keeper {
   void on_fostered_heir(child::Process& process) override;
   void abandon(child::Process& process) override;
   bool is_heard(const child::Process& process) const override;
+  bool has_last_words(const child::Process& process) const override;
   void on_lifeline_closed(child::Process& process) override;
   void notice(child::Process& process) override;
   void end_held(child::Process& process) override;

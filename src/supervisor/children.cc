@@ -65,6 +65,11 @@ bool Engine::is_heard(const child::Process& process) const {
          (worker.channel().life_word().load(std::memory_order_acquire) & taken) != 0;
 }
 
+bool Engine::has_last_words(const child::Process& process) const {
+  const auto& words = static_cast<const Worker&>(process).channel().last_words;
+  return words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+}
+
 /// Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not has closed
 /// its descriptors and lives.
 void Engine::on_lifeline_closed(child::Process& process) {

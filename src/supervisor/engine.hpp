@@ -388,6 +388,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void on_born(child::Process& process) override;
   void abandon(child::Process& process) override;
   bool is_heard(const child::Process& process) const override;
+  bool has_last_words(const child::Process& process) const override;
   void on_lifeline_closed(child::Process& process) override;
   void notice(child::Process& process) override;
   void end_held(child::Process& process) override;
