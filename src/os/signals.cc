@@ -3,7 +3,6 @@
 #include "os/memory.hpp"
 
 #include <algorithm>
-#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,10 +55,8 @@ void use_alternate_stack(std::span<std::byte> stack) noexcept {
   alternate.ss_sp = stack.data();
   alternate.ss_size = stack.size();
   ::sigaltstack(&alternate, nullptr);
-  constexpr std::size_t red_zone = 128;
-  const std::size_t frame =
-      ::getauxval(AT_MINSIGSTKSZ) + red_zone;  // 0 where the kernel does not say it, before 5.14 on x86
-  populate(stack.last(std::min(stack.size(), std::max(frame, page_size()))));
+  // One page: without AMX the frame has 3 kB, and a page more is memory of each worker for good.
+  populate(stack.last(std::min(stack.size(), page_size())));
 }
 
 void wait_for_the_end() noexcept {
