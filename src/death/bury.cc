@@ -21,7 +21,7 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
   const bool planned = left || worker.evidence.ended_by == death::EndedBy::shutdown;
   const bool before_ready = !worker.was_ready;
   gather_evidence(worker, status);
-  worker.step(workers::Event::reaped);
+  step(worker, workers::Event::reaped);
   if (planned && !worker.victim) {
     ++counts_.retired;
     tell(Event::Kind::retired, [&](Event& event) {
@@ -87,12 +87,12 @@ std::shared_ptr<CrashReport> Engine::write_report(Worker& worker) try {
 /// They died, and nothing can be said about it, nor can another attempt be made.
 void Engine::settle_unreported(Worker& worker) {
   const auto end = [this](TaskRef task) {
-    leave_gates(*task, task::Gate::End::failed);
+    admission_.leave(*task, task::Gate::End::failed);
     no_memory_for(std::move(task));
   };
   for (TaskRef& task : std::exchange(worker.other_victims, {})) end(std::move(task));
   if (!worker.victim) return;
-  close_grave(*worker.victim);
+  admission_.close_grave(*worker.victim);
   end(std::move(worker.victim));
 }
 
@@ -117,8 +117,8 @@ void Engine::describe(Task& victim, CrashReport& report) {
 void Engine::settle_victim(Worker& worker, const std::shared_ptr<CrashReport>& report) {
   settle_other_victims(worker, *report);
   if (!worker.victim) return;
-  close_grave(*worker.victim);
-  leave_gates(*worker.victim, task::Gate::End::failed);
+  admission_.close_grave(*worker.victim);
+  admission_.leave(*worker.victim, task::Gate::End::failed);
   if (descriptors_lost_) return refuse(std::move(worker.victim), [this] { return PoolBroken(broken_); });
   if (put_back_after_pressure(worker)) return;
   TaskRef victim = std::move(worker.victim);

@@ -14,12 +14,12 @@ void Engine::condemn(Worker& worker) {
   harvest(worker);                                        // what it committed before it died counts
   if (worker.state == workers::State::condemned) return;  // harvesting found nonsense, and came here itself
   if (worker.was_ready && !worker.retiring && !finishing()) vacancies_.push_back(worker.noticed_at);
-  worker.step(workers::Event::noticed);
+  step(worker, workers::Event::noticed);
   std::erase(active_, &worker);
   std::erase(leaving_, &worker);
   std::erase(spares_, &worker);
   fence(worker);
-  if (worker.victim) dig_grave(*worker.victim);
+  if (worker.victim) admission_.dig_grave(*worker.victim);
   roster_changed(worker);
   if (!broken_.empty()) refuse_queued();  // nobody would come to run what was taken back
   if (was_active) take_over_from(worker);
@@ -29,13 +29,14 @@ void Engine::condemn(Worker& worker) {
 
 /// After this no store of the dying worker can have an effect: each of its tasks is harvested, taken back, or a victim.
 void Engine::fence(Worker& worker) {
+  ComingBack back(queue_);
   bool unfinished = false;  // it runs them one after another: behind one that did not finish there is no result
   for (task::Account& account = worker.account; !account.empty(); close_head(worker)) {
     const std::uint64_t ticket = account.head();
     unfinished = unfinished || account.at(ticket).standing == task::Standing::condemned;
     if (!account.at(ticket).task) continue;  // recalled, cancelled or expired before
-    if (TaskRef unbegun = take_back(worker, ticket)) {
-      queue_.put_back(std::move(unbegun));
+    if (TaskRef task = take_back(worker, ticket)) {
+      back.tasks.push_back(std::move(task));
       continue;
     }
     if (TaskRef running = condemn_attempt(worker, ticket)) {
@@ -55,7 +56,7 @@ void Engine::fence(Worker& worker) {
 /// Those that may have run beside its victim. They end as that one does, but nobody is blamed for them.
 void Engine::settle_other_victims(Worker& worker, const CrashReport& of_worker) {
   for (TaskRef& task : std::exchange(worker.other_victims, {})) {
-    leave_gates(*task, task::Gate::End::failed);
+    admission_.leave(*task, task::Gate::End::failed);
     auto report = std::make_shared<CrashReport>(of_worker);
     describe(*task, *report);
     report->earlier.clear();

@@ -41,7 +41,7 @@ void Engine::on_forked(child::Process& process) {
 
 void Engine::on_born(child::Process& process) {
   Worker& worker = worker_of(process);
-  worker.step(workers::Event::spawned);
+  step(worker, workers::Event::spawned);
   refusal_told_ = false;
   roster_changed(worker);
   if (worker.listener != 0U) nudge_listener(*listeners_.front());  // who looks for losses
@@ -54,7 +54,7 @@ void Engine::on_born(child::Process& process) {
 
 void Engine::abandon(child::Process& process) {
   Worker& worker = worker_of(process);
-  worker.step(workers::Event::reaped);
+  step(worker, workers::Event::reaped);
   forget(worker);
 }
 

@@ -55,15 +55,17 @@ Engine::Engine(PoolOptions options)
       payload_limit_(options_.payload_limit != 0 ? options_.payload_limit : os::usable_memory() / 4),
       most_payload_segments_(os::descriptor_limit() / 4),
       arena_(std::make_shared<shm::Arena>(shm::arena_limits())),
+      admission_(queue_, options_.tags, [this] { arm_timer(); }),
+      dispatcher_(options_.tasks_per_worker),
       retry_budget_(options_.retry_budget),
       quarantine_(options_.quarantine_deaths),
       memory_rule_(memory_rule(options_)),
       has_other_core_(os::usable_cpus() > 1),
       caller_spin_(has_other_core_),
       target_(options_.workers),
-      breaker_(options_.breaker_deaths) {
-  for (const auto& [tag, limits] : options_.tags) gates_.try_emplace(tag, limits);
-}
+      breaker_(options_.breaker_deaths),
+      host_runner_(mutex_, owner_, *this),
+      memory_watch_(mutex_, *this) {}
 
 Engine::~Engine() {
   if (in_host()) arena_->close();

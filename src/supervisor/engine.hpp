@@ -4,7 +4,6 @@
 #include "child/pause.hpp"
 #include "death/breaker.hpp"
 #include "death/memory_guard.hpp"
-#include "death/memory_limit.hpp"
 #include "death/quarantine.hpp"
 #include "death/sentries.hpp"
 #include "death/stacks_of_hung.hpp"
@@ -19,9 +18,11 @@
 #include "shm/progress.hpp"
 #include "shm/spin.hpp"
 #include "supervisor/callback_thread.hpp"
+#include "task/admission.hpp"
 #include "task/alarms.hpp"
 #include "task/charge.hpp"
-#include "task/gate.hpp"
+#include "task/host_runner.hpp"
+#include "task/memory_watch.hpp"
 #include "task/queue.hpp"
 #include "task/retry.hpp"
 #include "task/task.hpp"
@@ -47,30 +48,18 @@
 
 namespace hotspare::detail {
 
-class HostContext;
 class Interruptible;
 
 using workers::Worker;
 using workers::WorkerId;
 
-/// A tag's gate and who waits before it.
-struct GateAndQueue {
-  explicit GateAndQueue(const TagLimits& limits) : gate(limits) {}
-  task::Gate gate;
-  TaskList waiting;
-  std::int64_t look_at = 0;  ///< When it may open by itself, ns; 0: it won't.
-};
-
-/// Deaths under way of workers that ran tasks of one key, and other tasks of that key.
-struct Grave {
-  unsigned deaths = 0;
-  TaskList waiting;
-};
-
 /// One pool's engine: everything behind Pool, guarded by one mutex of the host's. No lock is ever shared with a worker.
 /// Its parts lie where the two stories have them: task/ (submit, dispatch, harvest, settle, wait, cancel), death/
 /// (notice, takeover, bury), workers/ (roster), supervisor/ (the loops). Threads: any may call the public members.
-class Engine final : public std::enable_shared_from_this<Engine>, private child::Keeper {
+class Engine final : public std::enable_shared_from_this<Engine>,
+                     private child::Keeper,
+                     private task::MemoryWatch::Host,
+                     private task::HostRunner::Host {
  public:
   explicit Engine(PoolOptions options);
   ~Engine();
@@ -84,7 +73,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   /// Sends it to each worker that is inside a task.
   void signal_running(int signal);
   /// Whether the caller must not wait for the pool's threads, being one of them.
-  bool on_own_thread() const { return callbacks_.is_current() || on_host_thread(); }
+  bool on_own_thread() const { return callbacks_.is_current() || host_runner_.is_current(); }
   /// For the last owner, on such a thread.
   void close_in_background(std::shared_ptr<Engine> self);
   /// Throws Error.
@@ -155,7 +144,6 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   struct Head {
     shm::Channel* channel;
     std::uint64_t ticket;
-    bool idle;  ///< That ticket is the next one that it will be given.
     std::uint64_t lease_served;
     bool told_to_read;
     bool lease_waits;  ///< No segment can be passed to it now.
@@ -177,7 +165,6 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
 
   // task/dispatch.cc
   void pump();
-  Worker* choose_worker();
   bool give_next(Worker& worker);
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
@@ -187,32 +174,18 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void pass_again();
   void forget_segments(Worker& worker);
   TaskRef recall(Task& task);
-  TaskRef take_from_queue(Task& task);
   void pump_and_look();
 
-  // task/admission.cc
-  void find_gates(Task& task);
   bool next_may_begin();
-  TaskList* must_wait_at(const Task& task);
-  bool someone_runs_alone();
-  bool may_run_alone(Task& task);
-  void enter_gates(Task& task);
-  void note_begin(Task& task, std::int64_t began_at);
-  void leave_gates(Task& task, task::Gate::End end);
-  void look_at_gate(GateAndQueue& gate, std::int64_t now);
-  void look_at_gates(std::int64_t now);
-  void dig_grave(const Task& victim);
-  void close_grave(const Task& victim);
-  void unpark(TaskList& waiting);
-  void unpark_all();
-  std::size_t queued() const { return queue_.size() + parked_; }
+  bool nobody_runs();
+  std::size_t queued() const { return queue_.size() + admission_.parked(); }
   void drop_unbegun(std::size_t keep);
-  void ring_doorbells();
 
   // task/order.cc
   bool recall_oldest();
   void recall_overtaken();
   void balance();
+  bool may_take_from(task::Candidate& donor);
   std::size_t recall_from(Worker& donor, std::size_t at_most);
   void recall_all(Worker& donor);
 
@@ -291,39 +264,26 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void expire_in_queue(TaskRef task);
 
   // task/memory.cc
-  void guard_memory();
-  void look_at_memory(std::int64_t now);
+  std::optional<std::vector<task::MemoryWatch::Weight>> to_be_weighed() override;
+  std::int64_t weighed(const std::vector<task::MemoryWatch::Weight>& weights, std::uint64_t available) override;
+  std::int64_t judge_memory(const std::vector<task::MemoryWatch::Weight>& weights, std::uint64_t available);
   void make_room(Worker& worker);
   bool put_back_after_pressure(Worker& worker);
 
   // task/memory_limit.cc
-  /// A task with a memory limit, in its worker.
-  struct LimitedTask {
-    WorkerId worker;
-    pid_t pid;
-    pid_t zygote;
-    std::uint64_t ticket;
-    std::uint64_t limit;
-    death::MemoryBefore before;
-  };
-  void call_memory_watch();
-  void watch_memory();
-  std::vector<LimitedTask> limited_tasks(std::uint64_t& tightest);
-  std::int64_t look_at_memory_of(const LimitedTask& task, death::LimitWatch& watch);
-  void end_over_limit(const LimitedTask& task, const death::MemoryTaken& taken);
-  void end_memory_watch();
+  std::vector<task::MemoryWatch::Limited> limited_tasks(std::uint64_t& tightest) override;
+  void over_limit(const task::MemoryWatch::Limited& task, const death::MemoryTaken& taken) override;
 
   // task/run_in_host.cc
   void no_process(const std::string& why);
   void process_again();
   bool runs_in_host() const { return !no_process_.empty() && active_.empty() && broken_.empty(); }
   bool turned_away(const Task& task);
-  bool on_host_thread() const { return host_thread_id_ == std::this_thread::get_id(); }
-  void start_host_thread();
-  void run_host_thread();
-  void end_host_thread();
-  void prepare_host(Lock& lock);
-  void run_first_in_host(Lock& lock);
+  bool may_run_here() override;
+  void prepare_here() override;
+  void cannot_run_here(const std::string& why) override;
+  TaskRef begin_here() override;
+  void ended_here(TaskRef task, HostContext* context) override;
   void take_host_outcome(TaskRef task, HostContext& context);
   void ask_for_process();
 
@@ -377,6 +337,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void retire_surplus();
   void forget(Worker& worker);
   void roster_changed(Worker& worker);
+  void step(Worker& worker, workers::Event event);
 
   // supervisor/children.cc: what the pool decides about its children
   void start_nursery();
@@ -399,6 +360,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   void note_refusal(const std::string& what) override;
   void on_all_buried() override { refuse_queued(); }
   static Worker& worker_of(child::Process& process) { return static_cast<Worker&>(process); }
+  static Worker& worker_of(task::Candidate& candidate) { return static_cast<Worker&>(candidate); }
 
   // supervisor/supervisor.cc
   void on_call() override { watch_warm_memory(); }
@@ -469,6 +431,8 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   mutable std::mutex mutex_;
   // Tasks.
   TaskQueue queue_;
+  task::Admission admission_;
+  task::Dispatcher dispatcher_;
   std::uint64_t last_task_id_ = 0;
   task::Unsettled unsettled_;
   std::uint64_t finished_ = 0;  ///< Results fetched.
@@ -480,14 +444,8 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   task::Budget retry_budget_;
   death::Quarantine quarantine_;
   const death::MemoryRule memory_rule_;
-  std::int64_t guard_at_ = 0;    ///< When to look at the workers' memory; 0: nobody needs to.
   std::int64_t silence_at_ = 0;  ///< When to look whether what was given to idle workers has begun; 0: it has.
-  bool hold_ = false;            ///< Memory is short: no new task begins, but one alone.
   bool no_retries_ = false;      ///< What fails now has failed for good.
-  std::map<std::string, GateAndQueue> gates_;  ///< Of each tag.
-  std::map<std::string, Grave> graves_;        ///< Of each key whose task a worker is dying of.
-  std::size_t parked_ = 0;                     ///< Tasks that wait at these.
-  TaskRef lonely_;                             ///< Runs alone, if it is still in its worker.
   std::minstd_rand random_{std::random_device{}()};
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;
@@ -509,14 +467,8 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   bool refusal_told_ = false;  ///< That workers are refused, since the last one was made.
 
   // Tasks in this process itself, while no other can be had.
-  std::string no_process_;      ///< Why that is so; empty: it is not.
-  bool host_prepared_ = false;  ///< What workers do before their first task has been done here.
-  bool host_ends_ = false;
-  TaskRef host_task_;  ///< Runs now.
-  shm::Progress host_progress_;
-  std::condition_variable host_call_;
-  std::thread::id host_thread_id_;
-  std::thread host_thread_;  ///< There from the start: where no process can be had, no thread may be to be had either.
+  std::string no_process_;  ///< Why that is so; empty: it is not.
+  task::HostRunner host_runner_;
 
   // Life of the pool.
   child::Pause memory_pause_;   ///< After a step for which there was no memory.
@@ -547,10 +499,7 @@ class Engine final : public std::enable_shared_from_this<Engine>, private child:
   std::atomic<bool> one_word_each_{false};   ///< futex_waitv cannot be had: a listener sleeps on one word.
   std::optional<death::Sentries> sentries_;  ///< Then.
   bool words_unplaced_ = false;              ///< No listener had room for some worker's.
-  std::thread memory_watch_;                 ///< Reads what limited tasks take: slow work, and no engine thread's.
-  std::condition_variable memory_call_;
-  bool memory_watched_ = false;  ///< It looks by itself; otherwise it must be called.
-  bool memory_watch_ends_ = false;
+  task::MemoryWatch memory_watch_;
   supervisor::Callbacks end_in_background_;  ///< Made when the pool is, for when it has no other owner.
   supervisor::CallbackThread callbacks_;
   supervisor::CallbackThread coroner_;         ///< Takes stacks of hung workers; slow work about the dead.

@@ -55,6 +55,7 @@ void Engine::step_failed() noexcept {
   settle_the_lost();
   for_each_worker([this](Worker& worker) {
     mend(worker);
+    dispatcher_.touch(worker);
     // The look at its limits may be what failed.
     if (worker.state == workers::State::active && worker.look_at == 0) worker.look_at = memory_pause_.until();
   });
@@ -69,7 +70,7 @@ void Engine::settle_the_lost() noexcept {
   for (Task* task = unsettled_.first(); task != nullptr;) {
     Task* const next = task::Unsettled::after(*task);
     if (is_nowhere(*task)) {
-      leave_gates(*task, task::Gate::End::failed);
+      admission_.leave(*task, task::Gate::End::failed);
       task->worker = 0;
       no_memory_for(share(*task));
     }
@@ -78,7 +79,7 @@ void Engine::settle_the_lost() noexcept {
 }
 
 bool Engine::is_nowhere(const Task& task) const noexcept {
-  if (task.in != nullptr || host_task_.get() == &task) return false;
+  if (task.in != nullptr || host_runner_.runs(task)) return false;
   if (task.extra_ != nullptr && task.extra_->between != Between::none) return false;
   for (const auto& [id, worker] : workers_) {
     if (worker->account.holds(task) || worker->victim.get() == &task) return false;

@@ -174,7 +174,12 @@ void Engine::serve_who_wait() {
       notice_death(*worker);
       listeners_.front()->losses_at = os::monotonic_ns() + soon_ns;
     }
-    if (worker->state != workers::State::asked && worker->state != workers::State::condemned) serve_lease(*worker);
+    if (worker->state == workers::State::asked || worker->state == workers::State::condemned) continue;
+    if (worker->account.claims_too_much()) {
+      harvest(*worker);  // which does not trust it any more
+    } else {
+      serve_lease(*worker);
+    }
   }
 }
 

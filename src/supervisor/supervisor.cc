@@ -20,7 +20,7 @@ void Engine::break_pool(const std::string& why) {
 
 void Engine::refuse_queued() {
   give_up_retries();
-  unpark_all();
+  admission_.unpark_all();
   while (!queue_.empty()) refuse(queue_.pop_front(), [this] { return PoolBroken(broken_); });
 }
 

@@ -24,11 +24,11 @@ void Engine::start_threads() {
   });
   os::or_throw(callbacks_.start(whose), refused);
   os::or_throw(coroner_.start(whose), refused);
-  if (options_.run_in_host) start_host_thread();
+  if (options_.run_in_host) host_runner_.start(refused);
   // The host's signal handlers run in its own threads.
   const os::SignalsBlocked blocked;
   const Lock lock(mutex_);  // none of them looks before all are there
-  memory_watch_ = os::or_throw(os::start_thread([this] { watch_memory(); }), refused);
+  memory_watch_.start(refused);
   listeners_.reserve(most_listeners);  // others refer to them without the mutex
   start_listeners();
   supervisor_ = os::or_throw(os::start_thread([this] {
@@ -61,8 +61,8 @@ void Engine::end_threads() {
     if (listener->thread.joinable()) listener->thread.join();
   }
   if (sentries_) sentries_->end();
-  end_host_thread();
-  end_memory_watch();
+  host_runner_.end();
+  memory_watch_.end();
   coroner_.stop();
   arena_->close();
   leaving.wait();

@@ -27,6 +27,8 @@ bool Account::claims_too_much() const {
 void Account::hand_over(detail::TaskRef task) {
   HS_CHECK(outstanding() < shm::slot_count);
   const std::uint64_t ticket = tail_++;
+  if (const detail::TaskRef& before = at(ticket - 1).task; ticket != head_ && (!before || comes_before(*task, *before)))
+    disordered_ = ticket;
   Attempt& attempt = at(ticket);
   attempt.task = std::move(task);
   attempt.standing = Standing::handed;

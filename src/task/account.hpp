@@ -51,6 +51,12 @@ constexpr Claim claim(Standing standing, std::uint64_t ticket, std::uint64_t wor
   return table[static_cast<std::size_t>(standing)][state];
 }
 
+/// Whether it is to run before that one: what the queue goes by, too.
+inline bool comes_before(const detail::Task& task, const detail::Task& other) {
+  if (task.priority() != other.priority()) return task.priority() > other.priority();
+  return task.id < other.id;
+}
+
 /// One ticket's entry.
 struct Attempt {
   detail::TaskRef task;  ///< Null: it is this worker's no more.
@@ -72,6 +78,8 @@ class Account {
   std::size_t held() const { return held_; }
   Attempt& at(std::uint64_t ticket) { return attempts_[ticket % shm::slot_count]; }
   const Attempt& at(std::uint64_t ticket) const { return attempts_[ticket % shm::slot_count]; }
+  /// Behind the oldest one each task is to run before the next: none was handed over after one that it comes before.
+  bool is_in_order() const { return disordered_ <= head_ + 1; }
   shm::TaskSlot& slot(std::uint64_t ticket) const { return channel_.slot(ticket); }
   bool holds(const detail::Task& task) const {
     return task.ticket >= head_ && task.ticket < tail_ && at(task.ticket).task.get() == &task;
@@ -102,6 +110,7 @@ class Account {
   shm::Channel& channel_;
   std::uint64_t head_ = 1;
   std::uint64_t tail_ = 1;
+  std::uint64_t disordered_ = 0;  ///< The last ticket whose task comes before that of the ticket before it.
   std::size_t held_ = 0;
   std::array<Attempt, shm::slot_count> attempts_;
 };

@@ -16,8 +16,10 @@ void Engine::note_handed(Worker& worker, TaskRef task) {
   task->ticket = worker.account.tail();
   ++worker.handed;
   ++counts_.in_workers;
-  worker.doorbell_due = true;
+  admission_.handed(*task);
   worker.account.hand_over(std::move(task));
+  dispatcher_.touch(worker);
+  dispatcher_.ring_later(worker);
 }
 
 /// Null: it has begun, or its word is nonsense.
@@ -26,7 +28,7 @@ TaskRef Engine::take_back(Worker& worker, std::uint64_t ticket) {
   TaskRef task = let_go(worker, ticket);
   --worker.handed;
   ++counts_.recalled;
-  leave_gates(*task, task::Gate::End::not_begun);
+  admission_.leave(*task, task::Gate::End::not_begun);
   return task;
 }
 
@@ -40,12 +42,15 @@ TaskRef Engine::let_go(Worker& worker, std::uint64_t ticket) {
   TaskRef task = worker.account.let_go(ticket);
   task->worker = 0;
   --counts_.in_workers;
+  admission_.let_go(*task);
+  dispatcher_.touch(worker);
   return task;
 }
 
 void Engine::close_head(Worker& worker) {
   worker.inbox_freed = worker.account.at(worker.account.head()).inbox_end;
   worker.account.close_head();
+  dispatcher_.touch(worker);
 }
 
 /// It ran when its worker was condemned. Only a worker that wrote nonsense can have run two: then it cannot be told which of
@@ -58,7 +63,7 @@ void Engine::lose(Worker& worker, TaskRef task) {
   try {
     worker.other_victims.push_back(task);
   } catch (const std::bad_alloc&) {
-    leave_gates(*task, task::Gate::End::failed);
+    admission_.leave(*task, task::Gate::End::failed);
     no_memory_for(std::move(task));
   }
 }

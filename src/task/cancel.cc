@@ -3,13 +3,6 @@
 
 namespace hotspare::detail {
 
-/// Out of the queue, or of where else it waits to be let into it.
-TaskRef Engine::take_from_queue(Task& task) {
-  if (queue_.holds(task)) return queue_.remove(task);
-  --parked_;
-  return task.in->remove(task);
-}
-
 /// Takes a task that has not begun back from its worker; null: it has begun, or no worker has it.
 TaskRef Engine::recall(Task& task) {
   const auto found = workers_.find(task.worker);
@@ -35,7 +28,7 @@ bool Engine::cancel(const TaskRef& task, bool kill) {
 
 bool Engine::cancel_unsettled(const TaskRef& task, bool kill) {
   if (task->in != nullptr) {
-    settle(take_from_queue(*task), Ending::cancelled);
+    settle(admission_.take(*task), Ending::cancelled);
     return true;
   }
   if (task->extra_ != nullptr && task->extra_->between != Between::none) {
@@ -56,7 +49,7 @@ bool Engine::cancel_unsettled(const TaskRef& task, bool kill) {
     look_at(worker, task->ticket);
     return false;
   }
-  leave_gates(*condemned, task::Gate::End::failed);
+  admission_.leave(*condemned, task::Gate::End::failed);
   settle(std::move(condemned), Ending::cancelled);
   end_worker(worker, death::EndedBy::cancel);
   return true;
@@ -90,7 +83,7 @@ bool Engine::has_begun(const TaskRef& task) {
   must_be_in_host();
   const Lock lock(mutex_);
   if (task->settled() || task->in != nullptr) return false;
-  if (host_task_.get() == task.get()) return true;
+  if (host_runner_.runs(*task)) return true;
   const auto found = workers_.find(task->worker);
   if (found == workers_.end()) return false;
   return found->second->account.look(task->ticket) == task::Claim::runs;
@@ -102,8 +95,8 @@ std::optional<Progress> Engine::progress_of(const TaskRef& task) {
   const Lock lock(mutex_);
   if (task->settled() || task->in != nullptr) return std::nullopt;
   std::optional<shm::Told> told;
-  if (host_task_.get() == task.get()) {
-    told = host_progress_.told_by(task->id);
+  if (host_runner_.runs(*task)) {
+    told = host_runner_.progress_of(*task);
   } else {
     const auto found = workers_.find(task->worker);
     if (found == workers_.end() || !found->second->account.holds(*task)) return std::nullopt;

@@ -32,13 +32,12 @@ void Engine::arm_timer() {
   consider(leave_deadline_);
   consider(refill_at_);
   consider(trim_at_);
-  consider(guard_at_);
   consider(nursery_->due_at());
   consider(silence_at_);
   consider(kill_at_);
   consider(memory_pause_.until());
   consider(passing_pause_.until());
-  for (const auto& [tag, gate] : gates_) consider(gate.look_at);
+  consider(admission_.due_at());
   for (const auto& [id, worker] : workers_) {
     consider(worker->gone_by);
     consider(worker->look_at);
@@ -67,8 +66,7 @@ void Engine::on_timer() {
   for_each_worker([&](Worker& worker) {
     if (worker.look_at != 0 && worker.look_at <= now) take_step([&] { look_at_limits(worker, now); });
   });
-  take_step([&] { look_at_gates(now); });
-  if (guard_at_ != 0 && guard_at_ <= now) take_step([&] { look_at_memory(now); });
+  take_step([&] { admission_.on_time(now); });
   if (silence_at_ != 0 && silence_at_ <= now) take_step([&] { look_at_silence(now); });
   while (TaskRef task = alarms_.take_due(now)) take_step([&] { on_alarm(std::move(task)); });
   if (passing_pause_.until() != 0 && passing_pause_.until() <= now) take_step([this] { pass_again(); });
@@ -141,7 +139,7 @@ void Engine::on_alarm(TaskRef task) {
 /// Its queue_timeout is over. One that has begun before is in the queue for another attempt, which that does not concern.
 void Engine::expire_in_queue(TaskRef task) {
   if (task->attempt != 0 || task->extra().alone || task->extra().between != Between::none) return;
-  TaskRef expired = task->in != nullptr ? take_from_queue(*task) : recall(*task);
+  TaskRef expired = task->in != nullptr ? admission_.take(*task) : recall(*task);
   if (!expired) return;
   ++counts_.expired;
   using std::chrono::duration_cast;

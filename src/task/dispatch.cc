@@ -30,16 +30,33 @@ os::Status send_segment(const Worker& worker, worker::SegmentMessage message, st
 
 void Engine::pump() {
   while (next_may_begin()) {
-    Worker* worker = choose_worker();
-    if (worker == nullptr) break;
-    if (worker->account.empty() && recall_oldest()) continue;
-    if (!give_next(*worker)) break;
+    task::Candidate* const next = dispatcher_.choose();
+    if (next == nullptr) break;
+    if (next->account.empty() && recall_oldest()) continue;
+    if (!give_next(worker_of(*next))) break;
     if (room_waiters_ != 0) room_.notify_all();
   }
   if (queue_.empty()) balance();
-  ring_doorbells();
-  if (runs_in_host()) host_call_.notify_one();
+  dispatcher_.ring_all([](task::Candidate& candidate) { worker_of(candidate).ring(); });
+  if (runs_in_host()) host_runner_.call();
 }
+
+/// Whether the first task of the queue may begin; before that those that must wait elsewhere have gone there, and those
+/// whose key is in quarantine have ended.
+bool Engine::next_may_begin() {
+  using May = task::Admission::Answer::May;
+  if (admission_.is_closed(counts_.in_workers)) return false;
+  while (Task* next = queue_.front()) {
+    if (runs_in_host() && turned_away(*next)) continue;
+    if (next->extra_ != nullptr && quarantine_.any() && quarantined(share(*next))) continue;
+    const task::Admission::Answer answer = admission_.ask(*next);
+    if (answer.may != May::wait_elsewhere) return answer.may == May::begin || nobody_runs();
+    admission_.park_first(*answer.where);
+  }
+  return false;
+}
+
+bool Engine::nobody_runs() { return leaving_.empty() && !active_.empty() && dispatcher_.busy().empty(); }
 
 /// The first task of the queue, to this worker. False: it cannot take it now.
 bool Engine::give_next(Worker& worker) {
@@ -65,24 +82,6 @@ void Engine::pump_and_look() {
   }
 }
 
-/// An idle worker, else the one with the fewest tasks, if it has room. One that did not answer lately comes last.
-Worker* Engine::choose_worker() {
-  Worker* best = nullptr;
-  Worker* silent = nullptr;
-  for (Worker* worker : active_) {
-    if (options_.tasks_per_worker != 0 && worker->handed >= options_.tasks_per_worker) continue;
-    if (worker->outstanding() >= worker->prefetch) continue;
-    if (worker->silent) {
-      silent = worker;
-      continue;
-    }
-    if (worker->account.empty()) return worker;
-    if (worker->slow_head == worker->account.head()) continue;
-    if (best == nullptr || worker->outstanding() < best->outstanding()) best = worker;
-  }
-  return best != nullptr ? best : silent;
-}
-
 /// From the queue, where it may not be the first any more by then. False: it is still there.
 bool Engine::hand_over(Worker& worker, Task& task) {
   const std::uint64_t ticket = worker.account.tail();
@@ -102,12 +101,11 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.ended = shm::Ended::none;
   slot.attachments = 0;
   const bool was_idle = worker.account.empty();
-  enter_gates(task);
+  admission_.enter(task);
   note_handed(worker, queue_.leave(task));
   if (was_idle) expect_begin(worker.progressed_at);
   if (limits.any()) watch_limits(worker, limits);
-  if (slot.memory_limit != 0) call_memory_watch();
-  guard_memory();
+  if (slot.memory_limit != 0 || memory_rule_.any()) memory_watch_.call();
   return true;
 }
 
@@ -201,20 +199,12 @@ void Engine::forget_segments(Worker& worker) {
   worker.known_segments_limit = std::max<std::size_t>(32, 2 * worker.known_segments.size());
 }
 
-void Engine::ring_doorbells() {
-  for (Worker* worker : active_) {
-    if (!worker->doorbell_due) continue;
-    worker->doorbell_due = false;
-    worker->ring();
-  }
-}
-
 /// keep: so many of the oldest tasks, those that run among them, are not dropped.
 void Engine::drop_unbegun(std::size_t keep) {
   for (Worker* worker : active_) recall_all(*worker);
-  unpark_all();
+  admission_.unpark_all();
   TaskList kept;
-  for (std::size_t running = counts_.in_workers + (host_task_ ? 1 : 0);
+  for (std::size_t running = counts_.in_workers + (host_runner_.runs_any() ? 1 : 0);
        running + kept.size() < keep && !queue_.empty();)
     kept.push_back(queue_.pop_front());
   while (!queue_.empty()) settle(queue_.pop_front(), Ending::cancelled);

@@ -19,13 +19,13 @@ constexpr std::size_t copied_result = 256 * 1024;
 
 std::size_t Engine::harvest_all() {
   std::size_t harvested = 0;
-  // One that wrote nonsense or has run its tasks leaves the list while we walk it, and the next one moves up.
-  for (std::vector<Worker*>* list : {&active_, &leaving_}) {
-    for (std::size_t i = 0; i < list->size();) {
-      Worker* const worker = (*list)[i];
-      harvested += harvest(*worker);
-      if (i < list->size() && (*list)[i] == worker) ++i;
-    }
+  const std::vector<task::Candidate*>& busy = dispatcher_.busy();
+  for (std::size_t i = 0; i < busy.size();) {
+    const std::uint64_t version = dispatcher_.version();
+    harvested += harvest(worker_of(*busy[i]));
+    // One that wrote nonsense or has run all its tasks has us look for others: then the list may be another one. Those that were
+    // looked at have nothing left.
+    i = version == dispatcher_.version() ? i + 1 : 0;
   }
   if (harvested != 0) recall_overtaken();
   return harvested;
@@ -102,11 +102,11 @@ bool Engine::take_outcome(Worker& worker, TaskRef& task, const char*& nonsense) 
     worker.channel().outbox_freed.store(box_end, std::memory_order_seq_cst);
     worker.ring();
   }
-  note_begin(*task, slot.begun_at.load(std::memory_order_relaxed));
+  admission_.note_begin(*task, slot.begun_at.load(std::memory_order_relaxed));
   if (memory) {
     finish(std::move(task), ended);
   } else {
-    leave_gates(*task, task::Gate::End::failed);
+    admission_.leave(*task, task::Gate::End::failed);
     no_memory_for(std::move(task));
   }
   return true;
@@ -133,7 +133,7 @@ void Engine::keep_failure(Task& task, Payload thrown) {
 /// Its outcome is there.
 void Engine::finish(TaskRef task, shm::Ended ended) {
   using task::Gate;
-  leave_gates(*task, ended == shm::Ended::raised ? Gate::End::failed : Gate::End::succeeded);
+  admission_.leave(*task, ended == shm::Ended::raised ? Gate::End::failed : Gate::End::succeeded);
   if (task->extra_ != nullptr && task->extra_->failed != nullptr)
     return attempt_failed(std::move(task), task->extra_->failed);
   settle(std::move(task), ended == shm::Ended::raised ? Ending::raised : Ending::value);
@@ -259,6 +259,7 @@ void Engine::note_progress(Worker& worker, std::size_t harvested) {
       std::max<std::int64_t>(1, (now - worker.progressed_at) / static_cast<std::int64_t>(harvested));
   worker.progressed_at = now;
   worker.silent = false;
+  dispatcher_.touch(worker);
   finished_ += harvested;
   worker.overtaken_from = finished_;
   constexpr std::int64_t ahead_ns = 500'000;
@@ -269,7 +270,6 @@ void Engine::note_progress(Worker& worker, std::size_t harvested) {
 /// Neither an outcome nor nonsense.
 bool Engine::may_stay(const Head& head) {
   const std::uint64_t word = head.channel->slot(head.ticket).word.load(std::memory_order_seq_cst);
-  if (head.idle && shm::unpack(word).ticket != head.ticket) return true;
   return word == shm::pack({head.ticket, shm::SlotState::queued}) ||
          word == shm::pack({head.ticket, shm::SlotState::running});
 }

@@ -1,7 +1,6 @@
 #include "task/host_context.hpp"
 
 #include "os/process.hpp"
-#include "supervisor/engine.hpp"
 #include "worker/raised.hpp"
 
 #include <hotspare/error.hpp>
@@ -19,8 +18,8 @@ std::span<const Buffer> buffers_of(const Task& task) {
 
 }  // namespace
 
-HostContext::HostContext(Task& task)
-    : engine_(*task.engine), entry_(task.site.entry), arguments_(task.payload.bytes()), buffers_(buffers_of(task)) {}
+HostContext::HostContext(Task& task, const os::Owner& owner)
+    : owner_(owner), entry_(task.site.entry), arguments_(task.payload.bytes()), buffers_(buffers_of(task)) {}
 
 void HostContext::run() {
   watch_throws(true);
@@ -33,7 +32,7 @@ void HostContext::run() {
     raised_ = true;
   }
   watch_throws(false);
-  if (!engine_.in_host()) os::exit_now(0);  // a task that forked has returned twice
+  if (!owner_.is_this()) os::exit_now(0);  // a task that forked has returned twice
 }
 
 std::byte* HostContext::reserve_part(std::size_t bytes, bool raised) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "os/owner.hpp"
 #include "task/task.hpp"
 #include "worker/part_writer.hpp"
 
@@ -14,8 +15,8 @@ namespace hotspare::detail {
 /// process's own memory, and Buffers are handed on as they are.
 class HostContext final : public TaskContext {
  public:
-  /// Under the engine's mutex. The task must outlive it.
-  explicit HostContext(Task& task);
+  /// Under the pool's mutex. Task and owner, which knows this process from its forks, must outlive it.
+  HostContext(Task& task, const os::Owner& owner);
 
   /// Without the mutex. Never throws: what the task throws is its result.
   void run();
@@ -37,7 +38,7 @@ class HostContext final : public TaskContext {
  private:
   void drop_attachments(std::size_t from);
 
-  const Engine& engine_;
+  const os::Owner& owner_;
   const FunctionRef entry_;
   const std::span<const std::byte> arguments_;
   const std::span<const Buffer> buffers_;  ///< Of the arguments.

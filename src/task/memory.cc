@@ -1,5 +1,3 @@
-#include "os/clock.hpp"
-#include "os/memory_use.hpp"
 #include "supervisor/engine.hpp"
 
 #include <utility>
@@ -9,48 +7,59 @@
 /// make room is run again, alone, and loses no attempt; but not where that is the last resort.
 namespace hotspare::detail {
 
-/// A task is about to run: from now on somebody looks.
-void Engine::guard_memory() {
-  if (!memory_rule_.any() || guard_at_ != 0) return;
-  guard_at_ = os::monotonic_ns() + 1;
-  arm_timer();
+std::optional<std::vector<task::MemoryWatch::Weight>> Engine::to_be_weighed() {
+  if (!memory_rule_.any()) return std::nullopt;
+  std::vector<task::MemoryWatch::Weight> weights;
+  bool runs = !queue_.empty();
+  for (const auto& [id, worker] : workers_) {
+    if (worker->pid == 0 || worker->state == workers::State::condemned) continue;
+    runs = runs || worker->outstanding() != 0;
+    weights.push_back({id, worker->pid});
+  }
+  if (runs) return weights;
+  admission_.hold(false);
+  return std::nullopt;  // the next task that begins has us look again, and hold the others
 }
 
-void Engine::look_at_memory(std::int64_t now) {
+/// Some of them may be gone since then, or have nothing to do now.
+std::int64_t Engine::weighed(const std::vector<task::MemoryWatch::Weight>& weights, std::uint64_t available) {
   constexpr std::int64_t after_failure_ns = 50'000'000;
-  guard_at_ = now + after_failure_ns;
+  std::int64_t again = after_failure_ns;
+  take_step([&] {
+    again = judge_memory(weights, available);
+    pump_and_look();
+  });
+  return again;
+}
+
+std::int64_t Engine::judge_memory(const std::vector<task::MemoryWatch::Weight>& weights, std::uint64_t available) {
   std::vector<Worker*> running;
   std::vector<death::MemoryUser> users;
   std::vector<std::pair<Worker*, std::uint64_t>> idle_ones;
   std::uint64_t idle = 0;
-  for (const auto& [id, worker] : workers_) {
-    if (worker->pid == 0 || worker->state == workers::State::condemned) continue;
-    const std::uint64_t bytes = os::private_resident(worker->pid);
+  std::uint64_t used = 0;
+  for (const auto& [id, pid, bytes] : weights) {
+    const auto found = workers_.find(id);
+    if (found == workers_.end() || found->second->state == workers::State::condemned) continue;
+    Worker* const worker = found->second.get();
+    used += bytes;
     if (worker->outstanding() == 0) {
       idle += bytes;
-      idle_ones.emplace_back(worker.get(), bytes);
-      continue;
+      idle_ones.emplace_back(worker, bytes);
+    } else {
+      running.push_back(worker);
+      users.push_back({bytes, worker->progressed_at});
     }
-    running.push_back(worker.get());
-    users.push_back({bytes, worker->progressed_at});
   }
-  const std::uint64_t available = memory_rule_.reserve != 0 ? os::available_memory() : 0;
   const death::MemoryVerdict verdict = death::judge_memory(memory_rule_, users, idle, available);
-  if (running.empty() && queue_.empty()) {
-    hold_ = false;
-    guard_at_ = 0;
-    return;  // the next task that begins has us look again, and hold the others
-  }
-  hold_ = verdict.hold;
+  admission_.hold(verdict.hold);
   if (verdict.end) make_room(*running[*verdict.end]);
-  if (hold_) {
-    std::uint64_t used = idle;
-    for (const death::MemoryUser& user : users) used += user.bytes;
+  if (verdict.hold) {
     for (const auto& [worker, bytes] : idle_ones)
       if (death::is_idle_hog(bytes, used)) retire(*worker);
     for (Worker* worker : active_) recall_all(*worker);
   }
-  guard_at_ = now + verdict.look_again_ns;
+  return verdict.look_again_ns;
 }
 
 /// Ends what this worker runs, if it has not just finished.

@@ -1,3 +1,4 @@
+#include "os/clock.hpp"
 #include "supervisor/engine.hpp"
 
 #include <algorithm>
@@ -7,11 +8,8 @@
 namespace hotspare::detail {
 namespace {
 
-/// Whether it comes before what is next in the queue.
-bool is_before(const Task& task, const Task* next) {
-  if (next == nullptr || task.priority() > next->priority()) return true;
-  return task.priority() == next->priority() && task.id < next->id;
-}
+/// Looked at again so long after it was seen with tasks behind a running one, it still runs the same: that is a long one.
+constexpr std::int64_t still_ns = 50'000;
 
 /// The ticket of what has waited longest behind the task that the worker has first; 0: there is none that has not begun. What
 /// others gave back may have been handed to it after younger ones.
@@ -22,9 +20,10 @@ std::uint64_t longest_behind(task::Account& account) {
   for (std::uint64_t ticket = account.head(); ticket != account.tail(); ++ticket) {
     const TaskRef& task = account.at(ticket).task;
     if (!task) continue;
-    if (behind && (oldest == 0 || is_before(*task, account.at(oldest).task.get())) &&
+    if (behind && (oldest == 0 || task::comes_before(*task, *account.at(oldest).task)) &&
         account.look(ticket) == task::Claim::waits)
       oldest = ticket;
+    if (oldest != 0 && account.is_in_order()) return oldest;
     behind = true;
   }
   return oldest;
@@ -35,14 +34,18 @@ std::uint64_t longest_behind(task::Account& account) {
 /// A worker is idle: it is to run what has waited longest, and that may have been handed to another one early. True: it is
 /// the first of the queue now.
 bool Engine::recall_oldest() {
+  if (!dispatcher_.somebody_can_give()) return false;
   Worker* donor = nullptr;
   std::uint64_t oldest = 0;
   const Task* next = queue_.front();
-  for (Worker* worker : active_) {
-    const std::uint64_t ticket = longest_behind(worker->account);
-    if (ticket == 0 || !is_before(*worker->account.at(ticket).task, next)) continue;
-    next = worker->account.at(ticket).task.get();
-    donor = worker;
+  for (task::Candidate* candidate : dispatcher_.busy()) {
+    if (!candidate->takes_tasks) continue;
+    const std::uint64_t ticket = longest_behind(candidate->account);
+    if (ticket == 0) continue;
+    const Task& task = *candidate->account.at(ticket).task;
+    if (next != nullptr && !task::comes_before(task, *next)) continue;
+    next = &task;
+    donor = &worker_of(*candidate);
     oldest = ticket;
   }
   if (donor == nullptr) return false;
@@ -54,51 +57,51 @@ bool Engine::recall_oldest() {
 
 /// Where others finished many tasks while one worker still runs the same, what is behind that one has been passed by.
 void Engine::recall_overtaken() {
-  if (queue_.empty()) return;  // then somebody will be idle soon (balance)
+  if (queue_.empty() || !dispatcher_.somebody_can_give()) return;  // then somebody will be idle soon (balance)
   const std::uint64_t many = 4 * active_.size();
-  for (Worker* worker : active_) {
-    if (worker->account.held() < 2 || finished_ - worker->overtaken_from < many) continue;
-    worker->slow_head = worker->account.head();
-    recall_all(*worker);
+  for (task::Candidate* candidate : dispatcher_.busy()) {
+    Worker& worker = worker_of(*candidate);
+    if (!worker.takes_tasks || worker.account.held() < 2 || finished_ - worker.overtaken_from < many) continue;
+    worker.slow_head = worker.account.head();
+    recall_all(worker);
   }
 }
 
-/// A worker without work takes what another has not begun, if that one has not moved since the last look: then its
-/// task is a long one, and those behind it would wait for nothing.
+/// Workers without work take what another has not begun, if that one has not moved for a while: then its task is a long one,
+/// and those behind it would wait for nothing.
 void Engine::balance() {
   relook_ = false;
-  for (Worker* idle : active_) {
-    if (idle->outstanding() != 0) continue;
-    Worker* donor = nullptr;
-    std::size_t most = 1;
-    for (Worker* worker : active_) {
-      if (worker->account.held() <= most) continue;
-      donor = worker;
-      most = worker->account.held();
-    }
-    if (donor == nullptr) return;
-    if (donor->head_at_last_look != donor->account.head()) {
-      donor->head_at_last_look = donor->account.head();
-      relook_ = true;
-      continue;
-    }
+  while (task::Candidate* const idle = dispatcher_.idle()) {
+    task::Candidate* const donor = dispatcher_.fullest();
+    if (donor == nullptr || !may_take_from(*donor)) return;
     // The younger half, but no more than it can take: what is recalled must not wait in the queue beyond its limit.
-    if (recall_from(*donor, std::min<std::size_t>((most + 1) / 2, idle->prefetch)) == 0) return;
-    while (idle->outstanding() < idle->prefetch && next_may_begin() && give_next(*idle)) {
+    const std::size_t half = (donor->account.held() + 1) / 2;
+    if (recall_from(worker_of(*donor), std::min<std::size_t>(half, idle->prefetch)) == 0) return;
+    while (idle->account.outstanding() < idle->prefetch && next_may_begin() && give_next(worker_of(*idle))) {
     }
+    if (idle->account.empty()) return;
   }
+}
+
+/// False: not yet; it is looked at again.
+bool Engine::may_take_from(task::Candidate& donor) {
+  const std::int64_t now = os::monotonic_ns();
+  if (donor.head_at_look != donor.account.head()) {
+    donor.head_at_look = donor.account.head();
+    donor.looked_at = now;
+  }
+  relook_ = now - donor.looked_at < still_ns;
+  return !relook_;
 }
 
 /// Takes back what the worker has not begun, the youngest first, but at most so many. Returns how many.
 std::size_t Engine::recall_from(Worker& donor, std::size_t at_most) {
-  std::size_t recalled = 0;
-  for (std::uint64_t ticket = donor.account.tail(); ticket != donor.account.head() && recalled < at_most; --ticket) {
-    TaskRef task = take_back(donor, ticket - 1);
-    if (!task) continue;
-    ++recalled;
-    queue_.put_back(std::move(task));
-  }
-  return recalled;
+  ComingBack back(queue_);
+  TaskList& recalled = back.tasks;
+  for (std::uint64_t ticket = donor.account.tail(); ticket != donor.account.head() && recalled.size() < at_most;
+       --ticket)
+    if (TaskRef task = take_back(donor, ticket - 1)) recalled.push_front(std::move(task));
+  return recalled.size();
 }
 
 void Engine::recall_all(Worker& donor) { recall_from(donor, shm::slot_count); }

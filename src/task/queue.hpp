@@ -48,6 +48,23 @@ class TaskQueue {
     for (int steps = 0; next != nullptr && next->id < task->id && steps < most_steps; ++steps) next = next->next;
     usual_.insert_before(next, std::move(task));
   }
+  /// Several such, those that are to run first in front. One walk for all.
+  void put_back_all(TaskList& tasks) {
+    Task* next = usual_.front();
+    std::uint64_t last_id = 0;
+    int steps = 0;
+    while (!tasks.empty()) {
+      TaskRef task = tasks.pop_front();
+      if (task->priority() != 0) {
+        put_back(std::move(task));
+        continue;
+      }
+      if (task->id < last_id) next = usual_.front();
+      last_id = task->id;
+      for (; next != nullptr && next->id < task->id && steps < most_steps; ++steps) next = next->next;
+      usual_.insert_before(next, std::move(task));
+    }
+  }
   TaskRef pop_front() { return leave(*front()); }
   /// One that was at the front.
   TaskRef leave(Task& task) {
@@ -106,6 +123,17 @@ class TaskQueue {
   std::int64_t newest_ = 0;    ///< The last turn given at the back,
   std::int64_t foremost_ = 0;  ///< and at the front.
   std::uint64_t left_ = 0;
+};
+
+/// Tasks on their way back into a queue: they are there when this ends, however it ends. Those that are to run first in front.
+struct ComingBack {
+  explicit ComingBack(TaskQueue& to) : queue(to) {}
+  ~ComingBack() { queue.put_back_all(tasks); }
+  ComingBack(const ComingBack&) = delete;
+  ComingBack& operator=(const ComingBack&) = delete;
+
+  TaskQueue& queue;
+  TaskList tasks;
 };
 
 }  // namespace hotspare::detail

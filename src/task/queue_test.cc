@@ -49,6 +49,26 @@ TEST(TaskQueue, OneThatIsPutBackHasItsPlaceAgain) {
   }
 }
 
+TEST(TaskQueue, SeveralThatArePutBackHaveTheirPlacesAgain) {
+  for (const int priority : {0, 4}) {
+    TaskQueue queue;
+    std::vector<TaskRef> tasks;
+    for (std::uint64_t id = 1; id <= 9; ++id) {
+      tasks.push_back(make_task(id));
+      tasks.back()->extra().options.priority = priority;
+      queue.expect(*tasks.back());
+      queue.push_back(tasks.back());
+    }
+    for (const std::vector<std::size_t>& those : {std::vector<std::size_t>{0, 3, 4, 8}, {1, 2}, {7, 5, 6}, {}}) {
+      TaskList back;
+      for (const std::size_t at : those) back.push_back(queue.remove(*tasks[at]));
+      queue.put_back_all(back);
+      EXPECT_TRUE(back.empty());
+    }
+    for (std::uint64_t id = 1; id <= 9; ++id) EXPECT_EQ(queue.remove(*queue.front())->id, id);
+  }
+}
+
 TEST(TaskQueue, HoldsOneReferenceToEach) {
   TaskQueue queue;
   const TaskRef task = make_task(1);

@@ -165,7 +165,7 @@ bool Engine::quarantined(const TaskRef& task) {
   report->quarantined = true;
   task->extra().report = std::move(report);
   ++counts_.quarantined;
-  if (task->in != nullptr) take_from_queue(*task);
+  if (task->in != nullptr) admission_.take(*task);
   settle(task, Ending::died);
   return true;
 }

@@ -32,6 +32,7 @@ void Engine::look_at_silence(std::int64_t now) {
     if (!waits || worker->unanswered != account.head()) worker->looks = 0;
     if (!waits) {
       worker->silent = worker->silent && account.empty();
+      dispatcher_.touch(*worker);
       continue;
     }
     silence_at_ = now + silence_ns;
@@ -54,6 +55,7 @@ void Engine::on_silence(Worker& worker) {
   recall_all(worker);
   if (worker.account.held() != 0) return;  // it has just begun
   worker.silent = true;
+  dispatcher_.touch(worker);
   if (!give_up) return;
   note_detail(worker, "it did not begin what it was given, and was replaced");
   end_worker(worker, death::EndedBy::shutdown);

@@ -30,7 +30,9 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
     task->hard_limit_ns = task::limit_of(options->timeout);
     if (!is_short(*options)) {
       task->extra().options = *options;
-      find_gates(*task);
+      if (const std::string* const tag = admission_.find_gates(*task); tag != nullptr)
+        throw Error("the tag \"" + *tag + "\" of a task is none that PoolOptions::tags of pool \"" + options_.name +
+                    "\" names");
     }
   }
   if (bytes <= large) {
@@ -48,7 +50,8 @@ TaskRef Engine::prepare(const CallSite& site, const void* target, const TaskOpti
 
 bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, std::shared_ptr<FailedAttempt> failed) {
   must_be_in_host();
-  if (on_host_thread()) throw Error("a task cannot submit to its own pool \"" + options_.name + "\": make another one");
+  if (host_runner_.is_current())
+    throw Error("a task cannot submit to its own pool \"" + options_.name + "\": make another one");
   ArgumentBuffers::State* const attached = buffers != nullptr ? buffers->state() : nullptr;
   const std::size_t payload_bytes = task->payload.segment() != nullptr ? task->payload.segment()->size() : 0;
   const std::size_t large_bytes = payload_bytes + (attached != nullptr ? attached->counted_bytes : 0);

@@ -33,7 +33,7 @@ bool Engine::wait_once(const void* key, const std::function<bool()>& ready, std:
                        Interruptible* here) {
   Lock lock(mutex_);
   if (ready()) return true;
-  if (deadline_ns < 0 && on_host_thread())
+  if (deadline_ns < 0 && host_runner_.is_current())
     throw Error("a task that runs in the host would wait for itself: it waits for a task of its own pool \"" +
                 options_.name + "\"");
   Waiter me{key, {}};
@@ -78,20 +78,16 @@ void Engine::await(std::condition_variable& changed, Lock& lock, const std::func
 
 Engine::Head Engine::head_of(const Worker& worker) const {
   shm::Channel& channel = worker.channel();
-  return {&channel,
-          worker.account.head(),
-          worker.account.empty(),
-          worker.lease_served,
-          channel.read_segments.load(std::memory_order_relaxed) != 0,
-          passing_pause_.until() != 0};
+  return {&channel, worker.account.head(), worker.lease_served,
+          channel.read_segments.load(std::memory_order_relaxed) != 0, passing_pause_.until() != 0};
 }
 
 /// False: there is no memory for a list of workers to look at.
 bool Engine::look_at_heads() noexcept try {
   heads_.clear();
-  heads_.reserve(active_.size() + leaving_.size());
-  for (const Worker* worker : active_) heads_.push_back(head_of(*worker));
-  for (const Worker* worker : leaving_) heads_.push_back(head_of(*worker));
+  const std::vector<task::Candidate*>& busy = dispatcher_.busy();
+  heads_.reserve(busy.size());
+  for (task::Candidate* candidate : busy) heads_.push_back(head_of(worker_of(*candidate)));
   return true;
 } catch (const std::bad_alloc&) {
   return false;

@@ -42,6 +42,7 @@ void Engine::refill_soon() {
 void Engine::reserve_for_one_more() {
   const std::size_t all = workers_.size() + 1;
   for (std::vector<Worker*>* list : {&active_, &leaving_, &spares_}) list->reserve(all);
+  dispatcher_.reserve(all);
   graveyard_.reserve(graveyard_.size() + all);
   vacancies_.reserve(vacancies_.size() + all);
   if (sentries_) listeners_.front()->watched.reserve(all);
@@ -90,7 +91,7 @@ void Engine::note_ready(Worker& worker) {
   if (worker.state != workers::State::starting) return;
   // SYNC POINT worker-ready: released by run_worker.
   if (worker.channel().phase.load(std::memory_order_acquire) != shm::Phase::ready) return;
-  worker.step(workers::Event::ready);
+  step(worker, workers::Event::ready);
   worker.was_ready = had_child_ = true;
   breaker_.worker_ready();
   if (!vacancies_.empty()) {
@@ -113,7 +114,7 @@ void Engine::promote() {
   while (active_.size() < target_ && !spares_.empty()) {
     Worker& spare = *spares_.front();
     spares_.erase(spares_.begin());
-    spare.step(workers::Event::promoted);
+    step(spare, workers::Event::promoted);
     active_.push_back(&spare);
     came = true;
     note_for_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
@@ -139,7 +140,7 @@ void Engine::retire(Worker& worker) {
   if (!worker.can(workers::Event::retired)) return;
   const bool starting = worker.state == workers::State::starting;
   worker.retiring = true;
-  worker.step(workers::Event::retired);
+  step(worker, workers::Event::retired);
   if (!finishing()) {  // those behind its running task must not wait for that
     recall_all(worker);
   }
@@ -164,6 +165,7 @@ void Engine::forget(Worker& worker) {
   poller_->forget(worker.stderr_pipe);
   if (worker.pidfd) poller_->forget(worker.pidfd);
   const auto found = workers_.find(worker.id);
+  dispatcher_.forget(worker);
   worker.lifeline.reset();
   worker.ties.segments.ours.reset();
   worker.stderr_pipe.reset();
@@ -175,6 +177,11 @@ void Engine::forget(Worker& worker) {
   graveyard_.push_back(std::move(found->second));
   workers_.erase(found);
   if (leader_ == nullptr) graveyard_.clear();
+}
+
+void Engine::step(Worker& worker, workers::Event event) {
+  worker.step(event);
+  dispatcher_.touch(worker);
 }
 
 void Engine::roster_changed(Worker& worker) {

@@ -27,12 +27,15 @@ os::Result<Ties> Ties::make() {
 }
 
 Worker::Worker(std::uint64_t worker_id, Ties worker_ties)
-    : Process(worker_id, std::move(worker_ties.process)), ties(std::move(worker_ties)), account(channel()) {}
+    : Process(worker_id, std::move(worker_ties.process)),
+      Candidate(*worker_ties.channel->as<shm::Channel>()),
+      ties(std::move(worker_ties)) {}
 
 void Worker::step(Event event) {
   const auto to = next(state, event);
   HS_CHECK(to.has_value());
   state = *to;
+  takes_tasks = runs_tasks(state);
 }
 
 bool Worker::life_lost() const {

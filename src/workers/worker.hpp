@@ -7,7 +7,7 @@
 #include "os/socket.hpp"
 #include "shm/channel.hpp"
 #include "shm/segment.hpp"
-#include "task/account.hpp"
+#include "task/dispatcher.hpp"
 #include "task/task.hpp"
 #include "workers/lifecycle.hpp"
 
@@ -32,27 +32,20 @@ struct Ties {
 };
 
 /// One worker process as the host sees it. Guarded by the engine's mutex.
-class Worker : public child::Process {
+class Worker : public child::Process, public task::Candidate {
  public:
   Worker(std::uint64_t worker_id, Ties worker_ties);
 
   State state = State::asked;
   Ties ties;
 
-  task::Account account;  ///< Tasks handed over and not yet harvested.
   std::uint64_t inbox_filled = 0;
   std::uint64_t inbox_freed = 0;
   std::uint64_t outbox_freed = 0;
-  std::uint64_t handed = 0;        ///< Tasks handed over in all, without those taken back.
-  std::uint64_t prefetch = 2;      ///< Tasks it may have at a time.
-  std::int64_t progressed_at = 0;  ///< When its head last moved, ns.
-  std::uint64_t head_at_last_look = 0;
+  std::int64_t progressed_at = 0;    ///< When its head last moved, ns.
   std::uint64_t overtaken_from = 0;  ///< How many tasks had finished in the pool when its head last moved.
-  std::uint64_t slow_head = 0;       ///< This ticket was overtaken by many: nothing more is put behind it.
   std::uint64_t unanswered = 0;      ///< It had not begun this ticket at the last look,
   unsigned looks = 0;                ///< nor at so many in a row.
-  bool silent = false;               ///< What it had not begun was given to others.
-  bool doorbell_due = false;         ///< Something was handed over since it was last rung.
 
   // Limits of the tasks that it has.
   std::int64_t look_at = 0;       ///< When one of them may be due, ns; 0: never.

@@ -1,0 +1,117 @@
+#pragma once
+
+#include "shm/channel.hpp"
+#include "task/account.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+/// Who gets the next task, and who is to be looked at. Nothing here takes longer because there are more workers.
+namespace hotspare::task {
+
+/// A worker as the dispatcher sees it. Whoever changes one of these tells the dispatcher (touch).
+struct Candidate {
+  explicit Candidate(shm::Channel& channel) : account(channel) {}
+  Candidate(const Candidate&) = delete;
+  Candidate& operator=(const Candidate&) = delete;
+
+  Account account;                 ///< Tasks handed over and not yet harvested.
+  bool takes_tasks = false;        ///< It is active.
+  bool silent = false;             ///< What it had not begun was given to others.
+  std::uint64_t handed = 0;        ///< Tasks handed over in all, without those taken back.
+  std::uint64_t prefetch = 2;      ///< Tasks it may have at a time.
+  std::uint64_t slow_head = 0;     ///< This ticket was overtaken by many: nothing more is put behind it.
+  std::uint64_t head_at_look = 0;  ///< Its oldest ticket when somebody idle looked for tasks to take,
+  std::int64_t looked_at = 0;      ///< the first time, ns.
+
+ private:
+  friend class Dispatcher;
+  Candidate* next_ = nullptr;  ///< In its row.
+  Candidate* previous_ = nullptr;
+  Candidate* next_touched_ = nullptr;
+  std::size_t row_ = SIZE_MAX;      ///< Its row; SIZE_MAX: none.
+  std::size_t busy_at_ = SIZE_MAX;  ///< Its place among the busy; SIZE_MAX: none.
+  bool touched_ = false;
+  bool can_give_ = false;
+  bool ring_due_ = false;
+};
+
+/// How much of a wish there is to give it a task: in row 0 are those that have none, in row n those that have n. Whoever has
+/// not answered lately is asked last; `none`: it can take no more now.
+struct Rows {
+  static constexpr std::size_t last_resort = shm::slot_count;
+  static constexpr std::size_t count = last_resort + 1;
+  static constexpr std::size_t none = SIZE_MAX;
+  /// most: tasks that one worker may run in all; 0: any number.
+  static constexpr std::size_t of(bool takes_tasks, bool silent, bool slow, std::uint64_t outstanding,
+                                  std::uint64_t prefetch, std::uint64_t handed, std::uint64_t most) {
+    if (!takes_tasks || outstanding >= prefetch || outstanding >= shm::slot_count) return none;
+    if (most != 0 && handed >= most) return none;
+    if (silent) return last_resort;
+    return slow ? none : static_cast<std::size_t>(outstanding);
+  }
+};
+
+/// Guarded by the mutex of the pool.
+class Dispatcher {
+ public:
+  /// tasks_per_worker: 0: any number.
+  explicit Dispatcher(std::uint64_t tasks_per_worker) : most_(tasks_per_worker) {}
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  /// So many candidates at most; after that nothing below allocates. Throws std::bad_alloc.
+  void reserve(std::size_t candidates);
+  /// Something about it has changed, or it is new.
+  void touch(Candidate& candidate) noexcept;
+  /// It is about to go.
+  void forget(Candidate& candidate) noexcept;
+
+  /// Of those that have no task the one that came last, else the one with the fewest. Null: nobody can take one.
+  Candidate* choose() noexcept;
+  /// One that could take a task and has none; null: there is none.
+  Candidate* idle() noexcept;
+  /// All that have tasks. Changes when `version` does.
+  const std::vector<Candidate*>& busy() noexcept;
+  std::uint64_t version() const noexcept { return version_; }
+  /// Whether somebody has a task behind another one.
+  bool somebody_can_give() noexcept;
+  /// Of these the one that holds the most; null: there is none.
+  Candidate* fullest() noexcept;
+
+  /// It was given something: it is to be rung when all is handed out,
+  void ring_later(Candidate& candidate) noexcept;
+  /// which is now.
+  template <class Ring>
+  void ring_all(Ring ring) noexcept {
+    while (!to_ring_.empty()) {
+      Candidate& candidate = *to_ring_.back();
+      to_ring_.pop_back();
+      candidate.ring_due_ = false;
+      ring(candidate);
+    }
+  }
+
+ private:
+  void settle() noexcept;
+  void place(Candidate& candidate) noexcept;
+  void place_among_busy(Candidate& candidate, bool busy) noexcept;
+  void put_in_row(Candidate& candidate, std::size_t row) noexcept;
+  void take_from_row(Candidate& candidate) noexcept;
+
+  static constexpr std::size_t bits = 64;
+  static_assert(shm::slot_count % bits == 0);
+
+  const std::uint64_t most_;
+  std::array<Candidate*, Rows::count> first_{};               ///< Of each row.
+  std::array<std::uint64_t, shm::slot_count / bits> used_{};  ///< Which rows have somebody, but the last.
+  std::vector<Candidate*> busy_;
+  std::vector<Candidate*> to_ring_;
+  Candidate* touched_ = nullptr;
+  std::size_t givers_ = 0;  ///< How many have a task behind another one.
+  std::uint64_t version_ = 0;
+};
+
+}  // namespace hotspare::task
