@@ -25,7 +25,15 @@ def cpu_seconds(pids: list[int]) -> float:
     return others * 1e-9 + time.process_time()
 
 
+def idle_second(pids: list[int]) -> float:
+    time.sleep(0.5)  # refills settle; idling is what is looked at
+    before = cpu_seconds(pids)
+    time.sleep(1)  # the time over which the CPU's is measured
+    return cpu_seconds(pids) - before
+
+
 def main() -> None:
+    bare = idle_second([os.getpid()] * 3)  # what it costs here to sleep and to look
     with hotspare.Pool(2, start=sys.argv[1]) as pool:
         futures = [pool.submit(work, number) for number in range(200)]
         died = 0
@@ -42,11 +50,9 @@ def main() -> None:
         assert isinstance(late.exception(), hotspare.TaskTimeout)
         assert pool.submit(work, 1).result() == 1
         pids = pool.worker_pids()
-        time.sleep(0.5)  # refills settle; idling is what is looked at
-        before = cpu_seconds(pids)
-        time.sleep(1)  # the time over which the CPU's is measured
-        share = cpu_seconds(pids) - before
-        assert share <= 0.01, f"idle, {share:.1%} of a core is used"
+        # Whoever polls does so in each of these seconds; a busy machine's own noise is not in all of them.
+        share = min(idle_second(pids) for _ in range(4))
+        assert share <= 0.01 + bare, f"idle, {share:.1%} of a core is used, without a pool {bare:.1%}"
         assert pool.submit(work, 2).result() == 2
 
 
