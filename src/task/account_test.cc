@@ -134,6 +134,48 @@ TEST_F(AccountTest, OneThatWasNotHandedOverHasNoWord) {
   EXPECT_FALSE(account->claims_too_much());
 }
 
+TEST_F(AccountTest, KnowsWhetherItsTicketsAreInOrder) {
+  const auto task = [](std::uint64_t id, int priority = 0) {
+    TaskRef made = make_task(0);
+    made->id = id;
+    if (priority != 0) made->extra().options.priority = priority;
+    return made;
+  };
+  Account account(*channel_);
+  for (const std::uint64_t id : {5, 6, 9}) account.hand_over(task(id));
+  EXPECT_TRUE(account.is_in_order());
+  account.hand_over(task(7));  // ticket 4
+  EXPECT_FALSE(account.is_in_order());
+  account.hand_over(task(8));
+  for (int over = 0; over < 2; ++over) {
+    EXPECT_FALSE(account.is_in_order());
+    account.let_go(account.head());
+    account.close_head();
+  }
+  EXPECT_TRUE(account.is_in_order());  // 9 runs, and behind it are 7 and 8
+  account.hand_over(task(10, 1));
+  EXPECT_FALSE(account.is_in_order());
+  EXPECT_TRUE(comes_before(*task(10, 1), *task(8)));
+  EXPECT_FALSE(comes_before(*task(8), *task(8)));
+  while (!account.empty()) {
+    account.let_go(account.head());
+    account.close_head();
+  }
+}
+
+/// What comes behind one that was taken back has nothing to be compared with.
+TEST_F(AccountTest, BehindOneThatWasTakenBackTheOrderIsUnknown) {
+  Account account(*channel_);
+  for (std::uint64_t id = 1; id <= 2; ++id) account.hand_over(make_task(id));
+  ASSERT_TRUE(account.take_back(2));
+  account.let_go(2);
+  EXPECT_TRUE(account.is_in_order());
+  account.hand_over(make_task(3));
+  EXPECT_FALSE(account.is_in_order());
+  for (; !account.empty(); account.close_head())
+    if (account.at(account.head()).task) account.let_go(account.head());
+}
+
 /// Between the moment that a task is taken out and that in which its ticket is closed other code looks at the account.
 TEST_F(AccountTest, WhatWasLetGoIsNobodysAnyMore) {
   for (const Standing each : {Standing::handed, Standing::begun}) {

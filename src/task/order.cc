@@ -63,6 +63,7 @@ void Engine::recall_overtaken() {
     Worker& worker = worker_of(*candidate);
     if (!worker.takes_tasks || worker.account.held() < 2 || finished_ - worker.overtaken_from < many) continue;
     worker.slow_head = worker.account.head();
+    dispatcher_.touch(worker);
     recall_all(worker);
   }
 }

@@ -111,7 +111,6 @@ bool Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
   leader_ = &me;
   wishes_->listener.store(shm::Ring::never, std::memory_order_seq_cst);
   for (;;) {
-    me.called.store(0, std::memory_order_relaxed);
     take_step([this] {
       harvest_all();
       pump();
@@ -124,6 +123,7 @@ bool Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
       follow_listener();
       return false;
     }
+    me.called.store(0, std::memory_order_relaxed);  // what was noted for it by now is in that list
     std::int64_t until = deadline_ns;
     if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
     lock.unlock();

@@ -575,6 +575,23 @@ TEST(P6NoDeadlock, SixteenThreadsWaitInAllOrders) {
   }
 }
 
+/// One thread waits for a long task, and so looks after all results; another one has short tasks run meanwhile, by workers that
+/// had none when the first one looked.
+TEST(P6NoDeadlock, WhoWaitsForALongTaskHearsOfOthersShortOnes) {
+  Pool pool(small_pool());
+  for (int round = 0; round < 5; ++round) {
+    Gate go;
+    std::thread waits([&, long_one = pool.submit(Gate::pass, go.path())] { long_one.get(); });
+    for (int i = 0; i < 2000; ++i) {
+      ASSERT_EQ(pool.submit([](int x) { return x; }, i).get(), i);
+      for (std::atomic<int> spin = 0; spin < 100 * (i % 60); ++spin) {
+      }
+    }
+    go.open();
+    waits.join();
+  }
+}
+
 /// Tasks settled by somebody else than the one who looks after results: by a death, a cancellation, a deadline.
 TEST(P6NoDeadlock, AWaiterHearsOfEveryKindOfEnd) {
   Pool pool(small_pool());
