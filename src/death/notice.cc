@@ -10,9 +10,7 @@ namespace hotspare::detail {
 
 bool Engine::shows_death(Worker& worker) const {
   if (worker.state == workers::State::condemned || worker.state == workers::State::asked) return false;
-  // SYNC POINT last-words: released by the crash handler's publish.
-  return worker.life_lost() ||
-         worker.channel().last_words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+  return worker.life_lost() || worker.channel().last_words.spoken();
 }
 
 void Engine::notice_all(Listener& listener) {

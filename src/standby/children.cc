@@ -62,8 +62,7 @@ bool Crew::is_heard(const child::Process& process) const {
 }
 
 bool Crew::has_last_words(const child::Process& process) const {
-  const auto& words = shared_.lane(static_cast<const Member&>(process).lane).last_words;
-  return words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+  return shared_.lane(static_cast<const Member&>(process).lane).last_words.spoken();
 }
 
 /// Files close after robust words are marked: one that does not show that it is dying has closed its descriptors.

@@ -210,7 +210,7 @@ void Crew::look_at(Member& member) {
   if (!counts(member.state)) return;
   if (left_behind(member)) return on_left_behind(member);
   const bool lost = (lane.host_word().load(std::memory_order_acquire) & FUTEX_OWNER_DIED) != 0;
-  const bool spoke = lane.last_words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+  const bool spoke = lane.last_words.spoken();
   if (member.state == State::asked) {
     if (member.donor == 0 || member.adoption_asked) return;
     const auto donor = members_.find(member.donor);

@@ -66,8 +66,7 @@ bool Engine::is_heard(const child::Process& process) const {
 }
 
 bool Engine::has_last_words(const child::Process& process) const {
-  const auto& words = static_cast<const Worker&>(process).channel().last_words;
-  return words.kind.load(std::memory_order_acquire) != worker::LastWordsKind::none;
+  return static_cast<const Worker&>(process).channel().last_words.spoken();
 }
 
 /// Files close after robust futexes are marked, so a dying worker shows here that it is dying; one that does not has closed

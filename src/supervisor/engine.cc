@@ -65,7 +65,7 @@ Engine::Engine(PoolOptions options)
       target_(options_.workers),
       breaker_(options_.breaker_deaths),
       host_runner_(mutex_, owner_, *this),
-      memory_watch_(mutex_, *this) {}
+      memory_watch_(mutex_, memory_rule_, *this) {}
 
 Engine::~Engine() {
   if (in_host()) arena_->close();

@@ -120,17 +120,6 @@ class Engine final : public std::enable_shared_from_this<Engine>,
 
  private:
   using Lock = std::unique_lock<std::mutex>;
-  /// Locked again whatever happens meanwhile.
-  class Unlocked {
-   public:
-    explicit Unlocked(Lock& lock) : lock_(lock) { lock_.unlock(); }
-    ~Unlocked() { lock_.lock(); }
-    Unlocked(const Unlocked&) = delete;
-    Unlocked& operator=(const Unlocked&) = delete;
-
-   private:
-    Lock& lock_;
-  };
 
   /// A thread in wait_until. One of them at a time, the leader, looks after the workers' results itself, so that a
   /// result reaches its caller with one wake; the others sleep until settled or made the leader.

@@ -105,7 +105,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   note_handed(worker, queue_.leave(task));
   if (was_idle) expect_begin(worker.progressed_at);
   if (limits.any()) watch_limits(worker, limits);
-  if (slot.memory_limit != 0 || memory_rule_.any()) memory_watch_.call();
+  memory_watch_.expect(slot.memory_limit != 0);
   return true;
 }
 

@@ -8,7 +8,6 @@
 namespace hotspare::detail {
 
 std::optional<std::vector<task::MemoryWatch::Weight>> Engine::to_be_weighed() {
-  if (!memory_rule_.any()) return std::nullopt;
   std::vector<task::MemoryWatch::Weight> weights;
   bool runs = !queue_.empty();
   for (const auto& [id, worker] : workers_) {

@@ -23,8 +23,8 @@ void MemoryWatch::start(const char* whose) {
   thread_ = os::or_throw(os::start_thread([this] { watch(); }), whose);
 }
 
-void MemoryWatch::call() {
-  if (called_ || ends_) return;
+void MemoryWatch::expect(bool limited) {
+  if (called_ || ends_ || !(limited || rule_.any())) return;
   called_ = true;
   changed_.notify_one();
 }
@@ -59,7 +59,8 @@ void MemoryWatch::watch() {
 std::int64_t MemoryWatch::look(Lock& lock) {
   std::uint64_t tightest = 0;
   const std::vector<Limited> tasks = host_.limited_tasks(tightest);
-  std::optional<std::vector<Weight>> workers = host_.to_be_weighed();
+  std::optional<std::vector<Weight>> workers;
+  if (rule_.any()) workers = host_.to_be_weighed();
   if (tightest == 0) limits_.clear();
   if (!workers) weigh_at_ = 0;
   if (tightest == 0 && !workers) {
@@ -81,7 +82,7 @@ std::int64_t MemoryWatch::look(Lock& lock) {
 
 void MemoryWatch::weigh(std::vector<Weight>& workers, Lock& lock) {
   for (Weight& worker : workers) worker.bytes = os::private_resident(worker.pid);
-  const std::uint64_t available = os::available_memory();
+  const std::uint64_t available = rule_.reserve != 0 ? os::available_memory() : 0;
   lock.lock();
   const std::int64_t again = host_.weighed(workers, available);
   weigh_at_ = os::monotonic_ns() + again;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "death/memory_guard.hpp"
 #include "death/memory_limit.hpp"
 
 #include <condition_variable>
@@ -44,24 +45,25 @@ class MemoryWatch {
     virtual std::vector<Limited> limited_tasks(std::uint64_t& tightest) = 0;
     /// Without it. The task may be over, and its worker gone.
     virtual void over_limit(const Limited& task, const death::MemoryTaken& taken) = 0;
-    /// Under the mutex. All workers, where there is a rule for what they have together; none: nothing runs or waits, or there is
-    /// no such rule.
+    /// Under the mutex, where there is a rule. All workers; none: nothing runs or waits.
     virtual std::optional<std::vector<Weight>> to_be_weighed() = 0;
-    /// Under the mutex. available: what the machine or the cgroup still has, bytes. Returns when to weigh again, ns from now.
+    /// Under the mutex. A worker of these may be gone by now, and its pid another's. available: what the machine or the cgroup
+    /// still has, bytes; 0, where the rule does not ask for it. Returns when to weigh again, ns from now.
     virtual std::int64_t weighed(const std::vector<Weight>& workers, std::uint64_t available) = 0;
 
    protected:
     ~Host() = default;
   };
 
-  MemoryWatch(std::mutex& mutex, Host& host) : mutex_(mutex), host_(host) {}
+  /// rule: for what all workers have together.
+  MemoryWatch(std::mutex& mutex, const death::MemoryRule& rule, Host& host) : mutex_(mutex), rule_(rule), host_(host) {}
   MemoryWatch(const MemoryWatch&) = delete;
   MemoryWatch& operator=(const MemoryWatch&) = delete;
 
   /// Throws Error. whose: is what cannot be made then.
   void start(const char* whose);
-  /// Under the mutex: there is something to look at.
-  void call();
+  /// Under the mutex: a task is handed over, which may have a limit.
+  void expect(bool limited);
   /// Without it. Comes back when the thread has ended.
   void end();
 
@@ -74,6 +76,7 @@ class MemoryWatch {
   void weigh(std::vector<Weight>& workers, Lock& lock);
 
   std::mutex& mutex_;
+  const death::MemoryRule rule_;
   Host& host_;
   std::thread thread_;
   std::condition_variable changed_;

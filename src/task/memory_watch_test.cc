@@ -47,7 +47,7 @@ class MemoryWatchTest : public testing::Test, public MemoryWatch::Host {
   void set(const std::function<void()>& change) {
     const Lock lock(mutex);
     change();
-    watch.call();
+    watch.expect(limit != 0);
   }
   void await(const std::function<bool()>& ready) {
     Lock lock(mutex);
@@ -63,7 +63,7 @@ class MemoryWatchTest : public testing::Test, public MemoryWatch::Host {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> over;
   std::vector<std::vector<MemoryWatch::Weight>> weighings;
   std::uint64_t available = 0;
-  MemoryWatch watch{mutex, *this};
+  MemoryWatch watch{mutex, {.budget = 1, .reserve = 1}, *this};
 };
 
 TEST_F(MemoryWatchTest, EndsWhileItSleeps) {

@@ -38,6 +38,12 @@ struct LastWords {
   std::atomic<std::uint32_t> script_stack_told{0};
   char script_stack[8192] = {};  ///< Of the language that embeds the engine; cut, zero-terminated.
   StackRecord stack;
+
+  /// All but the stacks is there.
+  bool spoken() const {
+    // SYNC POINT last-words: released by the crash handler's publish.
+    return kind.load(std::memory_order_acquire) != LastWordsKind::none;
+  }
 };
 
 }  // namespace hotspare::worker
