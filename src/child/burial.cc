@@ -4,6 +4,7 @@
 #include "death/verdict.hpp"
 #include "os/family.hpp"
 #include "os/memory.hpp"
+#include "os/process_state.hpp"
 
 #include <csignal>
 #include <string>

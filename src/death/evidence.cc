@@ -3,6 +3,7 @@
 #include "death/stack_image.hpp"
 #include "death/stack_overflow.hpp"
 #include "os/kernel_log.hpp"
+#include "os/process_state.hpp"
 
 #include <algorithm>
 #include <csignal>

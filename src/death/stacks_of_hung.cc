@@ -4,6 +4,7 @@
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
+#include "os/process_state.hpp"
 #include "os/signals.hpp"
 #include "worker/crash_handler.hpp"
 

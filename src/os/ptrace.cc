@@ -53,6 +53,14 @@ int wait_for_stop(pid_t thread, std::chrono::milliseconds timeout) {
   }
 }
 
+#if defined(__SANITIZE_THREAD__)
+// Its clone() takes the child for a fork, and forgets in the memory that both share what all other threads have done.
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...);
+constexpr auto clone_in_our_memory = __clone;
+#else
+constexpr auto clone_in_our_memory = ::clone;
+#endif
+
 extern "C" int run_work(void* work) {
   (*static_cast<const std::function<void()>*>(work))();
   ::_exit(0);
@@ -125,8 +133,8 @@ Status in_tracer_process(const std::function<void()>& work) {
   // As posix_spawn does it: our memory and descriptors, while this thread, whose thread-local storage it uses, sleeps until
   // it is gone. No signal tells of its end, so that no waitpid(-1) of the program finds it.
   constexpr int sharing = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES;
-  const int tracer =
-      ::clone(run_work, static_cast<char*>(stack) + stack_size, sharing, const_cast<std::function<void()>*>(&work));
+  const int tracer = clone_in_our_memory(run_work, static_cast<char*>(stack) + stack_size, sharing,
+                                         const_cast<std::function<void()>*>(&work));
   const int error = errno;
   if (tracer > 0) retry([&] { return ::waitpid(tracer, nullptr, __WALL); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -4,6 +4,7 @@
 #include "death/stacks_of_hung.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
+#include "os/process_state.hpp"
 #include "os/realtime.hpp"
 #include "standby/crew.hpp"
 #include "standby/decide.hpp"
