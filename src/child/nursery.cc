@@ -20,15 +20,24 @@ namespace {
 constexpr std::int64_t patience_ns = 1'000'000'000;
 constexpr std::int64_t patience_after_reminder_ns = 10'000'000'000;
 
+/// A message that nobody is there to receive is no reason that helps anybody.
+os::Failure why_not_started(os::Failure failure) {
+  if (failure.code == EPIPE || failure.code == ECONNRESET)
+    failure.call =
+        "the process that is to start the others died as it began, of a fork handler or of somebody outside: " +
+        failure.call;
+  return failure;
+}
+
 }  // namespace
 
 Nursery::~Nursery() { leave().wait(); }
 
 os::Status Nursery::start() {
   auto planted = plant_seed();
-  if (!planted) return planted;
+  if (!planted) return why_not_started(planted.failure());
   auto copy = ask_copy(*seed_);
-  if (!copy) return copy.failure();
+  if (!copy) return why_not_started(copy.failure());
   return employ(std::move(*copy));
 }
 
