@@ -17,6 +17,14 @@ TEST(Spread, NeverMoreThanOneCanWatch) {
   EXPECT_EQ(least_loaded(std::vector<std::size_t>{words_per_listener, words_per_listener}), std::nullopt);
 }
 
+TEST(Spread, WhoLooksAfterResultsWatchesAFewOnly) {
+  EXPECT_EQ(watchers(1), 0u);
+  EXPECT_EQ(watchers(few_words), 0u);
+  EXPECT_EQ(watchers(few_words + 1), 1u);
+  for (std::size_t workers = few_words + 1; workers < 5000; ++workers)
+    EXPECT_GE(watchers(workers) * words_per_listener, 2 * workers) << workers;
+}
+
 /// Whichever of many die, no listener has more than its share.
 TEST(Spread, StaysEvenWhoeverDies) {
   std::vector<std::size_t> words(3);

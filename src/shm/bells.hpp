@@ -22,6 +22,7 @@ struct Wishes {
 struct Bells {
   alignas(64) std::atomic<std::uint32_t> caller{0};
   alignas(64) std::atomic<std::uint32_t> listener{0};
+  std::atomic<std::uint32_t> requests{0};  ///< Before the listener is rung for anything but a result.
 };
 
 }  // namespace hotspare::shm

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "shm/doorbell.hpp"
+#include "shm/pace.hpp"
 #include "shm/progress.hpp"
 #include "shm/returned_leases.hpp"
 #include "shm/slot_word.hpp"
@@ -90,6 +91,7 @@ struct Channel {
   alignas(64) std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint32_t> used_up{0};        ///< Worker: is to be replaced when its task is done. It has more than
                                                 ///< recycle_above, or has lost what is sent but once.
+  std::atomic<std::uint32_t> pace{0};           ///< Worker: shm::Pace::told().
   std::atomic<std::uint64_t> lease_wanted{0};   ///< Worker: bytes; 0: none.
   std::atomic<std::uint64_t> lease_request{0};  ///< Worker: number of this request.
 

@@ -56,7 +56,7 @@ Engine::Engine(PoolOptions options)
       most_payload_segments_(os::descriptor_limit() / 4),
       arena_(std::make_shared<shm::Arena>(shm::arena_limits())),
       admission_(queue_, options_.tags, [this] { arm_timer(); }),
-      dispatcher_(options_.tasks_per_worker),
+      dispatcher_(options_.tasks_per_worker, os::usable_cpus()),
       retry_budget_(options_.retry_budget),
       quarantine_(options_.quarantine_deaths),
       memory_rule_(memory_rule(options_)),
@@ -109,10 +109,9 @@ void Engine::start() {
 
 /// As many as the workers wanted need, under the mutex. Throws Error; then there are as many as could be started.
 void Engine::start_listeners() {
-  // Twice as many words as workers wanted: the dying and the refills are there at the same time.
   if (sentries_) return sentries_->start(target_ + options_.spares);
   const bool many_words = os::can_wait_any();
-  const std::size_t wanted = !many_words ? 1 : 1 + 2 * (target_ + options_.spares) / death::words_per_listener;
+  const std::size_t wanted = 1 + (many_words ? death::watchers(std::size_t{target_} + options_.spares) : 0);
   while (listeners_.size() < wanted) {
     auto listener = std::make_unique<Listener>();
     listener->primary = listeners_.empty();

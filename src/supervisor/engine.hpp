@@ -25,6 +25,7 @@
 #include "task/memory_watch.hpp"
 #include "task/queue.hpp"
 #include "task/retry.hpp"
+#include "task/standstill.hpp"
 #include "task/task.hpp"
 #include "task/unsettled.hpp"
 #include "workers/worker.hpp"
@@ -148,12 +149,17 @@ class Engine final : public std::enable_shared_from_this<Engine>,
     std::vector<os::FutexWatch> words;
     std::uint32_t seen = ~0u;
     bool primary = false;
+    std::uint32_t requests = 0;  ///< Of Bells::requests what it has seen.
+    bool look_at_all = true;     ///< Who there is has changed since.
     std::int64_t losses_at = 0;  ///< After deaths: when to look whether descriptors were lost, ns; 0: never.
     std::thread thread;
   };
 
   // task/dispatch.cc
   void pump();
+  /// withheld: more could be, but is better not.
+  enum class Handed : unsigned char { all_that_can_be, withheld };
+  Handed hand_out();
   bool give_next(Worker& worker);
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);
@@ -163,7 +169,10 @@ class Engine final : public std::enable_shared_from_this<Engine>,
   void pass_again();
   void forget_segments(Worker& worker);
   TaskRef recall(Task& task);
+  void pump_submitted();
   void pump_and_look();
+  void have_it_looked_at();
+  void ring_all();
 
   bool next_may_begin();
   bool nobody_runs();
@@ -174,7 +183,7 @@ class Engine final : public std::enable_shared_from_this<Engine>,
   bool recall_oldest();
   void recall_overtaken();
   void balance();
-  bool may_take_from(task::Candidate& donor);
+  bool take_from_the_still();
   std::size_t recall_from(Worker& donor, std::size_t at_most);
   void recall_all(Worker& donor);
 
@@ -400,14 +409,14 @@ class Engine final : public std::enable_shared_from_this<Engine>,
   bool read_words(Listener& listener, std::uint32_t bell);
   void place_word(Worker& worker);
   void place_words();
-  void serve_who_wait();
+  void serve_who_wait(Listener& listener);
   bool wait_for_words(Listener& listener, std::uint32_t bell, std::int64_t deadline);
   std::int64_t look_for_losses(Listener& listener);
   void fall_back();
   void tell_what_is_missing() noexcept;
   void tell_missing(os::Missing what);
   void give_sentry(Worker& worker);
-  std::int64_t look_after_results(std::size_t& recent);
+  std::int64_t look_after_results(Listener& listener, std::size_t& recent);
   void nudge_listener(Listener& listener);
   bool on_first_listener() const;
 
@@ -422,10 +431,10 @@ class Engine final : public std::enable_shared_from_this<Engine>,
   TaskQueue queue_;
   task::Admission admission_;
   task::Dispatcher dispatcher_;
+  task::Standstill standstill_;
   std::uint64_t last_task_id_ = 0;
   task::Unsettled unsettled_;
-  std::uint64_t finished_ = 0;  ///< Results fetched.
-  PayloadRoom payload_room_;    ///< Of large arguments not yet settled.
+  PayloadRoom payload_room_;  ///< Of large arguments not yet settled.
   std::condition_variable room_;
   std::condition_variable started_;  ///< A worker was started, or no more will be.
   unsigned room_waiters_ = 0;
@@ -439,7 +448,6 @@ class Engine final : public std::enable_shared_from_this<Engine>,
   std::vector<Waiter*> waiters_;
   Waiter* leader_ = nullptr;
   std::vector<Head> heads_;    ///< What the leader looks at, without the mutex, too: nobody else does.
-  bool relook_ = false;        ///< A worker may be stuck with tasks others could run: look again soon.
   const bool has_other_core_;  ///< Somebody else can run while a thread spins.
   shm::SpinBudget caller_spin_;
 

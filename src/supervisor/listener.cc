@@ -44,7 +44,7 @@ void Engine::listen(Listener& listener) {
           if (listener.seen != listener.changed.load(std::memory_order_acquire)) rebuild(listener);
           notice_all(listener);
         } while (listener.seen != listener.changed.load(std::memory_order_acquire));
-        if (listener.primary) deadline = look_after_results(recent);
+        if (listener.primary) deadline = look_after_results(listener, recent);
       });
       // The spare that stands in waits for this CPU: the timers are armed when it runs.
       if (arm_due_ && deadline < 0) deadline = os::monotonic_ns() + soon_ns;
@@ -113,6 +113,7 @@ void Engine::give_sentry(Worker& worker) {
 void Engine::rebuild(Listener& listener) {
   listener.seen = listener.changed.load(std::memory_order_acquire);
   listener.watched.clear();
+  listener.look_at_all = true;
   for (const auto& [id, worker] : workers_) {
     if (worker->state == workers::State::asked || worker->state == workers::State::condemned) continue;
     // The first one looks at all where each word has a thread of its own.
@@ -144,12 +145,14 @@ bool Engine::read_words(Listener& listener, std::uint32_t bell) {
   return true;
 }
 
-/// To the listener that has the fewest.
+/// To the listener that has the fewest. The first one, which looks after results, watches none where there are others.
 void Engine::place_word(Worker& worker) {
+  const std::size_t first = listeners_.size() > 1 ? 1 : 0;
   std::array<std::size_t, most_listeners> words{};
   for (const auto& [id, other] : workers_)
     if (other->listener && other->state != workers::State::condemned) ++words[*other->listener];
-  worker.listener = death::least_loaded(std::span(words).first(listeners_.size()));
+  const auto least = death::least_loaded(std::span(words).first(listeners_.size()).subspan(first));
+  worker.listener = least ? std::optional(first + *least) : std::nullopt;
   if (!worker.listener) words_unplaced_ = true;
 }
 
@@ -165,8 +168,11 @@ void Engine::place_words() {
 }
 
 /// Whoever waits for us, be it in its initializer or on its way out: all but those that run tasks, which are looked after
-/// as their results are.
-void Engine::serve_who_wait() {
+/// as their results are. Each of them counts what it wants in Bells::requests.
+void Engine::serve_who_wait(Listener& listener) {
+  // SYNC POINT request: read before we look. Counted by workers after what they ask for is there.
+  const std::uint32_t requests = bells_->requests.load(std::memory_order_seq_cst);
+  if (!listener.look_at_all && requests == listener.requests) return;
   for (const auto& [id, worker] : workers_) {
     note_ready(*worker);
     // Last words ring here, whichever listener watches the word.
@@ -181,11 +187,14 @@ void Engine::serve_who_wait() {
       serve_lease(*worker);
     }
   }
+  // Last: a look that failed for want of memory is made again.
+  listener.look_at_all = false;
+  listener.requests = requests;
 }
 
 /// Returns until when to sleep at most: -1 for ever. recent: results fetched by the last look.
-std::int64_t Engine::look_after_results(std::size_t& recent) {
-  serve_who_wait();
+std::int64_t Engine::look_after_results(Listener& listener, std::size_t& recent) {
+  serve_who_wait(listener);
   recent = harvest_all();
   pump();
   // The leader hears of results itself. We are here because of something it does not look for: a worker that wants a
@@ -199,7 +208,7 @@ std::int64_t Engine::look_after_results(std::size_t& recent) {
   // SYNC POINT result-bell: what was committed before the wish was not rung for.
   harvest_all();
   pump();
-  return relook_ ? os::monotonic_ns() + batch_ns : -1;
+  return standstill_.wanted() ? os::monotonic_ns() + standstill_.again_ns : -1;
 }
 
 /// It looks at everything before it sleeps.

@@ -18,8 +18,9 @@ namespace hotspare::detail {
 namespace {
 
 /// What was handed over counts as running: such a task must not wait behind another.
-bool begins_at_once(const Task& task) {
-  return task.extra_ != nullptr && (!task.extra_->gates.empty() || task.extra_->alone);
+task::Begins begins(const Task& task) {
+  const bool at_once = task.extra_ != nullptr && (!task.extra_->gates.empty() || task.extra_->alone);
+  return at_once ? task::Begins::at_once : task::Begins::in_turn;
 }
 
 os::Status send_segment(const Worker& worker, worker::SegmentMessage message, std::span<const int> fds) {
@@ -28,17 +29,36 @@ os::Status send_segment(const Worker& worker, worker::SegmentMessage message, st
 
 }  // namespace
 
+/// Hands out what can be, and looks whether somebody stands still.
 void Engine::pump() {
+  standstill_.begin();
+  while (hand_out() == Handed::withheld && take_from_the_still()) {
+  }
+  if (queue_.empty()) balance();
+  ring_all();
+}
+
+/// As pump(), for who submits: where somebody looks again soon whether anybody stands still, that is not looked at here.
+void Engine::pump_submitted() {
+  if (!standstill_.wanted()) return pump();
+  hand_out();
+  ring_all();
+}
+
+void Engine::ring_all() {
+  dispatcher_.ring_all([](task::Candidate& candidate) { worker_of(candidate).ring(); });
+  if (runs_in_host()) host_runner_.call();
+}
+
+Engine::Handed Engine::hand_out() {
   while (next_may_begin()) {
-    task::Candidate* const next = dispatcher_.choose();
-    if (next == nullptr) break;
+    task::Candidate* const next = dispatcher_.choose(begins(*queue_.front()));
+    if (next == nullptr) return dispatcher_.withholds() ? Handed::withheld : Handed::all_that_can_be;
     if (next->account.empty() && recall_oldest()) continue;
     if (!give_next(worker_of(*next))) break;
     if (room_waiters_ != 0) room_.notify_all();
   }
-  if (queue_.empty()) balance();
-  dispatcher_.ring_all([](task::Candidate& candidate) { worker_of(candidate).ring(); });
-  if (runs_in_host()) host_runner_.call();
+  return Handed::all_that_can_be;
 }
 
 /// Whether the first task of the queue may begin; before that those that must wait elsewhere have gone there, and those
@@ -61,7 +81,7 @@ bool Engine::nobody_runs() { return leaving_.empty() && !active_.empty() && disp
 /// The first task of the queue, to this worker. False: it cannot take it now.
 bool Engine::give_next(Worker& worker) {
   Task& next = *queue_.front();
-  if (begins_at_once(next) && worker.outstanding() != 0) return false;
+  if (begins(next) == task::Begins::at_once && worker.outstanding() != 0) return false;
   try {
     return hand_over(worker, next);
   } catch (const std::bad_alloc&) {
@@ -70,11 +90,14 @@ bool Engine::give_next(Worker& worker) {
   }
 }
 
-/// As pump(), where nobody looks at the queue again by himself.
+/// As pump(), where nobody looks at the queue again by himself: a new worker is idle while tasks wait behind a long one.
 void Engine::pump_and_look() {
   pump();
-  // A new worker is idle while tasks wait behind a long one: somebody has to look again whether that one has moved.
-  if (!relook_) return;
+  if (standstill_.wanted()) have_it_looked_at();
+}
+
+/// Whoever looks after results sleeps until some come: it is to look again whether somebody stands still.
+void Engine::have_it_looked_at() {
   if (leader_ != nullptr) {
     call_leader();
   } else {
@@ -95,7 +118,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.entry_offset = task.site.entry.offset;
   slot.memory_limit = task.memory_limit();
   const task::Limits limits = task.limits();
-  slot.timed = limits.any() || begins_at_once(task);
+  slot.timed = limits.any() || begins(task) == task::Begins::at_once;
   slot.attempt = task.attempt;
   slot.begun_at.store(0, std::memory_order_relaxed);
   slot.ended = shm::Ended::none;

@@ -4,9 +4,20 @@
 #include <bit>
 
 namespace hotspare::task {
+namespace {
+
+/// Keeps the number of those for whom `counted` holds.
+void count(std::size_t& number, bool& counted, bool now) {
+  if (counted == now) return;
+  counted = now;
+  now ? ++number : --number;
+}
+
+}  // namespace
 
 void Dispatcher::reserve(std::size_t candidates) {
   busy_.reserve(candidates);
+  brisk_.reserve(candidates);
   to_ring_.reserve(candidates);
 }
 
@@ -36,26 +47,26 @@ void Dispatcher::place(Candidate& candidate) noexcept {
     take_from_row(candidate);
     put_in_row(candidate, row);
   }
-  place_among_busy(candidate, !account.empty());
-  const bool can_give = candidate.takes_tasks && account.held() > 1;
-  if (can_give == candidate.can_give_) return;
-  candidate.can_give_ = can_give;
-  givers_ += can_give ? 1 : SIZE_MAX;
+  if (put(candidate, busy_, &Candidate::busy_at_, !account.empty())) ++version_;
+  put(candidate, brisk_, &Candidate::brisk_at_,
+      candidate.takes_tasks && candidate.brief && !candidate.silent && !slow && !account.empty());
+  count(givers_, candidate.can_give_, candidate.takes_tasks && account.held() > 1);
+  count(taking_, candidate.counts_, candidate.takes_tasks);
 }
 
-void Dispatcher::place_among_busy(Candidate& candidate, bool busy) noexcept {
-  if (busy == (candidate.busy_at_ != SIZE_MAX)) return;
-  ++version_;
-  if (busy) {
-    candidate.busy_at_ = busy_.size();
-    busy_.push_back(&candidate);
-    return;
+/// In a list in which each knows its place, or not in it. True: that is new.
+bool Dispatcher::put(Candidate& candidate, List& list, std::size_t Candidate::*at, bool in) noexcept {
+  if (in == (candidate.*at != SIZE_MAX)) return false;
+  if (in) {
+    candidate.*at = list.size();
+    list.push_back(&candidate);
+    return true;
   }
-  Candidate* const last = busy_.back();
-  busy_[candidate.busy_at_] = last;
-  last->busy_at_ = candidate.busy_at_;
-  candidate.busy_at_ = SIZE_MAX;
-  busy_.pop_back();
+  list[candidate.*at] = list.back();
+  list.back()->*at = candidate.*at;
+  candidate.*at = SIZE_MAX;
+  list.pop_back();
+  return true;
 }
 
 void Dispatcher::put_in_row(Candidate& candidate, std::size_t row) noexcept {
@@ -80,17 +91,56 @@ void Dispatcher::forget(Candidate& candidate) noexcept {
   settle();
   take_from_row(candidate);
   candidate.row_ = Rows::none;
-  place_among_busy(candidate, false);
-  givers_ -= candidate.can_give_ ? 1 : 0;
-  candidate.can_give_ = false;
+  if (put(candidate, busy_, &Candidate::busy_at_, false)) ++version_;
+  put(candidate, brisk_, &Candidate::brisk_at_, false);
+  count(givers_, candidate.can_give_, false);
+  count(taking_, candidate.counts_, false);
   if (candidate.ring_due_) std::erase(to_ring_, &candidate);
 }
 
-Candidate* Dispatcher::choose() noexcept {
+Candidate* Dispatcher::choose(Begins begins) noexcept {
   settle();
+  withholds_ = false;
+  if (begins == Begins::in_turn && enough_are_awake() && !wakes_another()) {
+    if (Candidate* const next = next_awake()) return next;
+    withholds_ = true;
+    return nullptr;
+  }
   for (std::size_t word = 0; word < used_.size(); ++word)
     if (used_[word] != 0) return first_[word * bits + static_cast<std::size_t>(std::countr_zero(used_[word]))];
   return first_[Rows::last_resort];
+}
+
+/// With as many workers as cores or fewer the one with the fewest is as good.
+bool Dispatcher::enough_are_awake() const noexcept { return taking_ > cores_ && brisk_.size() >= cores_; }
+
+bool Dispatcher::wakes_another() noexcept {
+  if (wakes_ == 0 || first_[0] == nullptr) return false;
+  --wakes_;
+  return true;
+}
+
+std::span<Candidate* const> Dispatcher::awake() const noexcept {
+  return std::span(brisk_).first(std::min(cores_, brisk_.size()));
+}
+
+/// Null: none of them can take another one.
+Candidate* Dispatcher::next_awake() noexcept {
+  const std::span<Candidate* const> all = awake();
+  for (std::size_t n = 0; n < all.size(); ++n) {
+    turn_ = turn_ + 1 < all.size() ? turn_ + 1 : 0;
+    if (all[turn_]->row_ != Rows::none) return all[turn_];
+  }
+  return nullptr;
+}
+
+void Dispatcher::stands_still(Candidate& candidate) noexcept {
+  if (!candidate.brief) return;
+  candidate.brief = false;
+  burst_ = finished_ < calm_at_ ? std::min<std::size_t>(2 * burst_ + 1, busy_.capacity()) : 0;
+  wakes_ = burst_;
+  calm_at_ = finished_ + calm_after;
+  touch(candidate);
 }
 
 Candidate* Dispatcher::idle() noexcept {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 /// Who gets the next task, and who is to be looked at. Nothing here takes longer because there are more workers.
@@ -17,22 +18,26 @@ struct Candidate {
   Candidate(const Candidate&) = delete;
   Candidate& operator=(const Candidate&) = delete;
 
-  Account account;                 ///< Tasks handed over and not yet harvested.
-  bool takes_tasks = false;        ///< It is active.
-  bool silent = false;             ///< What it had not begun was given to others.
-  std::uint64_t handed = 0;        ///< Tasks handed over in all, without those taken back.
-  std::uint64_t prefetch = 2;      ///< Tasks it may have at a time.
-  std::uint64_t slow_head = 0;     ///< This ticket was overtaken by many: nothing more is put behind it.
-  std::uint64_t head_at_look = 0;  ///< Its oldest ticket when somebody idle looked for tasks to take,
-  std::int64_t looked_at = 0;      ///< the first time, ns.
+  Account account;              ///< Tasks handed over and not yet harvested.
+  bool takes_tasks = false;     ///< It is active.
+  bool silent = false;          ///< What it had not begun was given to others.
+  std::uint64_t handed = 0;     ///< Tasks handed over in all, without those taken back.
+  std::uint64_t prefetch = 2;   ///< Tasks it may have at a time.
+  bool brief = false;           ///< Its tasks take less than it costs to wake another worker for them.
+  std::uint64_t slow_head = 0;  ///< This ticket was overtaken by many: nothing more is put behind it.
 
  private:
   friend class Dispatcher;
-  Candidate* next_ = nullptr;  ///< In its row.
+  friend class Standstill;
+  std::uint64_t head_at_look_ = 0;  ///< Its oldest ticket when somebody looked whether it stands still,
+  std::int64_t looked_at_ = 0;      ///< the first time, ns.
+  Candidate* next_ = nullptr;       ///< In its row.
   Candidate* previous_ = nullptr;
   Candidate* next_touched_ = nullptr;
-  std::size_t row_ = SIZE_MAX;      ///< Its row; SIZE_MAX: none.
-  std::size_t busy_at_ = SIZE_MAX;  ///< Its place among the busy; SIZE_MAX: none.
+  std::size_t row_ = SIZE_MAX;       ///< Its row; SIZE_MAX: none.
+  std::size_t busy_at_ = SIZE_MAX;   ///< Its place among the busy; SIZE_MAX: none.
+  std::size_t brisk_at_ = SIZE_MAX;  ///< The same among the brisk.
+  bool counts_ = false;              ///< Among those that take tasks.
   bool touched_ = false;
   bool can_give_ = false;
   bool ring_due_ = false;
@@ -54,11 +59,18 @@ struct Rows {
   }
 };
 
+/// Whether a task must begin as soon as a worker has it.
+enum class Begins : unsigned char { in_turn, at_once };
+
+/// Where there are more workers than cores, brief tasks go to as many workers as there are cores: another one that were
+/// woken for them could only take a core from those. That holds as long as they are brief: whoever stands still is found
+/// (Standstill), and then the idle are woken as always.
+///
 /// Guarded by the mutex of the pool.
 class Dispatcher {
  public:
-  /// tasks_per_worker: 0: any number.
-  explicit Dispatcher(std::uint64_t tasks_per_worker) : most_(tasks_per_worker) {}
+  /// tasks_per_worker: 0: any number. cores: how many of them can run at a time.
+  Dispatcher(std::uint64_t tasks_per_worker, std::size_t cores) : most_(tasks_per_worker), cores_(cores) {}
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
@@ -69,8 +81,19 @@ class Dispatcher {
   /// It is about to go.
   void forget(Candidate& candidate) noexcept;
 
-  /// Of those that have no task the one that came last, else the one with the fewest. Null: nobody can take one.
-  Candidate* choose() noexcept;
+  /// Of those that have no task the one that came last, else the one with the fewest; of tasks that are brief those that
+  /// are awake have their turns. Null: nobody is to take one now.
+  Candidate* choose(Begins begins = Begins::in_turn) noexcept;
+  /// Whether somebody idle was not chosen because enough others are awake.
+  bool withholds() const noexcept { return withholds_; }
+  /// Those others. Until something is asked here again.
+  std::span<Candidate* const> awake() const noexcept;
+  /// It has had the same task for long. If that was to be a brief one, another worker is woken in its stead; if more of them
+  /// do so before others have finished many, twice as many each time.
+  void stands_still(Candidate& candidate) noexcept;
+  /// Results fetched from any of them.
+  void note_finished(std::size_t results) noexcept { finished_ += results; }
+  std::uint64_t finished() const noexcept { return finished_; }
   /// One that could take a task and has none; null: there is none.
   Candidate* idle() noexcept;
   /// All that have tasks. Changes when `version` does.
@@ -97,20 +120,36 @@ class Dispatcher {
  private:
   void settle() noexcept;
   void place(Candidate& candidate) noexcept;
-  void place_among_busy(Candidate& candidate, bool busy) noexcept;
+  using List = std::vector<Candidate*>;
+  static bool put(Candidate& candidate, List& list, std::size_t Candidate::*at, bool in) noexcept;
+  bool enough_are_awake() const noexcept;
+  bool wakes_another() noexcept;
+  Candidate* next_awake() noexcept;
   void put_in_row(Candidate& candidate, std::size_t row) noexcept;
   void take_from_row(Candidate& candidate) noexcept;
 
   static constexpr std::size_t bits = 64;
   static_assert(shm::slot_count % bits == 0);
 
+  /// After so many results those that stand still are single ones again, of which some may have waited for a core only.
+  static constexpr std::uint64_t calm_after = 64;
+
   const std::uint64_t most_;
+  const std::size_t cores_;
   std::array<Candidate*, Rows::count> first_{};               ///< Of each row.
   std::array<std::uint64_t, shm::slot_count / bits> used_{};  ///< Which rows have somebody, but the last.
   std::vector<Candidate*> busy_;
+  std::vector<Candidate*> brisk_;  ///< Those busy with brief tasks.
   std::vector<Candidate*> to_ring_;
   Candidate* touched_ = nullptr;
   std::size_t givers_ = 0;  ///< How many have a task behind another one.
+  std::size_t taking_ = 0;  ///< How many take tasks.
+  std::size_t turn_ = 0;    ///< Whose of the brisk it is.
+  std::uint64_t finished_ = 0;
+  std::uint64_t calm_at_ = 0;  ///< Of finished_.
+  std::size_t wakes_ = 0;      ///< So many more are woken, although enough are awake,
+  std::size_t burst_ = 0;      ///< of which the last one that stood still asked for so many.
+  bool withholds_ = false;
   std::uint64_t version_ = 0;
 };
 

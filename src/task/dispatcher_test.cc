@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <initializer_list>
 #include <memory>
 #include <random>
 #include <vector>
@@ -68,7 +70,7 @@ class DispatcherTest : public testing::Test {
  protected:
   void SetUp() override { dispatcher.reserve(16); }
   Candidate& is(Played& played) { return played.candidate; }
-  Dispatcher dispatcher{any};
+  Dispatcher dispatcher{any, 64};
 };
 
 TEST_F(DispatcherTest, NobodyIsThere) {
@@ -130,7 +132,7 @@ TEST_F(DispatcherTest, TheSilentComesLast) {
 }
 
 TEST_F(DispatcherTest, OneThatHasRunAllItMayIsNotChosen) {
-  Dispatcher few{2};
+  Dispatcher few{2, 64};
   few.reserve(1);
   Played a(few);
   a.candidate.handed = 2;
@@ -206,6 +208,145 @@ TEST_F(DispatcherTest, WhoIsForgottenIsNowhere) {
   }
   dispatcher.ring_all([](Candidate& /*each*/) { ADD_FAILURE(); });
   EXPECT_EQ(dispatcher.choose(), &is(a));
+}
+
+/// Four workers, two cores.
+class MoreThanCores : public DispatcherTest {
+ protected:
+  MoreThanCores() {
+    two_cores.reserve(8);
+    for (auto& each : played) each = std::make_unique<Played>(two_cores);
+  }
+  ~MoreThanCores() override { played = {}; }
+  Candidate& at(std::size_t i) { return played[i]->candidate; }
+  void are_brief(std::initializer_list<std::size_t> which) {
+    for (const std::size_t i : which) at(i).brief = true;
+    for (const std::size_t i : which) two_cores.touch(at(i));
+  }
+  Dispatcher two_cores{any, 2};
+  std::array<std::unique_ptr<Played>, 4> played;
+};
+
+TEST_F(MoreThanCores, TheIdleAreWokenForTasksThatAreNotKnownToBeBrief) {
+  for (int i = 0; i < 4; ++i) {
+    const Candidate* const next = two_cores.choose();
+    ASSERT_TRUE(next != nullptr && next->account.empty());
+    for (auto& each : played)
+      if (&each->candidate == next) each->give();
+  }
+}
+
+TEST_F(MoreThanCores, BriefOnesGoInTurnsToAsManyAsThereAreCores) {
+  are_brief({0, 1, 2, 3});
+  played[0]->give();
+  EXPECT_TRUE(two_cores.choose()->account.empty());  // a core is left
+  played[1]->give();
+  const Candidate* const first = two_cores.choose();
+  const Candidate* const second = two_cores.choose();
+  EXPECT_TRUE(first == &at(0) || first == &at(1));
+  EXPECT_TRUE(second == &at(0) || second == &at(1));
+  EXPECT_NE(first, second);
+  EXPECT_EQ(two_cores.choose(), first);
+  EXPECT_EQ(two_cores.awake().size(), 2u);
+  EXPECT_FALSE(two_cores.withholds());
+}
+
+TEST_F(MoreThanCores, WhatMustBeginAtOnceGoesToTheIdle) {
+  are_brief({0, 1});
+  played[0]->give();
+  played[1]->give();
+  EXPECT_TRUE(two_cores.choose(Begins::at_once)->account.empty());
+}
+
+TEST_F(MoreThanCores, NobodyIsWokenWhenThoseAwakeAreFull) {
+  are_brief({0, 1});
+  for (int i = 0; i < 4; ++i) {
+    played[0]->give();
+    if (i != 0) played[1]->give();
+  }
+  EXPECT_EQ(two_cores.choose(), &at(1));
+  EXPECT_EQ(two_cores.choose(), &at(1));
+  played[1]->give();
+  EXPECT_EQ(two_cores.choose(), nullptr);
+  EXPECT_TRUE(two_cores.withholds());
+  played[0]->finish();
+  EXPECT_EQ(two_cores.choose(), &at(0));
+  EXPECT_FALSE(two_cores.withholds());
+}
+
+TEST_F(MoreThanCores, AnotherIsWokenForOneThatStandsStill) {
+  are_brief({0, 1, 2, 3});
+  played[0]->give();
+  played[1]->give();
+  two_cores.stands_still(at(0));
+  const Candidate* const woken = two_cores.choose();
+  EXPECT_TRUE(woken->account.empty());
+  played[woken == &at(2) ? 2 : 3]->give();
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(two_cores.choose()->account.empty());
+}
+
+TEST_F(MoreThanCores, ForThoseThatStandStillInARowAllAreWokenSoon) {
+  are_brief({0, 1, 2, 3});
+  played[0]->give();
+  played[1]->give();
+  two_cores.stands_still(at(0));
+  two_cores.stands_still(at(1));
+  played[2]->give();
+  at(2).brief = at(1).brief = true;  // enough are awake again
+  two_cores.touch(at(1));
+  two_cores.touch(at(2));
+  EXPECT_EQ(two_cores.choose(), &at(3));
+  EXPECT_NE(two_cores.choose(), &at(3));  // that was one more
+  two_cores.note_finished(64);
+  two_cores.stands_still(at(0));
+  EXPECT_NE(two_cores.choose(), &at(3));
+}
+
+TEST_F(MoreThanCores, OneThatIsNotBriefAndStandsStillChangesNothing) {
+  are_brief({0, 1});
+  for (int i = 0; i < 3; ++i) played[static_cast<std::size_t>(i)]->give();
+  two_cores.stands_still(at(2));
+  EXPECT_NE(two_cores.choose(), &at(3));
+}
+
+TEST_F(MoreThanCores, WhoIsSlowSilentOrLeavesIsNotAmongThoseAwake) {
+  are_brief({0, 1, 2});
+  for (int i = 0; i < 3; ++i) played[static_cast<std::size_t>(i)]->give();
+  at(0).silent = true;
+  two_cores.touch(at(0));
+  EXPECT_NE(two_cores.choose(), &at(3));
+  at(1).slow_head = at(1).account.head();
+  two_cores.touch(at(1));
+  EXPECT_EQ(two_cores.choose(), &at(3));
+  at(0).silent = false;
+  two_cores.touch(at(0));
+  EXPECT_NE(two_cores.choose(), &at(3));
+  at(2).takes_tasks = false;
+  two_cores.touch(at(2));
+  EXPECT_EQ(two_cores.choose(), &at(3));
+}
+
+TEST_F(MoreThanCores, AsManyWorkersAsCoresTakeTheirTurnsByWhatTheyHave) {
+  at(2).takes_tasks = at(3).takes_tasks = false;
+  two_cores.touch(at(2));
+  two_cores.touch(at(3));
+  are_brief({0, 1});
+  played[0]->give();
+  played[0]->give();
+  played[1]->give();
+  EXPECT_EQ(two_cores.choose(), &at(1));
+  EXPECT_EQ(two_cores.choose(), &at(1));
+}
+
+TEST_F(MoreThanCores, WhoIsForgottenIsNotAwake) {
+  are_brief({0, 1, 2});
+  for (int i = 0; i < 3; ++i) played[static_cast<std::size_t>(i)]->give();
+  played[0].reset();
+  played[1].reset();
+  EXPECT_EQ(two_cores.choose(), &at(3));
+  EXPECT_EQ(two_cores.awake().size(), 1u);
+  played[0] = std::make_unique<Played>(two_cores);
+  played[1] = std::make_unique<Played>(two_cores);
 }
 
 /// Against the search that it saves.

@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::size_t copied_result = 256 * 1024;
 
+/// A worker has about as many tasks as it runs in that time: the host may need as long until it looks.
+constexpr std::int64_t ahead_ns = 500'000;
+/// Tasks up to that, a power of two, take less than the wake of another worker (5 µs and more, bench/RESULTS.md).
+constexpr std::int64_t brief_ns = 4'096;
+
 }  // namespace
 
 std::size_t Engine::harvest_all() {
@@ -259,12 +264,16 @@ void Engine::note_progress(Worker& worker, std::size_t harvested) {
       std::max<std::int64_t>(1, (now - worker.progressed_at) / static_cast<std::int64_t>(harvested));
   worker.progressed_at = now;
   worker.silent = false;
+  const std::int64_t pace = worker.channel().pace.load(std::memory_order_relaxed);
+  worker.brief = pace != 0 && pace <= brief_ns;
+  // As the host sees it a task is longer by what its worker waited, or of no length if two looks followed one another.
+  const std::int64_t task_ns = pace != 0 && pace < shm::Pace::longest_ns / 2 ? pace : each;
+  // At most twice as many as before: what it was given too early waits for it, though others may be idle by then.
+  const auto most = static_cast<std::int64_t>(std::min<std::uint64_t>(2 * worker.prefetch, shm::slot_count));
+  worker.prefetch = static_cast<std::uint64_t>(std::clamp<std::int64_t>(ahead_ns / task_ns, 2, most));
   dispatcher_.touch(worker);
-  finished_ += harvested;
-  worker.overtaken_from = finished_;
-  constexpr std::int64_t ahead_ns = 500'000;
-  worker.prefetch = static_cast<std::uint64_t>(
-      std::clamp<std::int64_t>(ahead_ns / each, 2, static_cast<std::int64_t>(shm::slot_count)));
+  dispatcher_.note_finished(harvested);
+  worker.overtaken_from = dispatcher_.finished();
 }
 
 /// Neither an outcome nor nonsense.

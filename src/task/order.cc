@@ -8,9 +8,6 @@
 namespace hotspare::detail {
 namespace {
 
-/// Looked at again so long after it was seen with tasks behind a running one, it still runs the same: that is a long one.
-constexpr std::int64_t still_ns = 50'000;
-
 /// The ticket of what has waited longest behind the task that the worker has first; 0: there is none that has not begun. What
 /// others gave back may have been handed to it after younger ones.
 std::uint64_t longest_behind(task::Account& account) {
@@ -55,13 +52,17 @@ bool Engine::recall_oldest() {
   return true;
 }
 
-/// Where others finished many tasks while one worker still runs the same, what is behind that one has been passed by.
+/// Where others finished many tasks while one worker stands still, what is behind that one has been passed by.
 void Engine::recall_overtaken() {
-  if (queue_.empty() || !dispatcher_.somebody_can_give()) return;  // then somebody will be idle soon (balance)
+  if (!dispatcher_.somebody_can_give()) return;
   const std::uint64_t many = 4 * active_.size();
+  std::int64_t now = 0;
   for (task::Candidate* candidate : dispatcher_.busy()) {
     Worker& worker = worker_of(*candidate);
-    if (!worker.takes_tasks || worker.account.held() < 2 || finished_ - worker.overtaken_from < many) continue;
+    if (!worker.takes_tasks || worker.account.held() < 2) continue;
+    if (dispatcher_.finished() - worker.overtaken_from < many) continue;
+    if (now == 0) now = os::monotonic_ns();
+    if (!standstill_.found(worker, now)) continue;
     worker.slow_head = worker.account.head();
     dispatcher_.touch(worker);
     recall_all(worker);
@@ -71,10 +72,10 @@ void Engine::recall_overtaken() {
 /// Workers without work take what another has not begun, if that one has not moved for a while: then its task is a long one,
 /// and those behind it would wait for nothing.
 void Engine::balance() {
-  relook_ = false;
   while (task::Candidate* const idle = dispatcher_.idle()) {
     task::Candidate* const donor = dispatcher_.fullest();
-    if (donor == nullptr || !may_take_from(*donor)) return;
+    if (donor == nullptr || !standstill_.found(*donor, os::monotonic_ns())) return;
+    dispatcher_.stands_still(*donor);
     // The younger half, but no more than it can take: what is recalled must not wait in the queue beyond its limit.
     const std::size_t half = (donor->account.held() + 1) / 2;
     if (recall_from(worker_of(*donor), std::min<std::size_t>(half, idle->prefetch)) == 0) return;
@@ -84,15 +85,18 @@ void Engine::balance() {
   }
 }
 
-/// False: not yet; it is looked at again.
-bool Engine::may_take_from(task::Candidate& donor) {
+/// The queue waits for workers that are awake, since its tasks are brief. True: one of them stands still, what is behind its
+/// task is in the queue again, and the idle are woken for that.
+bool Engine::take_from_the_still() {
   const std::int64_t now = os::monotonic_ns();
-  if (donor.head_at_look != donor.account.head()) {
-    donor.head_at_look = donor.account.head();
-    donor.looked_at = now;
+  bool found = false;
+  for (task::Candidate* candidate : dispatcher_.awake()) {
+    if (!standstill_.found(*candidate, now)) continue;
+    found = true;
+    dispatcher_.stands_still(*candidate);
+    recall_all(worker_of(*candidate));
   }
-  relook_ = now - donor.looked_at < still_ns;
-  return !relook_;
+  return found;
 }
 
 /// Takes back what the worker has not begun, the youngest first, but at most so many. Returns how many.

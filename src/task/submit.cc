@@ -100,7 +100,7 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
   ++counts_.submitted;
   unsettled_.accept(*task);
   counts_.peak_unsettled = std::max<std::uint64_t>(counts_.peak_unsettled, unsettled_.size());
-  const bool relook_before = relook_;
+  const bool wanted_before = standstill_.wanted();
   take_step([&] {
     if (quarantined(task)) return;
     if (limit != 0) arm_timer();
@@ -116,9 +116,11 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
     } else {
       queue_.push_back(task);
     }
-    pump();
+    pump_submitted();
   });
-  const bool nudge = relook_ && !relook_before && leader_ == nullptr;
+  const bool look = standstill_.wanted() && !wanted_before;
+  if (look && leader_ != nullptr) call_leader();
+  const bool nudge = look && leader_ == nullptr;
   lock.unlock();
   if (nudge) nudge_listener(*listeners_.front());
   return true;

@@ -102,7 +102,7 @@ void Engine::follow_listener() {
     harvest_all();
     pump();
   });
-  if (relook_) nudge_listener(*listeners_.front());
+  if (standstill_.wanted()) nudge_listener(*listeners_.front());
 }
 
 /// False: it could not go on, for want of memory, and the listener does what it did.
@@ -125,7 +125,7 @@ bool Engine::lead(Waiter& me, Lock& lock, const std::function<bool()>& ready, st
     }
     me.called.store(0, std::memory_order_relaxed);  // what was noted for it by now is in that list
     std::int64_t until = deadline_ns;
-    if (relook_ && (until < 0 || until > now + 100'000)) until = now + 100'000;
+    if (standstill_.wanted() && (until < 0 || until > now + standstill_.again_ns)) until = now + standstill_.again_ns;
     lock.unlock();
     const auto called = [&] { return me.called.load(std::memory_order_seq_cst) != 0 || anything_to_harvest(); };
     if (!caller_spin_.spin_until(called)) {

@@ -71,18 +71,37 @@ bool next_is_there(std::uint64_t ticket) {
 
 /// Tells whoever listens that something is committed. A caller that submits and then waits is often just about to look
 /// itself: a few µs of patience save the listener's wake, which costs both sides more. Never longer than that.
-void tell_host(std::uint64_t next_ticket, bool has_other_core) {
+void tell_host(std::uint64_t next_ticket, bool has_other_core, std::int64_t now) {
   constexpr std::int64_t patience_ns = 4'000;
   const auto nobody_is_coming = [&] {
     return state.wishes->caller.load(std::memory_order_relaxed) == 0 &&
            state.wishes->listener.load(std::memory_order_relaxed) == shm::Ring::always && !next_is_there(next_ticket);
   };
   if (has_other_core) {
-    const std::int64_t start = os::monotonic_ns();
-    while (nobody_is_coming() && os::monotonic_ns() - start < patience_ns) os::cpu_relax();
+    while (nobody_is_coming() && os::monotonic_ns() - now < patience_ns) os::cpu_relax();
   }
   ring_host_for_result(!next_is_there(next_ticket));
 }
+
+/// Between a worker's looks at the clock lie tasks, and nothing else.
+class Stopwatch {
+ public:
+  void start() { since_ = os::monotonic_ns(); }
+  /// A task is over. next: whether another one is there, which begins now.
+  void lap(std::int64_t now, bool next) {
+    if (since_ != 0) pace_.add(now - since_);
+    since_ = next ? now : 0;
+    const std::uint32_t told = pace_.told();
+    if (told == told_) return;
+    told_ = told;
+    state.channel->pace.store(told, std::memory_order_relaxed);
+  }
+
+ private:
+  std::int64_t since_ = 0;  ///< 0: it has waited since.
+  shm::Pace pace_;
+  std::uint32_t told_ = 0;
+};
 
 void do_nothing(detail::TaskContext&) {}
 
@@ -117,6 +136,7 @@ void run_tasks(Segments& segments, bool has_other_core) {
   TaskRunner runner(segments);
   os::Prompt prompt;  // a spare is to run before those that are busy dying
   shm::SpinBudget spin(has_other_core);
+  Stopwatch watch;
   // Tickets start at 1: a fresh channel's zeroed words mean no ticket.
   for (std::uint64_t ticket = 1;;) {
     reach(CrashPoint::between_tasks);
@@ -127,6 +147,7 @@ void run_tasks(Segments& segments, bool has_other_core) {
           reach(CrashPoint::before_leave);
           return;
         }
+        watch.start();
         break;
       case Look::skipped: ++ticket; break;
       case Look::begun: {
@@ -146,7 +167,9 @@ void run_tasks(Segments& segments, bool has_other_core) {
         runner.committed();
         reach(CrashPoint::after_commit);
         ++ticket;
-        tell_host(ticket, has_other_core);
+        const std::int64_t now = os::monotonic_ns();
+        watch.lap(now, next_is_there(ticket));
+        tell_host(ticket, has_other_core, now);
         zygote::call(detail::embedding().task_over);
         break;
       }

@@ -44,6 +44,7 @@ void map_all(const std::vector<os::Fd>& fds) {
   state.bells = map_for_ever<shm::Bells>(fds[zygote::bells_fd], os::Access::read_write);
   state.last_words = &state.channel->last_words;
   state.host_bell = &state.bells->listener;
+  state.requests = &state.bells->requests;
   state.wishes = map_for_ever<const shm::Wishes>(fds[zygote::wishes_fd], os::Access::read);
   mark_as_worker();
 }

@@ -30,11 +30,16 @@ void mark_as_worker() {
 }
 
 void ring_host() noexcept {
+  // SYNC POINT request: after what is asked for. The listener reads it before it looks for that.
+  state.bells->requests.fetch_add(1, std::memory_order_seq_cst);
   if (state.wishes->caller.load(std::memory_order_seq_cst) != 0) ring(state.bells->caller);
   ring(state.bells->listener);
 }
 
-void ring_listener() noexcept { ring(*state.host_bell); }
+void ring_listener() noexcept {
+  if (state.requests != nullptr) state.requests->fetch_add(1, std::memory_order_seq_cst);  // SYNC POINT request
+  ring(*state.host_bell);
+}
 
 void ring_host_for_result(bool dry) noexcept {
   // SYNC POINT result-bell: the commit before and these loads against the host's wish and its look at the slot after.

@@ -13,6 +13,7 @@ namespace hotspare::worker {
 struct WorkerState {
   LastWords* last_words = nullptr;                  ///< Where it leaves them,
   std::atomic<std::uint32_t>* host_bell = nullptr;  ///< and whom it rings then. Set in replicas of a channel, too.
+  std::atomic<std::uint32_t>* requests = nullptr;   ///< Of the bells. Null in replicas.
   shm::Channel* channel = nullptr;
   shm::Bells* bells = nullptr;
   const shm::Wishes* wishes = nullptr;
