@@ -85,6 +85,19 @@ def say(*what: object) -> None:
     print(*what, flush=True)
 
 
+def pause() -> None:
+    """As signal.pause(), which would not hear a signal that came just before it. Main thread."""
+    ear, bell = os.pipe()
+    os.set_blocking(bell, False)
+    before = signal.set_wakeup_fd(bell)
+    try:
+        os.read(ear, 1)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(ear)
+        os.close(bell)
+
+
 # ---- in its tasks ----
 
 
@@ -93,7 +106,7 @@ def hang(begun: str, note: str) -> None:
     try:
         _tell(begun)
         while True:
-            signal.pause()
+            pause()
     except KeyboardInterrupt:
         Path(note).write_text("interrupted")
         raise

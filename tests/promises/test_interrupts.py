@@ -243,7 +243,7 @@ def test_threads_that_the_end_overtakes_end_nobody(tmp_path: Path, face: str, fi
         "    for _ in range(20): threading.Thread(target=wait, daemon=True).start()",
         "    pool.submit(square, 2).result()",
         "    say('ready')",
-        "    signal.pause()",
+        "    pause()",
     ) as program:
         program.read("ready")
         program.press()
