@@ -83,10 +83,10 @@ void tell_host(std::uint64_t next_ticket, bool has_other_core, std::int64_t now)
   ring_host_for_result(!next_is_there(next_ticket));
 }
 
-/// Between a worker's looks at the clock lie tasks, and nothing else.
+/// How long tasks take, by the time between the ends of two that came one right after the other: it is looked at anyway then,
+/// and a task that its worker waited for is not to wait for a clock.
 class Stopwatch {
  public:
-  void start() { since_ = os::monotonic_ns(); }
   /// A task is over. next: whether another one is there, which begins now.
   void lap(std::int64_t now, bool next) {
     if (since_ != 0) pace_.add(now - since_);
@@ -147,7 +147,6 @@ void run_tasks(Segments& segments, bool has_other_core) {
           reach(CrashPoint::before_leave);
           return;
         }
-        watch.start();
         break;
       case Look::skipped: ++ticket; break;
       case Look::begun: {
