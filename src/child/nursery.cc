@@ -24,7 +24,7 @@ constexpr std::int64_t patience_after_reminder_ns = 10'000'000'000;
 os::Failure why_not_started(os::Failure failure) {
   if (failure.code == EPIPE || failure.code == ECONNRESET)
     failure.call =
-        "the process that is to start the others died as it began, of a fork handler or of somebody outside: " +
+        "the process that is to start the others died as it began (a fork handler, its program, somebody outside): " +
         failure.call;
   return failure;
 }

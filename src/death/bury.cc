@@ -43,7 +43,7 @@ void Engine::bury(Worker& worker, const os::ExitStatus& told) {
   arena_->writer_gone(worker.id);
   forget(worker);
   refill_soon();
-  if (!queue_.empty()) pump_and_look();  // what waited to know what it died of
+  if (!queue_.empty()) pump();  // what waited to know what it died of
 }
 
 /// What there is no memory for is not in the report.

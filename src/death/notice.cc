@@ -9,8 +9,7 @@
 namespace hotspare::detail {
 
 bool Engine::shows_death(Worker& worker) const {
-  if (worker.state == workers::State::condemned || worker.state == workers::State::asked) return false;
-  return worker.life_lost() || worker.channel().last_words.spoken();
+  return workers::lives(worker.state) && (worker.life_lost() || worker.channel().last_words.spoken());
 }
 
 void Engine::notice_all(Listener& listener) {

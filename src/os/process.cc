@@ -149,22 +149,6 @@ bool child_has_ended(pid_t pid) noexcept {
   return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
-ExitStatus status_of_zombie(pid_t pid, const Fd& pidfd) noexcept {
-  std::array<char, 1024> text;
-  std::array<char, 32> path;
-  ExitStatus status;
-  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
-  if (read_small_file(path.data(), text.data(), text.size()) == 0) return status;
-  // The name may hold anything, so from its end; the exit code is the last field, and 0 where it may not be read.
-  const char* name_end = std::strrchr(text.data(), ')');
-  const char* last = std::strrchr(text.data(), ' ');
-  if (name_end == nullptr || last == nullptr || std::strncmp(name_end, ") Z", 3) != 0 || !exited(pidfd)) return status;
-  status.wait_status = static_cast<int>(std::strtol(last + 1, nullptr, 10));
-  std::snprintf(path.data(), path.size(), "/proc/%d/environ", pid);
-  status.known = status.wait_status != 0 || ::access(path.data(), R_OK) == 0;
-  return status;
-}
-
 std::optional<int> reap_if_ended(pid_t pid) noexcept {
   int status = -1;
   const pid_t reaped = retry([&] { return ::waitpid(pid, &status, WNOHANG); });

@@ -48,8 +48,6 @@ ExitStatus reap_child(const Fd& pidfd) noexcept;
 bool is_own_child(pid_t pid) noexcept;
 /// Whether a child of ours has ended and waits to be reaped.
 bool child_has_ended(pid_t pid) noexcept;
-/// The exit status of somebody else's child that is not reaped yet, from /proc. known=false: it cannot be read there.
-ExitStatus status_of_zombie(pid_t pid, const Fd& pidfd) noexcept;
 /// Reaps a child if it has ended; its wait status, or -1 if it is none of ours (any more).
 std::optional<int> reap_if_ended(pid_t pid) noexcept;
 /// The exit status of somebody else's child, from its pidfd (Linux 6.15, only after it was reaped).

@@ -1,7 +1,6 @@
 #include "os/process_state.hpp"
 
 #include "os/end_teller.hpp"
-#include "os/process.hpp"
 
 #include <array>
 #include <csignal>
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <dirent.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace hotspare::os {
 namespace {
@@ -20,7 +20,8 @@ constexpr unsigned forked_without_exec = 0x40;
 constexpr unsigned killed_by_a_signal = 0x400;
 
 struct Stat {
-  std::string name;
+  std::string name;  ///< At most 15 bytes, for which no memory is needed.
+  char state = 0;
   unsigned flags = 0;
   int exit_code = 0;  ///< As wait() tells it; 0: has none yet, or it may not be read.
 };
@@ -32,7 +33,8 @@ std::optional<Stat> stat_at(const char* path) {
   const char* name = std::strchr(text.data(), '(');
   const char* name_end = std::strrchr(text.data(), ')');
   Stat stat;
-  if (name == nullptr || name_end == nullptr || std::sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &stat.flags) != 1)
+  if (name == nullptr || name_end == nullptr ||
+      std::sscanf(name_end, ") %c %*d %*d %*d %*d %*d %u", &stat.state, &stat.flags) != 2)
     return std::nullopt;
   stat.name.assign(name + 1, name_end);
   stat.exit_code = static_cast<int>(std::strtol(std::strrchr(text.data(), ' ') + 1, nullptr, 10));
@@ -65,6 +67,17 @@ bool lives_on(pid_t pid, pid_t thread) {
 
 }  // namespace
 
+ExitStatus status_of_zombie(pid_t pid, const Fd& pidfd) noexcept {
+  ExitStatus status;
+  const std::optional<Stat> stat = stat_of(pid);
+  if (!stat || stat->state != 'Z' || !exited(pidfd)) return status;
+  status.wait_status = stat->exit_code;
+  std::array<char, 32> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/environ", pid);
+  status.known = status.wait_status != 0 || ::access(path.data(), R_OK) == 0;
+  return status;
+}
+
 bool runs(pid_t pid, const Fd& pidfd) noexcept {
   const std::optional<Stat> stat = stat_of(pid);
   // Not exited by now: what was read was not another process that got its number.
@@ -96,12 +109,8 @@ bool outlives_its_main_thread(pid_t pid) {
 }
 
 bool is_stopped(pid_t pid) noexcept {
-  std::array<char, 512> text;
-  std::array<char, 32> path;
-  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
-  if (read_small_file(path.data(), text.data(), text.size()) == 0) return false;
-  const char* name_end = std::strrchr(text.data(), ')');
-  return name_end != nullptr && std::strncmp(name_end, ") T", 3) == 0;
+  const std::optional<Stat> stat = stat_of(pid);
+  return stat && stat->state == 'T';
 }
 
 bool would_handle(pid_t pid, int signal) noexcept {
@@ -120,13 +129,12 @@ bool would_handle(pid_t pid, int signal) noexcept {
 }
 
 Activity activity_of(pid_t pid) noexcept {
-  std::array<char, 512> text;
+  std::array<char, 128> text;
   std::array<char, 48> path;
   Activity activity;
-  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
-  if (read_small_file(path.data(), text.data(), text.size()) == 0) return activity;
-  const char* name_end = std::strrchr(text.data(), ')');
-  activity.runnable = name_end != nullptr && std::strncmp(name_end, ") R", 3) == 0;
+  const std::optional<Stat> stat = stat_of(pid);
+  if (!stat) return activity;
+  activity.runnable = stat->state == 'R';
   std::snprintf(path.data(), path.size(), "/proc/%d/schedstat", pid);
   if (read_small_file(path.data(), text.data(), text.size()) != 0)
     activity.cpu_ns = std::strtoll(text.data(), nullptr, 10);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "os/fd.hpp"
+#include "os/process.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -10,6 +11,8 @@
 /// What other processes are doing, as /proc tells it.
 namespace hotspare::os {
 
+/// The exit status of somebody else's child that is not reaped yet, from /proc. known=false: it cannot be read there.
+ExitStatus status_of_zombie(pid_t pid, const Fd& pidfd) noexcept;
 /// Whether its main thread is neither gone nor on its way out, which the kernel says long before the process has exited.
 bool runs(pid_t pid, const Fd& pidfd) noexcept;
 /// The name of the program that a child of somebody who never called exec became by exec, also if it is a zombie; none if it

@@ -55,6 +55,13 @@ int wait_for_stop(pid_t thread, std::chrono::milliseconds timeout) {
 }
 
 #if defined(__SANITIZE_THREAD__)
+#define HOTSPARE_TOOL_TAKES_CLONE_FOR_FORK
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HOTSPARE_TOOL_TAKES_CLONE_FOR_FORK
+#endif
+#endif
+#ifdef HOTSPARE_TOOL_TAKES_CLONE_FOR_FORK
 // Its clone() takes the child for a fork, and forgets in the memory that both share what all other threads have done.
 extern "C" int __clone(int (*)(void*), void*, int, void*, ...);
 constexpr auto clone_in_our_memory = __clone;

@@ -170,8 +170,6 @@ class Engine final : public std::enable_shared_from_this<Engine>,
   void forget_segments(Worker& worker);
   TaskRef recall(Task& task);
   void pump_submitted();
-  void pump_and_look();
-  void have_it_looked_at();
   void ring_all();
 
   bool next_may_begin();
@@ -418,6 +416,7 @@ class Engine final : public std::enable_shared_from_this<Engine>,
   void give_sentry(Worker& worker);
   std::int64_t look_after_results(Listener& listener, std::size_t& recent);
   void nudge_listener(Listener& listener);
+  void call_results_listener();
   bool on_first_listener() const;
 
   const PoolOptions options_;

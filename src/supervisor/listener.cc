@@ -115,7 +115,7 @@ void Engine::rebuild(Listener& listener) {
   listener.watched.clear();
   listener.look_at_all = true;
   for (const auto& [id, worker] : workers_) {
-    if (worker->state == workers::State::asked || worker->state == workers::State::condemned) continue;
+    if (!workers::lives(worker->state)) continue;
     // The first one looks at all where each word has a thread of its own.
     const bool ours =
         sentries_ ? listener.primary : worker->listener && listeners_[*worker->listener].get() == &listener;
@@ -180,7 +180,7 @@ void Engine::serve_who_wait(Listener& listener) {
       notice_death(*worker);
       listeners_.front()->losses_at = os::monotonic_ns() + soon_ns;
     }
-    if (worker->state == workers::State::asked || worker->state == workers::State::condemned) continue;
+    if (!workers::lives(worker->state)) continue;
     if (worker->account.claims_too_much()) {
       harvest(*worker);  // which does not trust it any more
     } else {
@@ -219,11 +219,16 @@ void Engine::nudge_listener(Listener& listener) {
   if (&listener == this_listener) return;  // it looks before it sleeps
   // SYNC POINT one-word: after the change. Engine::fall_back stores it.
   if (listener.primary && one_word_each_.load(std::memory_order_seq_cst)) {
-    bells_->listener.fetch_add(1, std::memory_order_seq_cst);
-    os::futex_wake(bells_->listener, 1, os::FutexScope::shared);
+    call_results_listener();
   } else {
     os::futex_wake(listener.changed, 1, os::FutexScope::process);
   }
+}
+
+/// As its workers do: for something else than who there is.
+void Engine::call_results_listener() {
+  bells_->listener.fetch_add(1, std::memory_order_seq_cst);
+  os::futex_wake(bells_->listener, 1, os::FutexScope::shared);
 }
 
 }  // namespace hotspare::detail

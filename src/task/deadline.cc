@@ -73,7 +73,7 @@ void Engine::on_timer() {
   take_step([&] { look_again_after_failure(now); });
   timer_at_ = 0;
   arm_timer();
-  take_step([this] { pump_and_look(); });
+  take_step([this] { pump(); });
 }
 
 /// Does what is due for the task that it runs, and sets when to look again.

@@ -29,16 +29,24 @@ os::Status send_segment(const Worker& worker, worker::SegmentMessage message, st
 
 }  // namespace
 
-/// Hands out what can be, and looks whether somebody stands still.
+/// Hands out what can be, and looks whether somebody stands still. Where that can't be said yet and nobody was to look again,
+/// whoever looks after results is called: he sleeps until some come, and from then on only for a moment.
 void Engine::pump() {
+  const bool wanted_before = standstill_.wanted();
   standstill_.begin();
   while (hand_out() == Handed::withheld && take_from_the_still()) {
   }
   if (queue_.empty()) balance();
   ring_all();
+  if (!standstill_.wanted() || wanted_before) return;
+  if (leader_ != nullptr) {
+    call_leader();
+  } else {
+    call_results_listener();
+  }
 }
 
-/// As pump(), for who submits: where somebody looks again soon whether anybody stands still, that is not looked at here.
+/// As pump(), for who submits: where somebody looks again soon anyway, it is not looked at here.
 void Engine::pump_submitted() {
   if (!standstill_.wanted()) return pump();
   hand_out();
@@ -87,21 +95,6 @@ bool Engine::give_next(Worker& worker) {
   } catch (const std::bad_alloc&) {
     if (next.worker == 0) no_memory_for(queue_.leave(next));
     return true;
-  }
-}
-
-/// As pump(), where nobody looks at the queue again by himself: a new worker is idle while tasks wait behind a long one.
-void Engine::pump_and_look() {
-  pump();
-  if (standstill_.wanted()) have_it_looked_at();
-}
-
-/// Whoever looks after results sleeps until some come: it is to look again whether somebody stands still.
-void Engine::have_it_looked_at() {
-  if (leader_ != nullptr) {
-    call_leader();
-  } else {
-    nudge_listener(*listeners_.front());
   }
 }
 
@@ -197,8 +190,10 @@ void Engine::pass_none_for_a_while() {
 
 void Engine::pass_again() {
   passing_pause_.over();
-  for (const std::vector<Worker*>* list : {&active_, &leaving_})
-    for (Worker* worker : *list) serve_lease(*worker);
+  // Also to who is in its initializer, or has a thread that wants memory while nothing runs.
+  for_each_worker([this](Worker& worker) {
+    if (workers::lives(worker.state)) serve_lease(worker);
+  });
 }
 
 /// Tells it of those that are gone before there are too many. A segment that one of its tasks still names is not gone:

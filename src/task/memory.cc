@@ -26,7 +26,7 @@ std::int64_t Engine::weighed(const std::vector<task::MemoryWatch::Weight>& weigh
   std::int64_t again = after_failure_ns;
   take_step([&] {
     again = judge_memory(weights, available);
-    pump_and_look();
+    pump();
   });
   return again;
 }

@@ -54,7 +54,7 @@ void Engine::over_limit(const task::MemoryWatch::Limited& task, const death::Mem
     worker.evidence.memory_limit = task.limit;
     take_step([&] {
       end_worker(worker, death::EndedBy::memory);
-      pump_and_look();
+      pump();
     });
   }
   os::kill_family_of(task.pid, task.zygote);

@@ -127,7 +127,7 @@ void Engine::requeue(TaskRef task) {
   task->extra().between = Between::none;
   task->extra().failed.reset();
   queue_.push_front(std::move(task));
-  pump_and_look();
+  pump();
 }
 
 /// Its last failure is its outcome.

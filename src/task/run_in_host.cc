@@ -95,7 +95,7 @@ void Engine::ended_here(TaskRef task, HostContext* context) {
       no_memory_for(std::move(task));
     }
     ask_for_process();
-    pump_and_look();
+    pump();
   });
 }
 

@@ -1,5 +1,4 @@
 #include "os/clock.hpp"
-#include "os/process.hpp"
 #include "os/process_state.hpp"
 #include "supervisor/engine.hpp"
 

@@ -100,7 +100,6 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
   ++counts_.submitted;
   unsettled_.accept(*task);
   counts_.peak_unsettled = std::max<std::uint64_t>(counts_.peak_unsettled, unsettled_.size());
-  const bool wanted_before = standstill_.wanted();
   take_step([&] {
     if (quarantined(task)) return;
     if (limit != 0) arm_timer();
@@ -118,11 +117,6 @@ bool Engine::submit(const TaskRef& task, ArgumentBuffers* buffers, Room room, st
     }
     pump_submitted();
   });
-  const bool look = standstill_.wanted() && !wanted_before;
-  if (look && leader_ != nullptr) call_leader();
-  const bool nudge = look && leader_ == nullptr;
-  lock.unlock();
-  if (nudge) nudge_listener(*listeners_.front());
   return true;
 }
 

@@ -102,7 +102,7 @@ void Engine::follow_listener() {
     harvest_all();
     pump();
   });
-  if (standstill_.wanted()) nudge_listener(*listeners_.front());
+  if (standstill_.wanted()) call_results_listener();
 }
 
 /// False: it could not go on, for want of memory, and the listener does what it did.

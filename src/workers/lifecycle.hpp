@@ -49,6 +49,8 @@ constexpr std::optional<State> next(State state, Event event) {
 
 /// Whether tasks may be handed to it.
 constexpr bool runs_tasks(State state) { return state == State::active; }
+/// As far as is known: it was born, and nobody has noticed its death.
+constexpr bool lives(State state) { return state > State::asked && state < State::condemned; }
 /// Whether it counts towards the workers the pool should have, now or soon.
 constexpr bool counts(State state) { return state < State::leaving; }
 

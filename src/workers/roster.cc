@@ -120,7 +120,7 @@ void Engine::promote() {
     note_for_leader();  // it does not look at this one yet, and the worker rings for nobody who looks anyway
   }
   if (came && queue_.empty()) recall_oldest();
-  pump_and_look();
+  pump();
 }
 
 /// After the pool was made smaller. Those that have the least to do go, and of the spares the youngest.

@@ -153,7 +153,7 @@ def hang_with_handler(begun: str, note: str) -> int:
     signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     _tell(begun)
     while not heard:
-        signal.pause()
+        pause()
     _tell(note)
     return 17
 
@@ -163,7 +163,7 @@ def say_when_heard(begun: str, heard: str) -> None:
     signal.signal(signal.SIGINT, lambda number, frame: _tell(heard))
     _tell(begun)
     while True:
-        signal.pause()
+        pause()
 
 
 def _tell(path: str) -> None:

@@ -20,6 +20,27 @@ void meet(const std::string& knocks, const std::string& gate) {
   Gate::pass(gate);
 }
 
+/// Tasks that last until all of them run.
+class Meeting {
+ public:
+  explicit Meeting(Pool& pool) : pool_(pool) {}
+  void invite(int more = 1) {
+    for (int i = 0; i < more; ++i) met_.push_back(pool_.submit(meet, knocks_.path(), go_.path()));
+  }
+  void take_place() {
+    const int all = static_cast<int>(met_.size());
+    knocks_.await(all);
+    go_.open(all);
+    for (auto& each : met_) each.get();
+  }
+
+ private:
+  Pool& pool_;
+  Gate knocks_;
+  Gate go_;
+  std::vector<Future<void>> met_;
+};
+
 class P6BriefTasks : public ::testing::Test {
  protected:
   static PoolOptions many_workers() {
@@ -27,85 +48,72 @@ class P6BriefTasks : public ::testing::Test {
     options.workers = workers;
     return options;
   }
+  void submit_brief(int more) {
+    for (int i = 0; i < more; ++i) brief_.push_back(pool_.submit(same, static_cast<int>(brief_.size())));
+  }
+  void get_brief() {
+    for (std::size_t i = 0; i < brief_.size(); ++i) ASSERT_EQ(brief_[i].get(), static_cast<int>(i));
+    brief_.clear();
+  }
   /// Until each worker's tasks are known to be brief.
   void run_brief_ones() {
     for (int round = 0; round < 10; ++round) {
-      std::vector<Future<int>> futures;
-      for (int i = 0; i < 1000; ++i) futures.push_back(pool_.submit(same, i));
-      for (int i = 0; i < 1000; ++i) ASSERT_EQ(futures[static_cast<std::size_t>(i)].get(), i);
+      submit_brief(1000);
+      get_brief();
     }
   }
   static constexpr int workers = 12;
   Pool pool_{many_workers()};
+  std::vector<Future<int>> brief_;
 };
 
 TEST_F(P6BriefTasks, AsManyLongOnesRunAsThereAreWorkers) {
   for (int round = 0; round < 3; ++round) {
     run_brief_ones();
-    Gate knocks;
-    Gate go;
-    std::vector<Future<void>> met;
-    for (int i = 0; i < workers; ++i) met.push_back(pool_.submit(meet, knocks.path(), go.path()));
-    knocks.await(workers);
-    go.open(workers);
-    for (auto& each : met) each.get();
+    Meeting meeting(pool_);
+    meeting.invite(workers);
+    meeting.take_place();
   }
 }
 
 /// As before, but they come while the workers have more brief ones than they can take.
 TEST_F(P6BriefTasks, LongOnesAmongBriefOnesRunAllAtOnce) {
   run_brief_ones();
-  Gate knocks;
-  Gate go;
-  std::vector<Future<int>> brief;
-  std::vector<Future<void>> met;
-  for (int i = 0; i < 20'000; ++i) {
-    brief.push_back(pool_.submit(same, i));
-    if (i % 1000 == 0 && met.size() < workers) met.push_back(pool_.submit(meet, knocks.path(), go.path()));
+  Meeting meeting(pool_);
+  for (int i = 0; i < workers; ++i) {
+    meeting.invite();
+    submit_brief(1700);
   }
-  knocks.await(workers);
-  go.open(workers);
-  for (int i = 0; i < 20'000; ++i) ASSERT_EQ(brief[static_cast<std::size_t>(i)].get(), i);
-  for (auto& each : met) each.get();
+  meeting.take_place();
+  get_brief();
 }
 
 /// All but one worker are held for good. What is behind those is run nevertheless.
 TEST_F(P6BriefTasks, BriefOnesPassTheLongOnesInFrontOfThem) {
   for (int round = 0; round < 3; ++round) {
     run_brief_ones();
-    Gate knocks;
-    Gate go;
-    std::vector<Future<void>> met;
-    std::vector<Future<int>> brief;
+    Meeting meeting(pool_);
     for (int i = 0; i < workers - 1; ++i) {
-      met.push_back(pool_.submit(meet, knocks.path(), go.path()));
-      for (int n = 0; n < 50; ++n) brief.push_back(pool_.submit(same, n));
+      meeting.invite();
+      submit_brief(50);
     }
-    for (std::size_t n = 0; n < brief.size(); ++n) ASSERT_EQ(brief[n].get(), static_cast<int>(n % 50));
-    knocks.await(workers - 1);
-    go.open(workers - 1);
-    for (auto& each : met) each.get();
+    get_brief();
+    meeting.take_place();
   }
 }
 
 /// The same while another thread waits for a long task, and so looks after all results: it is called, though none comes.
 TEST_F(P6BriefTasks, AThreadThatWaitsBesideHearsThatSomeStandStill) {
   for (int round = 0; round < 10; ++round) {
-    Gate knocks;
-    Gate go;
     Gate last;
-    auto long_one = pool_.submit(Gate::pass, last.path());
-    std::thread waits([&] { long_one.get(); });
+    std::thread waits([&, long_one = pool_.submit(Gate::pass, last.path())] { long_one.get(); });
     run_brief_ones();
-    std::vector<Future<void>> met;
-    for (int i = 0; i < 3; ++i) met.push_back(pool_.submit(meet, knocks.path(), go.path()));
-    std::vector<Future<int>> brief;
-    for (int n = 0; n < 20; ++n) brief.push_back(pool_.submit(same, n));
-    for (int n = 0; n < 20; ++n) ASSERT_EQ(brief[static_cast<std::size_t>(n)].get(), n);
-    knocks.await(3);
-    go.open(3);
+    Meeting meeting(pool_);
+    meeting.invite(3);
+    submit_brief(20);
+    get_brief();
+    meeting.take_place();
     last.open();
-    for (auto& each : met) each.get();
     waits.join();
   }
 }
@@ -113,13 +121,13 @@ TEST_F(P6BriefTasks, AThreadThatWaitsBesideHearsThatSomeStandStill) {
 /// A worker that dies takes with it what it ran, and nothing of what waited behind that.
 TEST_F(P6BriefTasks, ADeathAmongManyBriefOnesCostsOne) {
   run_brief_ones();
-  std::vector<Future<int>> brief;
   std::vector<Future<void>> dead;
-  for (int i = 0; i < 5'000; ++i) {
-    brief.push_back(pool_.submit(same, i));
-    if (i % 1000 == 500) dead.push_back(pool_.submit([] { ::raise(SIGKILL); }));
+  for (int i = 0; i < 5; ++i) {
+    submit_brief(1000);
+    dead.push_back(pool_.submit([] { ::raise(SIGKILL); }));
   }
-  for (int i = 0; i < 5'000; ++i) ASSERT_EQ(brief[static_cast<std::size_t>(i)].get(), i);
+  submit_brief(1000);
+  get_brief();
   for (auto& each : dead) EXPECT_THROW(each.get(), WorkerDied);
 }
 

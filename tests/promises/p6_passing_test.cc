@@ -1,3 +1,4 @@
+#include "support/gate.hpp"
 #include "support/test_pool.hpp"
 
 #include <hotspare/error.hpp>
@@ -7,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <linux/capability.h>
@@ -100,9 +102,10 @@ std::chrono::microseconds cpu_time() {
 enum Result : int { good, cannot_be_tried = 10, not_refused, spins, wrong, thrown };
 
 /// Another program of this user may be at that limit just now, such as this test with the other start method.
-std::unique_ptr<Pool> make_pool() {
+std::unique_ptr<Pool> make_pool(void (*initializer)() = nullptr) {
   PoolOptions options = small_pool();
   options.workers = 1;
+  options.initializer = initializer;
   for (;;) try {
       return std::make_unique<Pool>(options);
     } catch (const Error&) {
@@ -134,15 +137,45 @@ int wait_for_room() try {
   return thrown;
 }
 
-TEST(P6Passing, TasksWaitForRoomAndNobodySpins) {
+/// What waits at a gate in its initializer, and then wants memory.
+void initialize_with_buffer() {
+  const char* gate = std::getenv("P6_PASSING_GATE");
+  if (gate == nullptr) return;
+  Gate::pass(gate);
+  static const Buffer large = Buffer::make(400'000);
+}
+
+int wait_for_room_in_the_initializer() try {
+  if (!become_ordinary() || !allow_descriptors(most_descriptors)) return cannot_be_tried;
+  Gate gate;
+  ::setenv("P6_PASSING_GATE", gate.path().c_str(), 1);
+  const std::unique_ptr<Pool> pool = make_pool(initialize_with_buffer);
+  pool->started_pids(1);
+  Future<int> small = pool->submit([] { return 3; });
+  {
+    const Unread others;
+    if (!others.all_sent() || !allow_descriptors(200)) return cannot_be_tried;
+    gate.open(2);
+    if (small.wait_for(300ms)) return not_refused;
+  }
+  return small.get() == 3 ? good : wrong;
+} catch (const std::exception&) {
+  return thrown;
+}
+
+void expect_good(int (*what)()) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(wait_for_room());
+  if (child == 0) ::_exit(what());
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status)) << status;
   if (WEXITSTATUS(status) == cannot_be_tried) GTEST_SKIP() << "this process may not change its capabilities";
   EXPECT_EQ(WEXITSTATUS(status), good);
 }
+
+TEST(P6Passing, TasksWaitForRoomAndNobodySpins) { expect_good(wait_for_room); }
+
+TEST(P6Passing, ABufferOfAnInitializerWaitsForRoomToo) { expect_good(wait_for_room_in_the_initializer); }
 
 }  // namespace
 }  // namespace hotspare::testing
