@@ -157,9 +157,7 @@ class Engine final : public std::enable_shared_from_this<Engine>,
 
   // task/dispatch.cc
   void pump();
-  /// withheld: more could be, but is better not.
-  enum class Handed : unsigned char { all_that_can_be, withheld };
-  Handed hand_out();
+  void hand_out();
   bool give_next(Worker& worker);
   bool hand_over(Worker& worker, Task& task);
   bool place_arguments(Worker& worker, Task& task, shm::TaskSlot& slot, std::uint64_t ticket);

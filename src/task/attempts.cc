@@ -8,7 +8,7 @@
 namespace hotspare::detail {
 
 void Engine::note_handed(Worker& worker, TaskRef task) {
-  if (worker.account.empty()) {
+  if (worker.account.held() == 0) {
     worker.progressed_at = os::monotonic_ns();
     worker.overtaken_from = dispatcher_.finished();
     note_for_leader();  // it looks at those that were busy when it last had the mutex

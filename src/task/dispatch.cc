@@ -34,8 +34,9 @@ os::Status send_segment(const Worker& worker, worker::SegmentMessage message, st
 void Engine::pump() {
   const bool wanted_before = standstill_.wanted();
   standstill_.begin();
-  while (hand_out() == Handed::withheld && take_from_the_still()) {
-  }
+  do {
+    hand_out();
+  } while (take_from_the_still());
   if (queue_.empty()) balance();
   ring_all();
   if (!standstill_.wanted() || wanted_before) return;
@@ -58,15 +59,14 @@ void Engine::ring_all() {
   if (runs_in_host()) host_runner_.call();
 }
 
-Engine::Handed Engine::hand_out() {
+void Engine::hand_out() {
   while (next_may_begin()) {
     task::Candidate* const next = dispatcher_.choose(begins(*queue_.front()));
-    if (next == nullptr) return dispatcher_.withholds() ? Handed::withheld : Handed::all_that_can_be;
-    if (next->account.empty() && recall_oldest()) continue;
-    if (!give_next(worker_of(*next))) break;
+    if (next == nullptr) return;
+    if (next->account.held() == 0 && recall_oldest()) continue;
+    if (!give_next(worker_of(*next))) return;
     if (room_waiters_ != 0) room_.notify_all();
   }
-  return Handed::all_that_can_be;
 }
 
 /// Whether the first task of the queue may begin; before that those that must wait elsewhere have gone there, and those
@@ -89,7 +89,7 @@ bool Engine::nobody_runs() { return leaving_.empty() && !active_.empty() && disp
 /// The first task of the queue, to this worker. False: it cannot take it now.
 bool Engine::give_next(Worker& worker) {
   Task& next = *queue_.front();
-  if (begins(next) == task::Begins::at_once && worker.outstanding() != 0) return false;
+  if (begins(next) == task::Begins::at_once && worker.account.held() != 0) return false;
   try {
     return hand_over(worker, next);
   } catch (const std::bad_alloc&) {
@@ -116,7 +116,7 @@ bool Engine::hand_over(Worker& worker, Task& task) {
   slot.begun_at.store(0, std::memory_order_relaxed);
   slot.ended = shm::Ended::none;
   slot.attachments = 0;
-  const bool was_idle = worker.account.empty();
+  const bool was_idle = worker.account.held() == 0;
   admission_.enter(task);
   note_handed(worker, queue_.leave(task));
   if (was_idle) expect_begin(worker.progressed_at);

@@ -41,7 +41,7 @@ void Dispatcher::settle() noexcept {
 void Dispatcher::place(Candidate& candidate) noexcept {
   const Account& account = candidate.account;
   const bool slow = !account.empty() && candidate.slow_head == account.head();
-  const std::size_t row = Rows::of(candidate.takes_tasks, candidate.silent, slow, account.outstanding(),
+  const std::size_t row = Rows::of(candidate.takes_tasks, candidate.silent, slow, account.held(), account.outstanding(),
                                    candidate.prefetch, candidate.handed, most_);
   if (row != candidate.row_) {
     take_from_row(candidate);
@@ -49,7 +49,7 @@ void Dispatcher::place(Candidate& candidate) noexcept {
   }
   if (put(candidate, busy_, &Candidate::busy_at_, !account.empty())) ++version_;
   put(candidate, brisk_, &Candidate::brisk_at_,
-      candidate.takes_tasks && candidate.brief && !candidate.silent && !slow && !account.empty());
+      candidate.takes_tasks && candidate.brief && !candidate.silent && !slow && account.held() != 0);
   count(givers_, candidate.can_give_, candidate.takes_tasks && account.held() > 1);
   count(taking_, candidate.counts_, candidate.takes_tasks);
 }
@@ -100,12 +100,7 @@ void Dispatcher::forget(Candidate& candidate) noexcept {
 
 Candidate* Dispatcher::choose(Begins begins) noexcept {
   settle();
-  withholds_ = false;
-  if (begins == Begins::in_turn && enough_are_awake() && !wakes_another()) {
-    if (Candidate* const next = next_awake()) return next;
-    withholds_ = true;
-    return nullptr;
-  }
+  if (begins == Begins::in_turn && enough_are_awake() && !wakes_another()) return next_awake();
   for (std::size_t word = 0; word < used_.size(); ++word)
     if (used_[word] != 0) return first_[word * bits + static_cast<std::size_t>(std::countr_zero(used_[word]))];
   return first_[Rows::last_resort];
@@ -113,6 +108,11 @@ Candidate* Dispatcher::choose(Begins begins) noexcept {
 
 /// With as many workers as cores or fewer the one with the fewest is as good.
 bool Dispatcher::enough_are_awake() const noexcept { return taking_ > cores_ && brisk_.size() >= cores_; }
+
+bool Dispatcher::spares_the_idle() noexcept {
+  settle();
+  return first_[0] != nullptr && enough_are_awake();
+}
 
 bool Dispatcher::wakes_another() noexcept {
   if (wakes_ == 0 || first_[0] == nullptr) return false;

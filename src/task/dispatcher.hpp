@@ -18,20 +18,18 @@ struct Candidate {
   Candidate(const Candidate&) = delete;
   Candidate& operator=(const Candidate&) = delete;
 
-  Account account;              ///< Tasks handed over and not yet harvested.
-  bool takes_tasks = false;     ///< It is active.
-  bool silent = false;          ///< What it had not begun was given to others.
-  std::uint64_t handed = 0;     ///< Tasks handed over in all, without those taken back.
-  std::uint64_t prefetch = 2;   ///< Tasks it may have at a time.
-  bool brief = false;           ///< Its tasks take less than it costs to wake another worker for them.
-  std::uint64_t slow_head = 0;  ///< This ticket was overtaken by many: nothing more is put behind it.
+  Account account;                 ///< Tasks handed over and not yet harvested.
+  bool takes_tasks = false;        ///< It is active.
+  bool silent = false;             ///< What it had not begun was given to others.
+  std::uint64_t handed = 0;        ///< Tasks handed over in all, without those taken back.
+  std::uint64_t prefetch = 2;      ///< Tasks it may have at a time.
+  bool brief = false;              ///< Its tasks take less than it costs to wake another worker for them.
+  std::int64_t progressed_at = 0;  ///< When its head last moved, or it was given a task while it had none, ns.
+  std::uint64_t slow_head = 0;     ///< This ticket was overtaken by many: nothing more is put behind it.
 
  private:
   friend class Dispatcher;
-  friend class Standstill;
-  std::uint64_t head_at_look_ = 0;  ///< Its oldest ticket when somebody looked whether it stands still,
-  std::int64_t looked_at_ = 0;      ///< the first time, ns.
-  Candidate* next_ = nullptr;       ///< In its row.
+  Candidate* next_ = nullptr;  ///< In its row.
   Candidate* previous_ = nullptr;
   Candidate* next_touched_ = nullptr;
   std::size_t row_ = SIZE_MAX;       ///< Its row; SIZE_MAX: none.
@@ -49,13 +47,14 @@ struct Rows {
   static constexpr std::size_t last_resort = shm::slot_count;
   static constexpr std::size_t count = last_resort + 1;
   static constexpr std::size_t none = SIZE_MAX;
-  /// most: tasks that one worker may run in all; 0: any number.
-  static constexpr std::size_t of(bool takes_tasks, bool silent, bool slow, std::uint64_t outstanding,
+  /// held: what it has, without what was taken back and waits to be skipped; slots: with that. most: tasks that one worker may
+  /// run in all; 0: any number.
+  static constexpr std::size_t of(bool takes_tasks, bool silent, bool slow, std::size_t held, std::uint64_t slots,
                                   std::uint64_t prefetch, std::uint64_t handed, std::uint64_t most) {
-    if (!takes_tasks || outstanding >= prefetch || outstanding >= shm::slot_count) return none;
+    if (!takes_tasks || held >= prefetch || slots >= shm::slot_count) return none;
     if (most != 0 && handed >= most) return none;
     if (silent) return last_resort;
-    return slow ? none : static_cast<std::size_t>(outstanding);
+    return slow ? none : held;
   }
 };
 
@@ -84,8 +83,8 @@ class Dispatcher {
   /// Of those that have no task the one that came last, else the one with the fewest; of tasks that are brief those that
   /// are awake have their turns. Null: nobody is to take one now.
   Candidate* choose(Begins begins = Begins::in_turn) noexcept;
-  /// Whether somebody idle was not chosen because enough others are awake.
-  bool withholds() const noexcept { return withholds_; }
+  /// Whether somebody idle is let sleep because enough others are awake.
+  bool spares_the_idle() noexcept;
   /// Those others. Until something is asked here again.
   std::span<Candidate* const> awake() const noexcept;
   /// It has had the same task for long. If that was to be a brief one, another worker is woken in its stead; if more of them
@@ -149,7 +148,6 @@ class Dispatcher {
   std::uint64_t calm_at_ = 0;  ///< Of finished_.
   std::size_t wakes_ = 0;      ///< So many more are woken, although enough are awake,
   std::size_t burst_ = 0;      ///< of which the last one that stood still asked for so many.
-  bool withholds_ = false;
   std::uint64_t version_ = 0;
 };
 

@@ -15,24 +15,29 @@ namespace {
 constexpr std::uint64_t any = 0;
 
 TEST(Rows, AreTheTasksThatOneHas) {
-  EXPECT_EQ(Rows::of(true, false, false, 0, 2, 0, any), 0u);
-  EXPECT_EQ(Rows::of(true, false, false, 1, 2, 1, any), 1u);
-  EXPECT_EQ(Rows::of(true, false, false, 200, 256, 200, any), 200u);
+  EXPECT_EQ(Rows::of(true, false, false, 0, 0, 2, 0, any), 0u);
+  EXPECT_EQ(Rows::of(true, false, false, 1, 1, 2, 1, any), 1u);
+  EXPECT_EQ(Rows::of(true, false, false, 200, 200, 256, 200, any), 200u);
 }
 
 TEST(Rows, WhoCanTakeNoMoreIsInNone) {
-  EXPECT_EQ(Rows::of(true, false, false, 2, 2, 2, any), Rows::none);
-  EXPECT_EQ(Rows::of(true, true, false, 2, 2, 2, any), Rows::none);
-  EXPECT_EQ(Rows::of(true, false, false, shm::slot_count, 1000, 9, any), Rows::none);
-  EXPECT_EQ(Rows::of(false, false, false, 0, 2, 0, any), Rows::none);
-  EXPECT_EQ(Rows::of(true, false, true, 1, 2, 1, any), Rows::none);
-  EXPECT_EQ(Rows::of(true, false, false, 0, 2, 7, 7), Rows::none);
-  EXPECT_EQ(Rows::of(true, false, false, 0, 2, 6, 7), 0u);
+  EXPECT_EQ(Rows::of(true, false, false, 2, 2, 2, 2, any), Rows::none);
+  EXPECT_EQ(Rows::of(true, true, false, 2, 2, 2, 2, any), Rows::none);
+  EXPECT_EQ(Rows::of(true, false, false, shm::slot_count, shm::slot_count, 1000, 9, any), Rows::none);
+  EXPECT_EQ(Rows::of(false, false, false, 0, 0, 2, 0, any), Rows::none);
+  EXPECT_EQ(Rows::of(true, false, true, 1, 1, 2, 1, any), Rows::none);
+  EXPECT_EQ(Rows::of(true, false, false, 0, 0, 2, 7, 7), Rows::none);
+  EXPECT_EQ(Rows::of(true, false, false, 0, 0, 2, 6, 7), 0u);
+}
+
+TEST(Rows, WhatWasTakenBackCountsForItsSlotsOnly) {
+  EXPECT_EQ(Rows::of(true, false, false, 0, 36, 2, 36, any), 0u);
+  EXPECT_EQ(Rows::of(true, false, false, 0, shm::slot_count, 2, 300, any), Rows::none);
 }
 
 TEST(Rows, WhoDoesNotAnswerComesLast) {
-  EXPECT_EQ(Rows::of(true, true, false, 0, 2, 0, any), Rows::last_resort);
-  EXPECT_EQ(Rows::of(true, true, true, 1, 2, 0, any), Rows::last_resort);
+  EXPECT_EQ(Rows::of(true, true, false, 0, 0, 2, 0, any), Rows::last_resort);
+  EXPECT_EQ(Rows::of(true, true, true, 1, 1, 2, 0, any), Rows::last_resort);
 }
 
 /// A worker that the test plays: its tasks begin and end when it says so.
@@ -55,8 +60,14 @@ struct Played {
     candidate.account.hand_over(std::move(task));
     dispatcher.touch(candidate);
   }
+  void take_back() {
+    const std::uint64_t last = candidate.account.head() + candidate.account.held() - 1;
+    EXPECT_TRUE(candidate.account.take_back(last));
+    candidate.account.let_go(last);
+    dispatcher.touch(candidate);
+  }
   void finish() {
-    candidate.account.let_go(candidate.account.head());
+    if (candidate.account.at(candidate.account.head()).task) candidate.account.let_go(candidate.account.head());
     candidate.account.close_head();
     dispatcher.touch(candidate);
   }
@@ -94,6 +105,18 @@ TEST_F(DispatcherTest, TheIdleComeFirstAndThenThoseWithTheFewest) {
   b.finish();
   EXPECT_EQ(dispatcher.choose(), &is(b));
   EXPECT_EQ(dispatcher.idle(), &is(b));
+}
+
+/// Its worker has not skipped them yet, and nobody is told when it does.
+TEST_F(DispatcherTest, OneOfWhichAllWasTakenBackIsIdle) {
+  Played a(dispatcher);
+  a.give();
+  a.give();
+  EXPECT_EQ(dispatcher.idle(), nullptr);
+  a.take_back();
+  a.take_back();
+  EXPECT_EQ(dispatcher.idle(), &is(a));
+  EXPECT_EQ(dispatcher.busy().size(), 1u);  // it is to be looked at
 }
 
 TEST_F(DispatcherTest, OneThatIsFullIsNotChosen) {
@@ -228,6 +251,7 @@ class MoreThanCores : public DispatcherTest {
 };
 
 TEST_F(MoreThanCores, TheIdleAreWokenForTasksThatAreNotKnownToBeBrief) {
+  EXPECT_FALSE(two_cores.spares_the_idle());
   for (int i = 0; i < 4; ++i) {
     const Candidate* const next = two_cores.choose();
     ASSERT_TRUE(next != nullptr && next->account.empty());
@@ -248,7 +272,7 @@ TEST_F(MoreThanCores, BriefOnesGoInTurnsToAsManyAsThereAreCores) {
   EXPECT_NE(first, second);
   EXPECT_EQ(two_cores.choose(), first);
   EXPECT_EQ(two_cores.awake().size(), 2u);
-  EXPECT_FALSE(two_cores.withholds());
+  EXPECT_TRUE(two_cores.spares_the_idle());
 }
 
 TEST_F(MoreThanCores, WhatMustBeginAtOnceGoesToTheIdle) {
@@ -268,10 +292,9 @@ TEST_F(MoreThanCores, NobodyIsWokenWhenThoseAwakeAreFull) {
   EXPECT_EQ(two_cores.choose(), &at(1));
   played[1]->give();
   EXPECT_EQ(two_cores.choose(), nullptr);
-  EXPECT_TRUE(two_cores.withholds());
+  EXPECT_TRUE(two_cores.spares_the_idle());
   played[0]->finish();
   EXPECT_EQ(two_cores.choose(), &at(0));
-  EXPECT_FALSE(two_cores.withholds());
 }
 
 TEST_F(MoreThanCores, AnotherIsWokenForOneThatStandsStill) {

@@ -79,22 +79,25 @@ void Engine::balance() {
     // The younger half, but no more than it can take: what is recalled must not wait in the queue beyond its limit.
     const std::size_t half = (donor->account.held() + 1) / 2;
     if (recall_from(worker_of(*donor), std::min<std::size_t>(half, idle->prefetch)) == 0) return;
-    while (idle->account.outstanding() < idle->prefetch && next_may_begin() && give_next(worker_of(*idle))) {
+    while (idle->account.held() < idle->prefetch && next_may_begin() && give_next(worker_of(*idle))) {
     }
-    if (idle->account.empty()) return;
+    if (idle->account.held() == 0) return;
   }
 }
 
-/// The queue waits for workers that are awake, since its tasks are brief. True: one of them stands still, what is behind its
-/// task is in the queue again, and the idle are woken for that.
+/// Where the idle are let sleep because the tasks are brief. True: some of those awake stand still, what is behind their tasks is
+/// in the queue again, and others are woken for it.
 bool Engine::take_from_the_still() {
+  if (!dispatcher_.spares_the_idle()) return false;
   const std::int64_t now = os::monotonic_ns();
   bool found = false;
   for (task::Candidate* candidate : dispatcher_.awake()) {
+    const std::size_t behind = candidate->account.held() - 1;
+    if (queue_.empty() && behind == 0) continue;  // nothing waits for it
     if (!standstill_.found(*candidate, now)) continue;
     found = true;
     dispatcher_.stands_still(*candidate);
-    recall_all(worker_of(*candidate));
+    recall_from(worker_of(*candidate), behind);
   }
   return found;
 }

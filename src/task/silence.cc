@@ -49,7 +49,7 @@ void Engine::on_silence(Worker& worker) {
   if (!workers::runs_tasks(worker.state)) return;
   const bool give_up = worker.looks >= patience || os::is_stopped(worker.number());
   const bool somebody_idle = std::any_of(active_.begin(), active_.end(), [&](const Worker* other) {
-    return other != &worker && other->account.empty() && !other->silent;
+    return other != &worker && other->account.held() == 0 && !other->silent;
   });
   if (!give_up && !somebody_idle) return;
   recall_all(worker);

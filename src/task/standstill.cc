@@ -8,11 +8,7 @@ bool Standstill::found(Candidate& candidate, std::int64_t now) noexcept {
   // One whose result nobody has fetched yet has moved: it is at another one by now.
   const Claim claim = account.look(account.head());
   const bool moved = claim == Claim::finished || claim == Claim::passed;
-  if (moved || candidate.head_at_look_ != account.head()) {
-    candidate.head_at_look_ = account.head();
-    candidate.looked_at_ = now;
-  }
-  if (now - candidate.looked_at_ >= still_ns) return true;
+  if (!moved && now - candidate.progressed_at >= still_ns) return true;
   wanted_ = true;
   return false;
 }

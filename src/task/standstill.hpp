@@ -4,14 +4,14 @@
 
 #include <cstdint>
 
-/// Tasks are handed over early, and so wait behind others. Whoever has had the same task first for two looks runs a long
-/// one: what is behind it is better taken back. Nobody rings for that, so somebody has to look again.
+/// Tasks are handed over early, and so wait behind others. Whoever has had the same task first for a while runs a long one:
+/// what is behind it is better taken back. Nobody rings for that, so somebody has to look again.
 namespace hotspare::task {
 
 /// Guarded by the mutex of the pool.
 class Standstill {
  public:
-  /// Looked at again so long after it was seen, it still runs the same: that is a long one.
+  /// For so long.
   static constexpr std::int64_t still_ns = 50'000;
   /// How long to sleep at most where somebody is to look again.
   static constexpr std::int64_t again_ns = 100'000;

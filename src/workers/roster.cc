@@ -127,7 +127,7 @@ void Engine::promote() {
 void Engine::retire_surplus() {
   while (active_.size() > target_) {
     const auto least = std::min_element(active_.begin(), active_.end(), [](const Worker* a, const Worker* b) {
-      return a->outstanding() < b->outstanding();
+      return a->account.held() < b->account.held();
     });
     retire(**least);
   }

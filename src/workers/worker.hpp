@@ -42,7 +42,6 @@ class Worker : public child::Process, public task::Candidate {
   std::uint64_t inbox_filled = 0;
   std::uint64_t inbox_freed = 0;
   std::uint64_t outbox_freed = 0;
-  std::int64_t progressed_at = 0;    ///< When its head last moved, ns.
   std::uint64_t overtaken_from = 0;  ///< How many tasks had finished in the pool when its head last moved.
   std::uint64_t unanswered = 0;      ///< It had not begun this ticket at the last look,
   unsigned looks = 0;                ///< nor at so many in a row.
