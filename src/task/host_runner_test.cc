@@ -159,9 +159,12 @@ TEST_F(HostRunnerTest, ItsProgressIsSeenWhileItRuns) {
     EXPECT_EQ(progress->done, 3u);
     EXPECT_EQ(progress->total, 4u);
   }
-  const std::lock_guard lock(told);
-  may_end = true;
-  said.notify_all();
+  {
+    const std::lock_guard lock(told);
+    may_end = true;
+    said.notify_all();
+  }
+  runner.end();  // before what its task waits for is gone
 }
 
 TEST_F(HostRunnerTest, EndWaitsForTheOneThatRuns) {
