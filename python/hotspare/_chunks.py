@@ -87,6 +87,10 @@ def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None
         chunk.dead = isinstance(error, WorkerDied)
         chunk.never_ran = task.never_ran
         chunk.made_room = chunk.dead and task.made_room
+    if error is None and not _fit(values, failures, chunk.items):
+        error = RuntimeError("a task's results are damaged: there are not as many as items")
+        del values[len(chunk.items) :]
+        failures = [each for each in failures if each[0] < len(values)]
     if seconds > 0:
         sizer.note(len(values), seconds)
     chunk.values = values
@@ -95,6 +99,11 @@ def decode(chunk: Chunk, faults: type[Faults], label: Any, sizer: Sizer) -> None
     chunk.error = error
     chunk.decoded = True
     chunk.task = None
+
+
+def _fit(values: list[Any], failures: list[tuple[int, Any]], items: list[Any]) -> bool:
+    """At a failure a chunk may have ended."""
+    return len(values) == len(items) or (len(values) < len(items) and bool(failures))
 
 
 def _failure(failure: Any, faults: type[Faults]) -> BaseException:

@@ -146,6 +146,16 @@ class Arrivals {
   explicit Arrivals(detail::Attachments& attachments) : attachments_(attachments) {}
 
   void take(const Part& part) {
+    try {
+      read(part);
+    } catch (const PayloadError& error) {
+      fail(python_name("builtins", "RuntimeError")(error.what()));
+    }
+  }
+  nb::tuple all() const { return nb::make_tuple(values_, failures_, seconds_); }
+
+ private:
+  void read(const Part& part) {
     if (part.raised) return fail(unpickle(part.bytes));
     ByteSource source(part.bytes);
     const auto kind = number_in<ValueKind>(source);
@@ -161,9 +171,6 @@ class Arrivals {
       }
     }
   }
-  nb::tuple all() const { return nb::make_tuple(values_, failures_, seconds_); }
-
- private:
   static void append(nb::list& list, const nb::object& value) {
     if (PyList_Append(list.ptr(), value.ptr()) != 0) raise_set_error();
   }

@@ -155,17 +155,17 @@ bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_
   }
   nonsense = "a result outside its place";
   if (at.place == shm::Place::segment) {
-    const auto lease = worker.leases.find(at.at);
-    if (lease == worker.leases.end() || outside(lease->second->size())) return false;
-    const std::byte* data = lease->second->data();
+    // It is this worker's no more before its attachments are looked at: they may name it.
+    const auto lease = worker.leases.extract(at.at);
+    if (lease.empty() || outside(lease.mapped()->size())) return false;
+    const std::byte* data = lease.mapped()->data();
     if (!take_attachments(worker, {data + at.size, ids}, task, nonsense)) return false;
     // Of a middling result a copy is kept: each segment holds a descriptor, and results may wait in their thousands.
     if (at.size <= copied_result) {
       task.payload.assign({data, at.size});
     } else {
-      task.payload.adopt(std::move(lease->second), at.size);
+      task.payload.adopt(std::move(lease.mapped()), at.size);
     }
-    worker.leases.erase(lease);
   } else {
     const bool in_slot = at.place == shm::Place::slot;
     if (!in_slot && (at.place != shm::Place::box || at.at > shm::box_bytes)) return false;
@@ -180,23 +180,25 @@ bool Engine::take_payload(Worker& worker, const shm::PayloadAt& at, std::uint32_
 
 /// Segments that a result refers to: lent to this worker, or the task's own arguments. Nothing else is believed.
 bool Engine::take_attachments(Worker& worker, std::span<const std::byte> ids, Task& task, const char*& nonsense) {
+  if (ids.empty()) return true;
+  nonsense = "a result refers to a segment that the worker does not own";
+  const std::size_t given = task.extra_ == nullptr ? 0 : task.extra_->argument_buffers.size();
+  if (ids.size() / sizeof(std::uint64_t) > worker.leases.size() + given) return false;
+  std::vector<SegmentRef> taken;
   for (std::size_t at = 0; at < ids.size(); at += sizeof(std::uint64_t)) {
     std::uint64_t id = 0;
     std::memcpy(&id, ids.data() + at, sizeof id);
-    if (const auto lease = worker.leases.find(id); lease != worker.leases.end()) {
-      task.extra().result_segments.push_back(std::move(lease->second));
-      worker.leases.erase(lease);
+    if (auto lease = worker.leases.extract(id)) {
+      taken.push_back(std::move(lease.mapped()));
       continue;
     }
-    const auto& given = task.extra().argument_buffers;
-    const auto own =
-        std::find_if(given.begin(), given.end(), [id](const Buffer& buffer) { return buffer.segment()->id() == id; });
-    if (own == given.end()) {
-      nonsense = "a result refers to a segment that the worker does not own";
-      return false;
-    }
-    task.extra().result_segments.push_back(share(own->segment()));
+    const auto& buffers = task.extra().argument_buffers;
+    const auto own = std::find_if(buffers.begin(), buffers.end(),
+                                  [id](const Buffer& buffer) { return buffer.segment()->id() == id; });
+    if (own == buffers.end()) return false;
+    taken.push_back(share(own->segment()));
   }
+  task.extra().result_segments = std::move(taken);
   return true;
 }
 

@@ -68,17 +68,15 @@ class Chunk {
     error_ = nullptr;
     thrown_ = {};
     blamed_now_ = false;
+    if (given_ == items_.size()) return false;  // whatever else a worker wrote there
     if (alone_) {
-      if (given_ == 1) return false;
       read_alone();
     } else if (!reader_->at_end()) {
       read();
-    } else if (is_over()) {
+    } else if (ending(*task_) == Ending::died && blamed_) {
       return false;
     } else {
-      error_ = failure(*task_);
-      blamed_ = true;
-      blamed_now_ = ending(*task_) == Ending::died;
+      fail();
     }
     ++given_;
     return true;
@@ -106,10 +104,14 @@ class Chunk {
     const bool whole = ending(*task_) == Ending::value;
     reader_.emplace(whole ? result_bytes(*task_) : salvaged_parts(*task_));
   }
-  /// No outcome is left. After a death one element is blamed, and those behind it never began.
-  bool is_over() const {
+  /// The current element has no result. After a death it is the one to blame, and those behind it never began.
+  void fail() {
     const Ending end = ending(*task_);
-    return given_ == items_.size() || end == Ending::value || (end == Ending::died && blamed_);
+    blamed_ = true;
+    blamed_now_ = end == Ending::died;
+    error_ = end == Ending::value ? std::make_exception_ptr(PayloadError(
+                                        "a task's results are damaged: there are fewer than elements"))
+                                  : failure(*task_);
   }
   void read_alone() {
     if (ending(*task_) != Ending::value) {

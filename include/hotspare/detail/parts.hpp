@@ -25,7 +25,7 @@ struct Part {
   bool raised = false;
 };
 
-/// Reads parts that somebody else wrote. Throws PayloadError where they make no sense.
+/// Reads parts that somebody else wrote. Throws PayloadError where they make no sense, and is at the end then.
 class PartsReader {
  public:
   explicit PartsReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -47,7 +47,10 @@ class PartsReader {
 
  private:
   std::span<const std::byte> take(std::uint64_t size) {
-    if (size > bytes_.size()) throw PayloadError("a task's results are damaged: one of them is longer than all");
+    if (size > bytes_.size()) {
+      bytes_ = {};  // where the next one would begin nobody knows
+      throw PayloadError("a task's results are damaged: one of them is longer than all");
+    }
     const auto taken = bytes_.first(static_cast<std::size_t>(size));
     bytes_ = bytes_.subspan(static_cast<std::size_t>(size));
     return taken;
