@@ -241,10 +241,8 @@ int name_segments(std::size_t size, bool own, bool another, bool twice, bool unk
     slot.ended = shm::Ended::value;
     slot.word = shm::pack({word.ticket, SlotState::done});
   });
-  for (;;) {
-    ring_all();
-    ::usleep(1000);
-  }
+  ring_all();
+  for (;;) ::pause();
 }
 
 /// Each of them once, and never the one that is the result itself.

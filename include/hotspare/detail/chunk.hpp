@@ -109,9 +109,9 @@ class Chunk {
     const Ending end = ending(*task_);
     blamed_ = true;
     blamed_now_ = end == Ending::died;
-    error_ = end == Ending::value ? std::make_exception_ptr(PayloadError(
-                                        "a task's results are damaged: there are fewer than elements"))
-                                  : failure(*task_);
+    error_ = end == Ending::value
+                 ? std::make_exception_ptr(PayloadError("a task's results are damaged: there are fewer than elements"))
+                 : failure(*task_);
   }
   void read_alone() {
     if (ending(*task_) != Ending::value) {
