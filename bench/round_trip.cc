@@ -57,7 +57,7 @@ Pair beside_a_waiting_thread(bare::Echo& echo, int rounds) {
   long_task = gate.get();
   hotspare::Pool pool({.workers = 2});
   std::thread waits([long_one = pool.submit(wait_for_gate)] { long_one.get(); });
-  const Pair pair = one_after_another(pool, echo, rounds);
+  Pair pair = one_after_another(pool, echo, rounds);
   gate->open();
   waits.join();
   return pair;
