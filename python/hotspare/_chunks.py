@@ -27,6 +27,8 @@ class Chunk:
         """Whom to tell when it has settled, if somebody wants that."""
         self.items = items
         self.decoded = False
+        self.decoding = False
+        """Somebody reads its values just now: unpickling runs any code, which may come back to this chunk's map."""
         self.values: list[Any] = []
         """Of the items that have an outcome, from the first on. None in the place of a failure."""
         self.failures: dict[int, BaseException] = {}

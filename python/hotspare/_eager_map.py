@@ -36,6 +36,7 @@ class EagerMap(Map):
         self._items = items
         self._workers = workers
         self._fixed = chunksize
+        self._together = chunksize is not None
         self._lock = threading.RLock()
         self._chunks: deque[Chunk] = deque()
         self._told: deque[Chunk] = deque()
@@ -44,6 +45,7 @@ class EagerMap(Map):
         self._at = 0
         self._stopped = False
         self._dropped = False
+        self._giving_way = False
         with self._locked():
             self._feeding[self] = None
             try:
@@ -141,13 +143,21 @@ class EagerMap(Map):
 
     def _settle(self, chunk: Chunk) -> None:
         """Under the lock."""
-        if chunk.decoded:
+        if chunk.decoded or chunk.decoding:
             return
-        self._flying -= 1
+        chunk.decoding = True
+        after: list[Chunk] = []
+        try:
+            if self._stopped:
+                decode(chunk, self._faults, self._function, self._sizer)
+            else:
+                after = self._take(chunk)
+        finally:
+            chunk.decoding = False
+            if chunk.decoded:
+                self._flying -= 1
         if self._stopped:
-            decode(chunk, self._faults, self._function, self._sizer)
             return
-        after = self._take(chunk)
         chunk.items = []
         for new in after:
             self._expect(new)
@@ -161,9 +171,21 @@ class EagerMap(Map):
             self._chunks.insert(place, new)
 
     def flush(self) -> None:
-        """What is left is handed out now, because the pool closes or somebody else submits; or it is dropped."""
+        """What is left is handed out now, because the pool closes; or it is dropped."""
         with self._locked():
             self._feed(everything=True)
+
+    def give_way(self) -> None:
+        """The same, because somebody else submits. If that is the pickling of an item that is handed out by this, the
+        rest stays where it is: items that all submit would go as deep as there are items."""
+        with self._locked():
+            if self._giving_way:
+                return
+            self._giving_way = True
+            try:
+                self._feed(everything=True)
+            finally:
+                self._giving_way = False
 
     def drop(self) -> None:
         """What is left is not to be handed out any more. Waits for nobody: who hands out may wait for room himself."""

@@ -123,7 +123,7 @@ class ProcessPoolExecutor(Owner, _Standard):
     def _finish_maps(self) -> None:
         """What is submitted from now on comes after all items of the maps that were called before."""
         for running in list(self._feeding):
-            running.flush()
+            running.give_way()
 
     def map(
         self,
@@ -231,7 +231,10 @@ class ProcessPoolExecutor(Owner, _Standard):
         if engine.method != "fork":
             # The standard class starts one whenever a task finds no idle one.
             count = min(count, engine.core.stats()["peak_unsettled"] + self._unpicklable)
-        return {pid: WorkerProcess(pid) for pid in engine.core.started_pids(count)[:count]}
+        started = engine.core.started_pids(count)
+        places = {pid: place for place, pid in enumerate(engine.core.worker_pids())}  # those that run tasks come first
+        started.sort(key=lambda pid: places.get(pid, len(places)))
+        return {pid: WorkerProcess(pid) for pid in started[:count]}
 
     @property
     def _pending_work_items(self) -> dict[int, None]:  # type: ignore[override]

@@ -773,3 +773,23 @@ def test_values_of_every_common_type(pool: Pool) -> None:
         len,
     ):
         assert pool.submit(same, value).result() == value
+
+
+def _says_who_it_is(begun: Fifo, go_on: Fifo) -> None:
+    begun.tell(os.getpid())
+    go_on.hear()
+
+
+def test_its_processes_are_those_that_run_tasks(executor: ProcessPoolExecutor, fifo: Callable[[], Fifo]) -> None:
+    for _ in range(3):  # each death makes a spare a worker
+        begun, go_on = (fifo(), fifo()), (fifo(), fifo())
+        futures = [executor.submit(_says_who_it_is, *each) for each in zip(begun, go_on)]
+        busy = {int(each.hear()) for each in begun}
+        assert executor._processes is not None
+        assert set(executor._processes) == busy
+        for each in go_on:
+            each.tell()
+        for future in futures:
+            future.result()
+        with pytest.raises(BrokenProcessPool):
+            executor.submit(kill_self).result()
