@@ -104,6 +104,8 @@ void Keeper::on_told(told::Broken& told) {
 }
 
 void Keeper::on_refusal(const std::string& why) {
+  // What is asked over a socket that the program has closed would be refused for ever.
+  if (!descriptors_lost_ && has_lost_descriptors()) note_loss();
   constexpr std::int64_t patience_ns = 3'000'000'000;
   const std::string text = words_.name + ": no " + words_.child + " can be forked: " + why;
   note_refusal(text);

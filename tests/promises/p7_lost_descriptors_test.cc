@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -149,8 +150,9 @@ bool ends_well(const Future& future) {
   return true;
 }
 
-/// The pool's own descriptors, those that close(2) is asked for by number: closed alone, or all from there on.
-enum class Closing : bool { alone, from_there };
+/// The pool's own descriptors, those that close(2) is asked for by number: closed alone, or all from there on, at once or so
+/// slowly that whatever one of them costs has happened before the next one goes.
+enum class Closing { alone, from_there, slowly };
 
 /// Closes what was opened since: the nth, and what is behind it. False: there are not so many.
 bool close_since(const std::set<int>& before, std::size_t nth, Closing what) {
@@ -160,7 +162,10 @@ bool close_since(const std::set<int>& before, std::size_t nth, Closing what) {
   if (nth >= ours.size()) return false;
   const auto first = ours.begin() + static_cast<std::ptrdiff_t>(nth);
   const auto last = what == Closing::alone ? first + 1 : ours.end();
-  std::for_each(first, last, [](int fd) { ::syscall(SYS_close_range, fd, fd, 0u); });
+  std::for_each(first, last, [what](int fd) {
+    ::syscall(SYS_close_range, fd, fd, 0u);
+    if (what == Closing::slowly) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // style: as said above
+  });
   return true;
 }
 
@@ -216,7 +221,10 @@ void sweep(Use use, Closing what, std::size_t step) {
     ::waitpid(child, &ended, 0);
     if (WIFEXITED(ended) && WEXITSTATUS(ended) == 100) break;
     EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
-        << (what == Closing::alone ? "without number " : "without all from number ") << nth << " of its descriptors: "
+        << (what == Closing::alone        ? "without number "
+            : what == Closing::from_there ? "without all from number "
+                                          : "slowly without all from number ")
+        << nth << " of its descriptors: "
         << (WIFEXITED(ended) ? "step " + std::to_string(WEXITSTATUS(ended))
                              : "signal " + std::to_string(WTERMSIG(ended)));
   }
@@ -225,14 +233,17 @@ void sweep(Use use, Closing what, std::size_t step) {
 TEST(P7EachLostDescriptor, SomeOfAPool) {
   sweep(use_pool_without, Closing::alone, 6);
   sweep(use_pool_without, Closing::from_there, 6);
+  sweep(use_pool_without, Closing::slowly, 3);
 }
 TEST(LongP7EachLostDescriptor, OfAPool) {
   sweep(use_pool_without, Closing::alone, 1);
   sweep(use_pool_without, Closing::from_there, 1);
+  sweep(use_pool_without, Closing::slowly, 1);
 }
 TEST(LongP7EachLostDescriptor, OfAChannel) {
   sweep(use_channel_without, Closing::alone, 1);
   sweep(use_channel_without, Closing::from_there, 1);
+  sweep(use_channel_without, Closing::slowly, 1);
 }
 
 }  // namespace
