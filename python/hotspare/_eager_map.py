@@ -36,7 +36,6 @@ class EagerMap(Map):
         self._items = items
         self._workers = workers
         self._fixed = chunksize
-        self._together = chunksize is not None
         self._lock = threading.RLock()
         self._chunks: deque[Chunk] = deque()
         self._told: deque[Chunk] = deque()
@@ -157,6 +156,7 @@ class EagerMap(Map):
             if chunk.decoded:
                 self._flying -= 1
         if self._stopped:
+            cancel_all(after)
             return
         chunk.items = []
         for new in after:

@@ -150,6 +150,9 @@ class Arrivals {
       read(part);
     } catch (const PayloadError& error) {
       fail(python_name("builtins", "RuntimeError")(error.what()));
+    } catch (nb::python_error& error) {
+      if (python_name("hotspare._future", "is_for_who_waits")(nb::borrow(error.value())).ptr() == Py_True) throw;
+      fail(nb::borrow(error.value()));
     }
   }
   nb::tuple all() const { return nb::make_tuple(values_, failures_, seconds_); }
@@ -163,12 +166,7 @@ class Arrivals {
     if (kind == ValueKind::seconds) {
       seconds_ = number_in<double>(source);
     } else {
-      try {
-        append(values_, value_of(kind, source, attachments_));
-      } catch (nb::python_error& error) {
-        if (python_name("hotspare._future", "is_for_who_waits")(nb::borrow(error.value())).ptr() == Py_True) throw;
-        fail(nb::borrow(error.value()));
-      }
+      append(values_, value_of(kind, source, attachments_));
     }
   }
   static void append(nb::list& list, const nb::object& value) {

@@ -74,6 +74,8 @@ class Account {
   std::uint64_t tail() const { return tail_; }
   bool empty() const { return head_ == tail_; }
   std::uint64_t outstanding() const { return tail_ - head_; }
+  /// No slot is free, be it that what is in them was taken back and waits to be skipped.
+  bool is_full() const { return outstanding() >= shm::slot_count; }
   /// Of these, the ones whose tasks are still this worker's.
   std::size_t held() const { return held_; }
   Attempt& at(std::uint64_t ticket) { return attempts_[ticket % shm::slot_count]; }

@@ -206,6 +206,7 @@ TEST_F(AccountTest, CountsWhatItHolds) {
   EXPECT_EQ(account->let_go(100).get(), tasks[99].get());
   EXPECT_FALSE(account->holds(*tasks[99]));
   EXPECT_EQ(account->held(), shm::slot_count - 1);
+  EXPECT_TRUE(account->is_full());  // the slot is used until it is skipped
   for (std::uint64_t ticket = 1; ticket <= shm::slot_count; ++ticket) {
     if (ticket != 100) {
       EXPECT_EQ(account->let_go(ticket).get(), tasks[ticket - 1].get());

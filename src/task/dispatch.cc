@@ -88,6 +88,7 @@ bool Engine::nobody_runs() { return leaving_.empty() && !active_.empty() && disp
 
 /// The first task of the queue, to this worker. False: it cannot take it now.
 bool Engine::give_next(Worker& worker) {
+  if (worker.account.is_full()) return false;
   Task& next = *queue_.front();
   if (begins(next) == task::Begins::at_once && worker.account.held() != 0) return false;
   try {

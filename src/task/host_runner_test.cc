@@ -73,7 +73,7 @@ class HostRunnerTest : public testing::Test, public HostRunner::Host {
   detail::TaskList queue;
   std::function<void()> prepare = [] {};
   int asked = 0;
-  int prepared = 0;
+  std::atomic<int> prepared{0};  // counted without the mutex
   bool refused = false;
   bool no_memory = false;
   std::string why;

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from typing import Any
 
 import hotspare
 import pytest
-from hotspare import Pool, ProcessPoolExecutor, RemoteError, Tag, WorkerDied
+from hotspare import Pool, ProcessPoolExecutor, RemoteError, Tag, WorkerDied, _describe
 from python_tasks import same, square
 
 
@@ -550,3 +552,46 @@ def _tell(note: str) -> None:
 
 def test_a_note_that_is_no_unicode_is_told(pool: Pool) -> None:
     pool.submit(_tell, "name\udcff").result()
+
+
+# ---- what a worker tells of an exception is damaged ----
+
+
+class Damaged:
+    """Unpickles nowhere."""
+
+    def __reduce__(self) -> Any:
+        return pickle.loads, (b"garbage!",)
+
+
+_ODD = 150
+"""By then many items travel together."""
+
+
+def _damage(x: int) -> int:
+    """What is told of its exception cannot be read."""
+    if x == _ODD:
+        _describe.describe = lambda _error: Damaged()
+        raise ValueError(x)
+    return x
+
+
+def _damage_and_die(x: int) -> int:
+    if x == _ODD + 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _damage(x)
+
+
+def test_a_damaged_exception_is_its_items_failure(pool: Pool) -> None:
+    each = [
+        type(x) if isinstance(x, BaseException) else x for x in pool.map(_damage, range(200), return_exceptions=True)
+    ]
+    assert each == [*range(_ODD), pickle.UnpicklingError, *range(_ODD + 1, 200)]
+    assert list(pool.map(square, range(3))) == [0, 1, 4]
+
+
+def test_so_it_is_of_one_behind_which_another_died(pool: Pool) -> None:
+    run = pool.map(_damage_and_die, range(200), return_exceptions=True)
+    each = [type(x) if isinstance(x, BaseException) else x for x in run]
+    assert each == [*range(_ODD), pickle.UnpicklingError, WorkerDied, *range(_ODD + 2, 200)]
+    assert list(pool.map(square, range(3))) == [0, 1, 4]
